@@ -1,0 +1,1 @@
+"""tfconv.evaluation."""
