@@ -1,0 +1,131 @@
+"""Layers on token ids: fixed length, distinct tokens, one-hot vectors. Id 0 is padding."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["DistinctTokens", "FixedLength", "OneHotTokens"]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class FixedLength(keras.layers.Layer):
+    """Keep the first `length` ids of each row; with `pad`, fill shorter rows up with the padding id 0.
+
+    Args:
+        length: Number of ids to keep.
+        pad: Whether every row comes out with exactly `length` ids. Without it a shorter row stays as it is.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), of any number type; steps may be unknown.
+    Output shape: (batch, length) with `pad`, else (batch, min(steps, length)). The type is the input's.
+
+    Raises:
+        ValueError: length below 1.
+    """
+
+    def __init__(self, length: int, *, pad: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if length < 1:
+            raise ValueError(f"length must be at least 1. Received: length={length}")
+        self.length = length
+        self.pad = pad
+
+    def call(self, ids: Any) -> Any:
+        """Return the ids, cut and filled up."""
+        if self.pad:
+            ids = ops.pad(ids, ((0, 0), (0, self.length)))
+        return ids[:, : self.length]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, length), or fewer steps where rows are not filled up."""
+        batch, steps = input_shape
+        if self.pad:
+            return (batch, self.length)
+        return (batch, None if steps is None else min(steps, self.length))
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        """Return the output's shape, in the type of the input: ids stay whole numbers under every dtype policy."""
+        return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "length": self.length, "pad": self.pad}
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class DistinctTokens(keras.layers.Layer):
+    """Keep one of each id in a row, in ascending order, and put padding (0) in the place of the repeated ones.
+
+    A sum over the embeddings of what is left is a sum over the words that are present, not over their counts.
+
+    Args:
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Output shape: the same.
+    """
+
+    def call(self, ids: Any) -> Any:
+        """Return the sorted ids with 0 where an id equals the one before it."""
+        ordered = ops.sort(ids, axis=1)
+        repeated = ops.equal(ordered[:, 1:], ordered[:, :-1])
+        repeated = ops.pad(repeated, ((0, 0), (1, 0)), constant_values=False)
+        return ops.where(repeated, ops.zeros_like(ordered), ordered)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        """Return the input's shape and type."""
+        return keras.KerasTensor(ids.shape, dtype=ids.dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class OneHotTokens(keras.layers.Layer):
+    """One-hot vectors of token ids, with a zero vector for the ids below `first`.
+
+    y[b, t, c] = 1 where ids[b, t] = first + c, else 0. With `first=3` padding, the start token and unknown tokens are
+    zero vectors, as in Zhang et al. (2015), section 2.2.
+
+    Args:
+        vocabulary_size: Number of ids, those below `first` included.
+        first: The smallest id with a vector of its own.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers.
+    Output shape: (batch, steps, vocabulary_size - first). Steps of id 0 are masked.
+
+    Raises:
+        ValueError: `first` below 1 or not below `vocabulary_size`.
+
+    Reference: Zhang, Zhao and LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
+    """
+
+    def __init__(self, vocabulary_size: int, *, first: int = 3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 1 <= first < vocabulary_size:
+            raise ValueError(
+                f"first must be between 1 and vocabulary_size - 1. Received: first={first}, "
+                f"vocabulary_size={vocabulary_size}"
+            )
+        self.vocabulary_size = vocabulary_size
+        self.first = first
+        self.supports_masking = True
+
+    def call(self, ids: Any) -> Any:
+        """Return (batch, steps, vocabulary_size - first)."""
+        return ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)[:, :, self.first :]
+
+    def compute_mask(self, ids: Any, mask: Any = None) -> Any:
+        """Return where the ids are not padding, bool (batch, steps)."""
+        return ops.not_equal(ids, 0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, steps, vocabulary_size - first)."""
+        return (*input_shape, self.vocabulary_size - self.first)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "first": self.first}
