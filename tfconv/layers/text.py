@@ -1,11 +1,11 @@
-"""Layers on token ids: fixed length, distinct tokens, one-hot vectors. Id 0 is padding."""
+"""Layers on token ids, of which 0 is padding: fixed length, distinct tokens, one-hot vectors, weights of counts."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-__all__ = ["DistinctTokens", "FixedLength", "OneHotTokens"]
+__all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "OneHotTokens"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
@@ -92,10 +92,11 @@ class OneHotTokens(keras.layers.Layer):
     Args:
         vocabulary_size: Number of ids, those below `first` included.
         first: The smallest id with a vector of its own.
+        mask_zero: Whether the steps of id 0 are masked.
         **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps), whole numbers.
-    Output shape: (batch, steps, vocabulary_size - first). Steps of id 0 are masked.
+    Output shape: (batch, steps, vocabulary_size - first).
 
     Raises:
         ValueError: `first` below 1 or not below `vocabulary_size`.
@@ -103,7 +104,7 @@ class OneHotTokens(keras.layers.Layer):
     Reference: Zhang, Zhao and LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
     """
 
-    def __init__(self, vocabulary_size: int, *, first: int = 3, **kwargs: Any) -> None:
+    def __init__(self, vocabulary_size: int, *, first: int = 3, mask_zero: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 1 <= first < vocabulary_size:
             raise ValueError(
@@ -112,15 +113,15 @@ class OneHotTokens(keras.layers.Layer):
             )
         self.vocabulary_size = vocabulary_size
         self.first = first
-        self.supports_masking = True
+        self.mask_zero = mask_zero
 
     def call(self, ids: Any) -> Any:
         """Return (batch, steps, vocabulary_size - first)."""
         return ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)[:, :, self.first :]
 
     def compute_mask(self, ids: Any, mask: Any = None) -> Any:
-        """Return where the ids are not padding, bool (batch, steps)."""
-        return ops.not_equal(ids, 0)
+        """Return where the ids are not padding, bool (batch, steps); None without `mask_zero`."""
+        return ops.not_equal(ids, 0) if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, steps, vocabulary_size - first)."""
@@ -128,4 +129,86 @@ class OneHotTokens(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "first": self.first}
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "first": self.first,
+            "mask_zero": self.mask_zero,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class BagOfWordsDense(keras.layers.Layer):
+    """A dense layer on a text's token counts, from the token ids.
+
+    y[b] = bias + sum over t with ids[b, t] != 0 of kernel[ids[b, t]]
+
+    which is counts(ids) kernel + bias with counts (batch, vocabulary_size), never made. After `DistinctTokens` it is a
+    dense layer on the presence of each word.
+
+    Args:
+        vocabulary_size: Number of ids; id 0 is padding.
+        units: Width of the output.
+        kernel_initializer: Of the kernel, (vocabulary_size, units). Zeros, since the sum is over hundreds of tokens
+            and a linear model needs no broken symmetry.
+        kernel_regularizer: None or a Keras regularizer.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Output shape: (batch, units).
+
+    Raises:
+        ValueError: `vocabulary_size` or `units` below 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        units: int,
+        *,
+        kernel_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if vocabulary_size < 1 or units < 1:
+            raise ValueError(
+                "vocabulary_size and units must be at least 1. "
+                f"Received: vocabulary_size={vocabulary_size}, units={units}"
+            )
+        self.vocabulary_size = vocabulary_size
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        # The kernel is summed over in its own precision.
+        self.autocast = False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the kernel and the bias."""
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.vocabulary_size, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+
+    def call(self, ids: Any) -> Any:
+        """Return (batch, units)."""
+        rows = ops.take(self.kernel, ids, axis=0)
+        total = ops.sum(rows * ops.cast(ops.not_equal(ids, 0), rows.dtype)[:, :, None], axis=1)
+        return ops.cast(total + self.bias, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, units)."""
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

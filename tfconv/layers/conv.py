@@ -1,0 +1,244 @@
+"""Convolution, normalisation and activation as one layer, in one and two dimensions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["ConvNormAct1D", "ConvNormAct2D"]
+
+
+class _ConvNormAct(keras.layers.Layer):
+    """What the layers of one and two dimensions share: everything but the shapes and the mask."""
+
+    _convolution: type[keras.layers.Layer]
+    _paddings: tuple[str, ...]
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, ...],
+        *,
+        strides: int | tuple[int, ...] = 1,
+        padding: str = "same",
+        dilation_rate: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        normalization: str | None = "batch",
+        activation: str | Callable | None = "relu",
+        order: str = "conv-norm-act",
+        use_bias: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if padding not in self._paddings:
+            raise ValueError(f"padding must be one of {self._paddings}. Received: padding={padding!r}")
+        if normalization not in ("batch", "layer", None):
+            raise ValueError(f"normalization must be 'batch', 'layer' or None. Received: {normalization!r}")
+        if sorted(order.split("-")) != ["act", "conv", "norm"]:
+            raise ValueError(f"order must hold conv, norm and act once each, joined by '-'. Received: order={order!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.dilation_rate = dilation_rate
+        self.groups = groups
+        self.normalization = normalization
+        self.activation = keras.activations.get(activation)
+        self.order = order
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+        normalized_next = normalization is not None and "conv-norm" in order
+        self.conv = self._convolution(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=self._inner_padding(),
+            dilation_rate=dilation_rate,
+            groups=groups,
+            use_bias=not normalized_next if use_bias is None else use_bias,
+            kernel_initializer=self.kernel_initializer,
+            kernel_regularizer=self.kernel_regularizer,
+            data_format="channels_last",
+            dtype=self.dtype_policy,
+            name="conv",
+        )
+        self.norm: Any = None
+        if normalization == "batch":
+            self.norm = keras.layers.BatchNormalization(axis=-1, dtype=self.dtype_policy, name="norm")
+        elif normalization == "layer":
+            self.norm = keras.layers.LayerNormalization(axis=-1, dtype=self.dtype_policy, name="norm")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build the convolution and the normalisation, each for the channels it meets."""
+        self.conv.build(self._padded_shape(input_shape))
+        if self.norm is not None:
+            parts = self.order.split("-")
+            after = parts.index("norm") > parts.index("conv")
+            self.norm.build(self.compute_output_shape(input_shape) if after else input_shape)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return the activations; `mask` is bool (batch, steps), False at padded steps."""
+        x = inputs
+        for part in self.order.split("-"):
+            if part == "conv":
+                x, mask = self._convolve(x, mask)
+            elif part == "act":
+                x = self.activation(x)
+            elif self.normalization == "batch":
+                x = self.norm(x, training=training, mask=mask)
+            elif self.normalization == "layer":
+                x = self.norm(x)
+        return x
+
+    def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the convolution and its mask."""
+        return self.conv(x), mask
+
+    def _inner_padding(self) -> str:
+        """Return the padding that the inner convolution does itself."""
+        return self.padding
+
+    def _padded_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape that the inner convolution meets."""
+        return input_shape
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with the convolution's sizes and `filters` channels."""
+        return self.conv.compute_output_shape(self._padded_shape(input_shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
+            "normalization": self.normalization,
+            "activation": keras.activations.serialize(self.activation),
+            "order": self.order,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class ConvNormAct1D(_ConvNormAct):
+    """Convolution over the steps of a text, normalisation and activation, in a settable order.
+
+    With the default order: y = activation(norm(conv(x)))
+
+    Padded steps count as zero vectors in the convolution, whatever the layers before made of them, and take no part in
+    the batch's mean and variance. The mask goes on, for every `strides`-th step. With "same" padding, window t is
+    centred on step `strides` t, also where Keras' strided convolution shifts it by the length's remainder, so that
+    the result does not depend on the number of padded steps.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Steps in a window.
+        strides: Steps from one window to the next; 1 where `dilation_rate` is above 1.
+        padding: "same", "valid" (the mask keeps windows of real steps only) or "causal" (no step sees a later one).
+        dilation_rate: Steps from one of a window's steps to the next.
+        groups: Groups that channels are split into.
+        normalization: "batch", "layer" (over the channels of each step) or None.
+        activation: A Keras activation; None is linear.
+        order: "conv", "norm" and "act", joined by "-": "norm-act-conv" is pre-activation (He et al. 2016).
+        use_bias: Whether the convolution has a bias; None: unless the normalisation follows it and has one.
+        kernel_initializer: Of the kernel, (kernel_size, channels / groups, filters).
+        kernel_regularizer: None or a Keras regularizer.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps, channels); steps may be unknown.
+    Output shape: (batch, new steps, filters), new steps as `tfconv.geometry.output_size` gives them.
+
+    Raises:
+        ValueError: another padding, normalization or order; numbers below 1.
+
+    Reference: Ioffe and Szegedy, "Batch Normalization", 2015; He et al., "Identity Mappings in Deep Residual
+        Networks", 2016 (the order).
+    """
+
+    _convolution = keras.layers.Conv1D
+    _paddings = ("same", "valid", "causal")
+
+    def _inner_padding(self) -> str:
+        """Return "same" where Keras pads as the docstring says, which saves a copy."""
+        return "same" if self.padding == "same" and self.strides in (1, (1,), [1]) else "valid"
+
+    def _span(self) -> int:
+        """Return the steps from a window's first to its last."""
+        return (self.conv.kernel_size[0] - 1) * self.conv.dilation_rate[0] + 1
+
+    def _zeros_around(self) -> tuple[int, int]:
+        """Return the steps of zeros to put before and after the text."""
+        around = 0 if self.padding == "valid" or self.conv.padding == "same" else self._span() - 1
+        before = around if self.padding == "causal" else around // 2
+        return before, around - before
+
+    def _padded_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with the zeros around it."""
+        batch, steps, channels = input_shape
+        return (batch, None if steps is None else steps + sum(self._zeros_around()), channels)
+
+    def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the convolution over the real steps, and its mask."""
+        if mask is not None:
+            x = x * ops.cast(mask, x.dtype)[:, :, None]
+        if sum(self._zeros_around()):
+            x = ops.pad(x, ((0, 0), self._zeros_around(), (0, 0)))
+        return self.conv(x), self.compute_mask(x, mask)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return which windows are centred on a real step ("valid": hold real steps only), bool (batch, new steps).
+
+        The centre of a "causal" window is its last step.
+        """
+        if mask is None:
+            return None
+        if self.padding == "valid":
+            last = self._span() - 1
+            mask = ops.logical_and(mask[:, : ops.shape(mask)[1] - last], mask[:, last:])
+        return mask[:, :: self.conv.strides[0]]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class ConvNormAct2D(_ConvNormAct):
+    """Convolution over an image, normalisation and activation, in a settable order.
+
+    With the default order: y = activation(norm(conv(x)))
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Rows and columns of a window, one number or two.
+        strides: Pixels from one window to the next, one number or two; 1 where `dilation_rate` is above 1.
+        padding: "same" (Keras' own, which for strides above 1 depends on the size's remainder) or "valid".
+        dilation_rate: Pixels from one of a window's pixels to the next, one number or two.
+        groups: Groups that channels are split into.
+        normalization: "batch", "layer" (over the channels of each pixel) or None.
+        activation: A Keras activation; None is linear.
+        order: "conv", "norm" and "act", joined by "-": "norm-act-conv" is pre-activation (He et al. 2016).
+        use_bias: Whether the convolution has a bias; None: unless the normalisation follows it and has one.
+        kernel_initializer: Of the kernel, (rows, columns, channels / groups, filters).
+        kernel_regularizer: None or a Keras regularizer.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, height, width, channels).
+    Output shape: (batch, new height, new width, filters), as `tfconv.geometry.output_size` gives them.
+
+    Raises:
+        ValueError: another padding, normalization or order; numbers below 1.
+
+    Reference: Ioffe and Szegedy, "Batch Normalization", 2015; He et al., "Identity Mappings in Deep Residual
+        Networks", 2016 (the order).
+    """
+
+    _convolution = keras.layers.Conv2D
+    _paddings = ("same", "valid")

@@ -1,0 +1,134 @@
+"""A stack of 1-D convolutions, each wider apart than the one before."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from tfconv import geometry
+from tfconv.layers.conv import ConvNormAct1D
+from tfconv.layers.residual import anew
+
+__all__ = ["DilatedConv1DStack"]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class DilatedConv1DStack(keras.layers.Layer):
+    """Convolutions of one kernel size, each wider apart than the one before, each with a shortcut around it.
+
+    x_{i+1} = x_i + dropout(activation(norm(conv(x_i, dilation_rate = dilations[i]))))
+
+    With dilations 1, 2, 4, ... the number of steps that an output sees doubles with each layer (`receptive_field`), at
+    full resolution. Where the input has another number of channels, the first layer has no shortcut.
+    Padded steps are treated as in `ConvNormAct1D`.
+
+    Args:
+        filters: Channels of every layer.
+        kernel_size: Steps in a window.
+        dilations: Steps from one of a window's steps to the next, one number a layer.
+        padding: "causal" (no step sees a later one) or "same".
+        normalization: "batch", "layer" or None.
+        activation: A Keras activation; None is linear.
+        residual: Whether there are shortcuts.
+        dropout: Share of each layer's numbers dropped in training, whole channels at a time.
+        kernel_initializer: Of all kernels.
+        kernel_regularizer: None or a Keras regularizer, on all kernels.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps, channels); steps may be unknown.
+    Output shape: (batch, steps, filters).
+
+    Raises:
+        ValueError: no dilations; another padding or normalization; numbers below 1.
+
+    Reference: Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent Networks for
+        Sequence Modeling", 2018, section 3 (causal); Strubell et al., "Fast and Accurate Entity Recognition with
+        Iterated Dilated Convolutions", 2017 (same).
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        padding: str = "causal",
+        normalization: str | None = None,
+        activation: str | Callable | None = "relu",
+        residual: bool = True,
+        dropout: float = 0.0,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not dilations:
+            raise ValueError(f"dilations must hold one or more numbers. Received: dilations={dilations}")
+        if padding not in ("causal", "same"):
+            raise ValueError(f"padding must be 'causal' or 'same'. Received: padding={padding!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.dilations = tuple(dilations)
+        self.padding = padding
+        self.normalization = normalization
+        self.activation = keras.activations.get(activation)
+        self.residual = residual
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.convolutions = [
+            ConvNormAct1D(
+                filters,
+                kernel_size,
+                padding=padding,
+                dilation_rate=dilation,
+                normalization=normalization,
+                activation=self.activation,
+                kernel_initializer=anew(self.kernel_initializer),
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=f"convolution_{i}",
+            )
+            for i, dilation in enumerate(self.dilations)
+        ]
+        self.drop = keras.layers.SpatialDropout1D(dropout, dtype=self.dtype_policy, name="dropout")
+        self.supports_masking = True
+
+    @property
+    def receptive_field(self) -> int:
+        """Steps of the input that one step of the output depends on."""
+        return geometry.receptive_field(geometry.Window(self.kernel_size, dilation_rate=d) for d in self.dilations)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build every convolution for the channels it meets."""
+        for convolution in self.convolutions:
+            convolution.build(input_shape)
+            input_shape = convolution.compute_output_shape(input_shape)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return (batch, steps, filters); `mask` is bool (batch, steps), False at padded steps."""
+        x = inputs
+        for convolution in self.convolutions:
+            y = self.drop(convolution(x, training=training, mask=mask), training=training)
+            x = x + y if self.residual and x.shape[-1] == self.filters else y
+        return x
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, steps, filters)."""
+        return (*input_shape[:2], self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "dilations": list(self.dilations),
+            "padding": self.padding,
+            "normalization": self.normalization,
+            "activation": keras.activations.serialize(self.activation),
+            "residual": self.residual,
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
