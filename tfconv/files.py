@@ -46,17 +46,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file that appears under `path` only when the block ends without an error.
+    r"""Open a file that appears under `path` only when the block ends without an error.
 
     Args:
         path: where the file shall be; its folder is made. A file of that name is replaced in one step.
-        mode: `"wb"` for bytes, `"w"` for UTF-8 text with `\\n` line ends.
+        mode: `"wb"` for bytes, `"w"` for UTF-8 text with `\n` line ends.
 
     Raises:
         OSError: the disk is full, the folder is read-only; `path` is then untouched.
     """
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with atomic_path(path) as temporary, open(temporary, mode, **text) as file:
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+    with atomic_path(path) as temporary, open(temporary, mode, encoding=encoding, newline=newline) as file:
         yield file
 
 

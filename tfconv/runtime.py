@@ -50,6 +50,7 @@ def configure(work: Work, *, threads: int | None = None, onednn: bool | None = N
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # CUDA's probe speaks here
+            tf.get_logger().setLevel("ERROR")  # each `fit` traces its own graph; that is not the retracing it warns of
     if threads is not None:
         import tensorflow as tf
 
@@ -62,7 +63,9 @@ def configure(work: Work, *, threads: int | None = None, onednn: bool | None = N
 
 
 # TensorFlow logs before it initialises its logger, straight to file descriptor 2, whatever TF_CPP_MIN_LOG_LEVEL says.
-_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*failed call to cuInit|To enable the following")
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*failed call to cuInit|To enable the following"
+)
 
 
 @contextlib.contextmanager

@@ -1,1 +1,8 @@
-"""tfconv.training."""
+"""Training: the loop, its checkpoints, and the run directory."""
+
+from tfconv.training.evaluate import evaluate
+from tfconv.training.loop import NonFiniteLossError, fit
+from tfconv.training.progress import ProgressLines
+from tfconv.training.run import Run, load_run
+
+__all__ = ["NonFiniteLossError", "ProgressLines", "Run", "evaluate", "fit", "load_run"]

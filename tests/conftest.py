@@ -1,0 +1,32 @@
+"""What every test shares: quiet TensorFlow, two logical devices, the real data where it is."""
+
+import os
+from pathlib import Path
+
+from tfconv import runtime
+
+runtime.configure("text")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+# Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh_session():
+    """Names and seeds start anew, so that a test does not depend on those before it."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data_directory() -> Path:
+    """The folder with aclImdb, imdb.w2v.50d.txt and the CIFAR-10 files."""
+    if not os.environ.get("TFCONV_DATA_DIR"):
+        pytest.skip("set TFCONV_DATA_DIR to a folder with the real data sets to run this test")
+    return Path(os.environ["TFCONV_DATA_DIR"])

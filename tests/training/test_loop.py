@@ -1,0 +1,211 @@
+"""The loop against Keras' own `fit`, one device against two, and what callbacks see."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfconv import runtime
+from tfconv.training import NonFiniteLossError, evaluate, fit
+
+
+def make_model(classes=1, dropout=0.0, l2=0.0):
+    keras.utils.set_random_seed(7)
+    regularizer = keras.regularizers.L2(l2) if l2 else None
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, activation="tanh", kernel_regularizer=regularizer),
+            keras.layers.Dropout(dropout, seed=3),
+            keras.layers.Dense(classes),
+        ]
+    )
+
+
+def make_data(n=50, classes=1, batch=8):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(n, 6)).astype("float32")
+    y = (x[:, 0] + 0.3 * rng.normal(size=n) > 0).astype("int32")
+    if classes > 1:
+        y = np.clip(np.floor(x[:, 0] + 1), 0, classes - 1).astype("int32")
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch)
+
+
+@pytest.mark.parametrize(
+    ("classes", "dropout", "l2", "class_weight"),
+    [(1, 0.0, 0.0, None), (1, 0.5, 0.01, None), (3, 0.0, 0.01, {0: 2.0, 2: 0.5}), (1, 0.0, 0.0, {1: 3.0})],
+)
+@pytest.mark.parametrize("steps_per_execution", ["auto", 3])
+def test_equals_keras_fit(classes, dropout, l2, class_weight, steps_per_execution):
+    data, held_out = make_data(classes=classes), make_data(n=21, classes=classes)
+    results = []
+    for ours in (False, True):
+        model = make_model(classes, dropout, l2)
+        loss = (
+            keras.losses.BinaryCrossentropy(from_logits=True)
+            if classes == 1
+            else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
+        accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0) if classes == 1 else "accuracy"
+        model.compile(keras.optimizers.Adam(0.01), loss, metrics=[accuracy], jit_compile=False)
+        arguments = {"epochs": 3, "validation_data": held_out, "class_weight": class_weight, "verbose": 0}
+        if ours:
+            history = fit(model, data, steps_per_execution=steps_per_execution, **arguments)
+        else:
+            history = model.fit(data, shuffle=False, **arguments)
+        results.append((model.get_weights(), history.history))
+    (keras_weights, keras_history), (weights, history) = results
+    for expected, actual in zip(keras_weights, weights, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+    assert history.keys() == keras_history.keys()
+    for name, values in keras_history.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5, err_msg=name)
+
+
+def test_defaults_fit_the_labels():
+    for classes, label_shape in ((1, ()), (4, ()), (4, (4,))):
+        y = np.zeros((8, *label_shape), "int32" if not label_shape else "float32")
+        data = tf.data.Dataset.from_tensor_slices((np.ones((8, 6), "float32"), y)).batch(4)
+        history = fit(make_model(classes), data, verbose=0)
+        expected = np.log(2) if classes == 1 or label_shape else np.log(4)
+        assert history.history["loss"][0] == pytest.approx(expected, abs=0.6)
+        assert "accuracy" in history.history
+    with pytest.raises(ValueError, match="labels of shape .*5.*give `loss`"):
+        data = tf.data.Dataset.from_tensor_slices((np.ones((8, 6), "float32"), np.ones((8, 5), "float32"))).batch(4)
+        fit(make_model(4), data, verbose=0)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_two_devices_equal_one(l2):
+    data, held_out = make_data(n=48), make_data(n=21)
+    results = []
+    for devices in (1, 2):
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
+        with strategy.scope():
+            model = make_model(l2=l2)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        history = fit(
+            model, data, validation_data=held_out, epochs=3, optimizer=optimizer, strategy=strategy, verbose=0
+        )
+        results.append((model.get_weights(), history.history))
+    for one, two in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+    for name, values in results[0][1].items():
+        np.testing.assert_allclose(results[1][1][name], values, rtol=1e-5, err_msg=name)
+
+
+def test_evaluate_equals_keras():
+    model = make_model()
+    data = make_data(n=21)
+    ours = evaluate(model, data)
+    assert ours == pytest.approx(model.evaluate(data, verbose=0, return_dict=True), rel=1e-6)
+    with pytest.raises(ValueError, match="empty"):
+        evaluate(model, data.take(0))
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self._calls = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._calls.append((batch, logs["loss"]))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._calls.append(("epoch", epoch, sorted(logs)))
+
+
+def test_callbacks_see_every_step_and_may_stop():
+    recorder = Recorder()
+    fit(make_model(), make_data(), epochs=2, callbacks=[recorder], verbose=0)
+    assert [call[0] for call in recorder._calls] == [*range(7), "epoch"] * 2
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    recorder = Recorder()
+    fit(make_model(), make_data(), epochs=5, callbacks=[recorder, Stop()], verbose=0)
+    assert [call[0] for call in recorder._calls] == [0, 1, 2, "epoch"]
+
+
+def test_keras_callbacks_work():
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=10.0)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=2, min_delta=10.0, restore_best_weights=True)
+    model = make_model()
+    history = fit(
+        model,
+        make_data(),
+        validation_data=make_data(),
+        epochs=20,
+        optimizer=keras.optimizers.Adam(0.1),
+        callbacks=[plateau, stopping],
+        verbose=0,
+    )
+    assert len(history.epoch) == 3
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.1 * 0.5**2)
+    best = min(history.history["val_loss"][:1])
+    assert evaluate(model, make_data())["loss"] == pytest.approx(best, rel=1e-5)
+
+
+def test_unknown_length_is_counted():
+    data = make_data()
+    unknown = data.filter(lambda x, y: True)
+    assert unknown.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    known_model, unknown_model = make_model(), make_model()
+    known = fit(known_model, data, epochs=2, validation_data=data, verbose=0)
+    counted = fit(unknown_model, unknown, epochs=2, validation_data=unknown, verbose=0)
+    assert counted.history == known.history
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 5, "auto"])
+def test_infinite_loss_stops_and_names_the_step(steps_per_execution, tmp_path):
+    x = np.ones((40, 6), "float32")
+    x[4 * 6 + 1] = np.nan  # in batch 7 of 10
+    data = tf.data.Dataset.from_tensor_slices((x, np.ones(40, "int32"))).batch(4)
+    model = make_model()
+    with pytest.raises(NonFiniteLossError, match=r"loss is nan at step 7 of epoch 1, learning rate 0.01\. Try .*0.001"):
+        fit(
+            model,
+            data,
+            optimizer=keras.optimizers.Adam(0.01),
+            steps_per_execution=steps_per_execution,
+            run_dir=tmp_path / "run",
+            checkpoint_seconds=0,
+            verbose=0,
+        )
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        with np.load(path) as archive:
+            assert all(np.isfinite(archive[n]).all() for n in archive.files if n.startswith("variable"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"steps_per_execution": 0}, "steps_per_execution must be 'auto', or 1 or more, got 0"),
+        ({"class_weight": {5: 1.0}}, "class 5, and there are the classes 0 to 1"),
+    ],
+)
+def test_arguments_out_of_range(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit(make_model(), make_data(), verbose=0, **arguments)
+
+
+def test_empty_and_unlabelled_data():
+    with pytest.raises(ValueError, match="empty"):
+        fit(make_model(), make_data().take(0), verbose=0)
+    with pytest.raises(ValueError, match=r"\(inputs, labels\)"):
+        fit(make_model(), make_data().map(lambda x, y: x), verbose=0)
+
+
+def test_one_line_an_epoch(capsys):
+    fit(make_model(), make_data(), epochs=2, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert "loss" in lines[0] and "accuracy" in lines[0]
+
+
+def test_seed_out_of_range():
+    with pytest.raises(ValueError, match="seed must be from 0"):
+        runtime.set_seed(-1)

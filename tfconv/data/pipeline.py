@@ -1,0 +1,103 @@
+"""From encoded texts to batches: shuffle by (seed, epoch), bucket by length, pad, prefetch.
+
+A training set is an ordinary `tf.data.Dataset` that gives a new order each time it is iterated. Its attribute
+`at_epoch` is the function behind it, from the epoch number to the data set of that epoch: `tfconv.training.fit` calls
+it, so that a resumed run sees the very batches that an uninterrupted one would have seen.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["batches", "reshuffled"]
+
+# Batches among which texts are sorted by length: wide enough to fill buckets, narrow enough to stay random.
+_WINDOW = 100
+
+
+def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int) -> tf.data.Dataset:
+    """One data set from a function of the epoch number.
+
+    Args:
+        epoch_batches: from the epoch number, a scalar int64 tensor, to that epoch's batches. It must depend on
+            nothing else (use stateless random operations).
+        steps: batches an epoch (`tf.data.UNKNOWN_CARDINALITY` where that is not known).
+
+    Returns:
+        A data set whose n-th iteration, from 0, is epoch n; `dataset.at_epoch(n)` is epoch n at once.
+    """
+
+    def at_epoch(epoch: int) -> tf.data.Dataset:
+        dataset = tf.data.Dataset.from_tensors(tf.constant(epoch, tf.int64)).flat_map(epoch_batches)
+        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+    iterated = tf.Variable(-1, dtype=tf.int64)
+    dataset = tf.data.Dataset.from_tensors(0).map(lambda _: iterated.assign_add(1)).flat_map(epoch_batches)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    dataset.at_epoch = at_epoch
+    return dataset
+
+
+def batches(
+    ids: tf.RaggedTensor,
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    bucket: bool = False,
+    pad_to: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches of encoded texts that are held in memory (4 bytes a token).
+
+    Args:
+        ids: ragged int32 of shape (n, None).
+        labels: (n,) class numbers or (n, classes) zeros and ones.
+        batch_size: texts a batch.
+        seed: shuffle by (seed, epoch); `None`: keep the order, every time.
+        bucket: put texts of like length into one batch, in random order still: less padding, same texts an epoch.
+        pad_to: width of every batch; default: the longest text of the batch.
+        drop_remainder: leave out the last, smaller batch.
+
+    Returns:
+        Batches (ids int32 (batch, width), labels), padded with 0 at the end.
+
+    Raises:
+        ValueError: `batch_size` below 1, no text, or more labels than texts.
+    """
+    n = int(ids.nrows())
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    if n != len(labels):
+        raise ValueError(f"one label a text is needed, got {n} texts and {len(labels)} labels")
+    if n == 0 or (drop_remainder and n < batch_size):
+        raise ValueError(f"{n} texts do not fill one batch of {batch_size}")
+    targets = tf.constant(labels)
+    lengths = ids.row_lengths()
+    whole = n // batch_size
+
+    def take(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.gather(ids, rows).to_tensor(0, shape=(None, pad_to)), tf.gather(targets, rows)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.range(n, dtype=tf.int64)
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
+        if bucket:
+            window = tf.range(n, dtype=tf.int64) // (batch_size * _WINDOW)
+            longest = tf.reduce_max(lengths) + 1
+            order = tf.gather(order, tf.argsort(window * longest + tf.gather(lengths, order), stable=True))
+        plan = tf.reshape(order[: whole * batch_size], [whole, batch_size])
+        if bucket and seed is not None:
+            mixed = tf.stack([tf.cast(seed, tf.int64), -1 - epoch])
+            plan = tf.gather(plan, tf.random.experimental.stateless_shuffle(tf.range(whole), seed=mixed))
+        dataset = tf.data.Dataset.from_tensor_slices(plan).map(take, num_parallel_calls=tf.data.AUTOTUNE)
+        if not drop_remainder and n % batch_size:
+            dataset = dataset.concatenate(tf.data.Dataset.from_tensors(order[whole * batch_size :]).map(take))
+        return dataset
+
+    steps = whole + int(not drop_remainder and n % batch_size > 0)
+    if seed is not None:
+        return reshuffled(epoch_batches, steps)
+    return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,264 @@
+"""From raw text to integer ids: tokeniser, vocabulary, and the two together.
+
+Everything here is TensorFlow operations, so that the very graph that made the training batches goes into the exported
+model: there is no second implementation to drift from it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfconv.errors import InputError
+from tfconv.files import write_json
+
+__all__ = ["TextPreprocess", "TokenChunk", "Tokenizer", "Vocabulary", "build_vocabulary", "token_chunks"]
+
+PAD, START, OUT_OF_VOCABULARY = 0, 1, 2
+_SPECIAL = ("", "<start>", "<oov>")
+
+# "<br />", not the "<" of "a < b" nor the heart of "<3"; blanks and control characters of every script.
+_BLANK = r"</?[a-zA-Z][^<>]*>|[\pZ\pC]+"
+_NO_WORD = r"[^\pL\pM\pN']+"
+# Leftmost alternative first: an emoticon, a run of dots, a run of ! and ?, or any other single mark.
+_MARK = r"[:;=][-^']?(?:[()\[\]/\\|*]|[dpo]\b)|<3|\.\.+|[!?]+|[^\pL\pM\pN'\s]"
+
+
+class Tokenizer:
+    r"""Cut text into words or characters.
+
+    Words: lower case, HTML tags dropped, letters, marks, digits and inner apostrophes ("don't") kept together. With
+    `punctuation` every other mark is a token of its own; emoticons (`:-)`, `<3`) and runs (`...`, `?!`) stay whole.
+    Characters: every code point, blanks included. Bytes that are no UTF-8 become U+FFFD.
+
+    Args:
+        level: `"word"` or `"char"`.
+        punctuation: keep punctuation and emoticons; words only.
+        lowercase: fold upper case.
+
+    Raises:
+        ValueError: another `level`, or `punctuation` with characters (they keep it always).
+    """
+
+    def __init__(self, level: Literal["word", "char"] = "word", *, punctuation: bool = False, lowercase: bool = True):
+        if level not in ("word", "char"):
+            raise ValueError(f"level must be 'word' or 'char', got {level!r}")
+        if level == "char" and punctuation:
+            raise ValueError("punctuation=True is for level='word': characters keep all punctuation")
+        self.level: Literal["word", "char"] = level
+        self.punctuation = punctuation
+        self.lowercase = lowercase
+
+    def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Strings of shape (n,) to ragged tokens of shape (n, None)."""
+        texts = tf.convert_to_tensor(texts, tf.string)
+        if self.lowercase:
+            texts = tf.strings.lower(texts, encoding="utf-8")
+        else:
+            texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+        if self.level == "char":
+            return tf.strings.unicode_split(texts, "UTF-8")
+        texts = tf.strings.regex_replace(texts, _BLANK, " ")
+        texts = tf.strings.regex_replace(texts, "[‘’]", "'")
+        if self.punctuation:
+            texts = tf.strings.regex_replace(texts, _MARK, r" \0 ")
+        else:
+            texts = tf.strings.regex_replace(texts, _NO_WORD, " ")
+        # Apostrophes at the edge of a word are quotation marks.
+        texts = tf.strings.regex_replace(texts, r"(?:^|\s)'+|'+(?:\s+'*|$)", " ")
+        return tf.strings.split(texts)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal tokeniser."""
+        return {"level": self.level, "punctuation": self.punctuation, "lowercase": self.lowercase}
+
+
+class TokenChunk(NamedTuple):
+    """Some hundred tokenised texts: text i is `unique[places[sum(lengths[:i]):][:lengths[i]]]`."""
+
+    unique: np.ndarray  # bytes, the different tokens
+    occurrences: np.ndarray  # how often each occurs
+    places: np.ndarray  # int32, for every token of every text its place in `unique`
+    lengths: np.ndarray  # int64, tokens of each text
+
+
+def token_chunks(texts: Iterable[str], tokenizer: Tokenizer, *, size: int = 512) -> Iterator[TokenChunk]:
+    """Tokenise on all cores, `size` texts at a time; memory does not grow with the number of texts."""
+
+    def lists() -> Iterator[list[str]]:
+        iterator = iter(texts)
+        while part := list(islice(iterator, size)):
+            yield part
+
+    def tokenise(part: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        tokens = tokenizer(part)
+        unique, places, counts = tf.unique_with_counts(tokens.flat_values)
+        return unique, counts, places, tokens.row_lengths()
+
+    dataset = tf.data.Dataset.from_generator(lists, output_signature=tf.TensorSpec([None], tf.string))
+    dataset = dataset.map(tokenise, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    for arrays in dataset.as_numpy_iterator():
+        yield TokenChunk(*arrays)
+
+
+class Vocabulary(tf.Module):
+    """Tokens and their ids: 0 pads, 1 starts a text, 2 stands for every unknown token, then the tokens given.
+
+    Args:
+        tokens: the learned tokens, most frequent first, without the three special ones.
+
+    Raises:
+        ValueError: a token stands twice.
+    """
+
+    def __init__(self, tokens: Sequence[str]):
+        super().__init__(name="vocabulary")
+        self.tokens: tuple[str, ...] = (*_SPECIAL, *tokens)
+        if len(set(tokens)) != len(tokens):
+            twice = next(token for token, count in Counter(tokens).items() if count > 1)
+            raise ValueError(f"a vocabulary holds each token once, got {twice!r} twice")
+        keys = tf.constant(list(tokens), tf.string, shape=(len(tokens),))
+        ids = tf.range(len(_SPECIAL), len(self.tokens), dtype=tf.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), OUT_OF_VOCABULARY)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def lookup(self, tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+        """Tokens (string, dense or ragged) to int32 ids of the same shape."""
+        return self.table.lookup(tokens)
+
+    def decode(self, ids: Sequence[int] | np.ndarray, separator: str = " ") -> str:
+        """Ids of one text back to text; padding and the start mark are left out, unknown tokens read `<oov>`."""
+        return separator.join(self.tokens[int(i)] for i in ids if int(i) not in (PAD, START))
+
+
+def build_vocabulary(chunks: Iterable[TokenChunk], size: int | None = None, *, min_count: int = 1) -> Vocabulary:
+    """The most frequent tokens of the training split; of equally frequent ones, the alphabetically first.
+
+    Args:
+        chunks: from `token_chunks`.
+        size: ids in all, the three special ones included; `None`: no limit.
+        min_count: tokens seen less often are left out.
+
+    Raises:
+        ValueError: `size` leaves no room for a token.
+        InputError: there is no token at all.
+    """
+    if size is not None and size <= len(_SPECIAL):
+        raise ValueError(f"vocabulary_size must be above {len(_SPECIAL)} (pad, start, unknown), got {size}")
+    counter: Counter[bytes] = Counter()
+    for chunk in chunks:
+        for token, count in zip(chunk.unique.tolist(), chunk.occurrences.tolist(), strict=True):
+            counter[token] += count
+    kept = sorted((-count, token) for token, count in counter.items() if count >= min_count)
+    if not kept:
+        raise InputError("the training texts hold no word: is this the right column, and the right level (word, char)?")
+    return Vocabulary([token.decode("utf-8") for _, token in kept[: None if size is None else size - len(_SPECIAL)]])
+
+
+class TextPreprocess(tf.Module):
+    """Raw text to padded ids, in one graph for training and for serving.
+
+    Args:
+        tokenizer: cuts the text.
+        vocabulary: gives the ids.
+        length: longest text in ids, the start mark included; the end of a longer one is cut off. `None`: no limit.
+        start: begin each text with the start id.
+        class_names: names of the classes in the order of the model's outputs, for who reads its answers.
+        multi_label: each class is a yes or no of its own.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        vocabulary: Vocabulary,
+        length: int | None = None,
+        *,
+        start: bool = True,
+        class_names: Sequence[str] = (),
+        multi_label: bool = False,
+    ):
+        super().__init__(name="text_preprocess")
+        if length is not None and length < 1:
+            raise ValueError(f"length must be 1 or more, got {length}")
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
+        self.length = length
+        self.start = start
+        self.class_names = tuple(class_names)
+        self.multi_label = multi_label
+
+    def __call__(self, texts: tf.Tensor, *, pad_to: int | None = None) -> tf.Tensor:
+        """Strings (n,) to int32 ids (n, width), padded with 0 at the end.
+
+        Args:
+            texts: strings of shape (n,).
+            pad_to: the width; default: the longest text of the batch, at least 1.
+        """
+        ids = self.vocabulary.lookup(self.tokenizer(texts))
+        if self.start:
+            ids = tf.concat([tf.fill([ids.nrows(), 1], START), ids], axis=1)
+        if self.length is not None:
+            ids = ids[:, : self.length]
+        if pad_to is not None:
+            return ids.to_tensor(PAD, shape=(None, pad_to))
+        ids = ids.to_tensor(PAD)
+        return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]])
+
+    def encode(self, chunks: Iterable[TokenChunk]) -> tf.RaggedTensor:
+        """The ids of many texts from `token_chunks`, without padding: ragged int32 (n, None); equal to `__call__`."""
+        values, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+        for chunk in chunks:
+            ids = self.vocabulary.lookup(tf.constant(chunk.unique, tf.string)).numpy()[chunk.places]
+            if self.start:
+                ids = np.insert(ids, np.cumsum(chunk.lengths) - chunk.lengths, START)
+            whole = chunk.lengths + int(self.start)
+            kept = whole if self.length is None else np.minimum(whole, self.length)
+            place = np.arange(len(ids)) - np.repeat(np.cumsum(whole) - whole, whole)
+            values.append(ids[place < np.repeat(kept, whole)])
+            lengths.append(kept)
+        return tf.RaggedTensor.from_row_lengths(np.concatenate(values), np.concatenate(lengths))
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of one text, as the model sees them: cut at `length`, without the start mark."""
+        limit = None if self.length is None else self.length - int(self.start)
+        return [token.decode("utf-8") for token in self.tokenizer(tf.constant([text]))[0].numpy()][:limit]
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Ids of one text back to text."""
+        return self.vocabulary.decode(ids, " " if self.tokenizer.level == "word" else "")
+
+    def save(self, directory: str | Path) -> None:
+        """Write `text.json` and `vocabulary.json` (a list, so that a line feed can be a token) into `directory`."""
+        write_json(Path(directory) / "vocabulary.json", list(self.vocabulary.tokens[len(_SPECIAL) :]))
+        config = {
+            "tokenizer": self.tokenizer.config(),
+            "length": self.length,
+            "start": self.start,
+            "class_names": list(self.class_names),
+            "multi_label": self.multi_label,
+        }
+        write_json(Path(directory) / "text.json", config)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "TextPreprocess":
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: a file is missing or broken.
+        """
+        directory = Path(directory)
+        try:
+            config = json.loads((directory / "text.json").read_text("utf-8"))
+            vocabulary = Vocabulary(json.loads((directory / "vocabulary.json").read_text("utf-8")))
+            return cls(Tokenizer(**config.pop("tokenizer")), vocabulary, config.pop("length"), **config)
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename} is missing: give a folder that a text run wrote") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{directory} holds no readable text preprocessing: {error}") from None

@@ -1,0 +1,159 @@
+"""Everything that a run needs to go on as if it had never stopped, in one file, whole or absent.
+
+A checkpoint is a NumPy `.npz` archive without pickles: the variables of model, optimizer and metrics in order, the
+arrays and numbers that callbacks keep, the history, and the place in the data.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tfconv.errors import InputError
+from tfconv.files import atomic_write
+
+__all__ = ["Position", "checkpoints", "restore", "save"]
+
+_NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
+
+
+class Position(NamedTuple):
+    """Where training stands: `step` batches of epoch `epoch` (from 0) are done."""
+
+    epoch: int
+    step: int
+
+
+def save(
+    directory: Path,
+    position: Position,
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    keep: int = 2,
+) -> Path:
+    """Write a checkpoint and delete all but the newest `keep`.
+
+    Raises:
+        FloatingPointError: a weight is NaN or infinite; nothing is written then.
+        OSError: the disk is full; the checkpoints before are untouched.
+    """
+    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(_variables(model))}
+    for variable, array in zip(_variables(model), arrays.values(), strict=True):
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            raise FloatingPointError(f"variable {variable.path} holds a value that is NaN or infinite")
+    meta: dict[str, Any] = {"epoch": position.epoch, "step": position.step, "paths": _paths(model)}
+    meta |= {"stopped": bool(model.stop_training), "callbacks": []}
+    for i, callback in enumerate(callbacks):
+        numbers, lists = _callback_state(callback)
+        meta["callbacks"].append(
+            {"class": type(callback).__name__, "numbers": numbers, "lists": {k: len(v) for k, v in lists.items()}}
+        )
+        arrays |= {f"callback_{i}_{name}_{j}": array for name, parts in lists.items() for j, array in enumerate(parts)}
+    path = directory / f"epoch-{position.epoch:04d}-step-{position.step:08d}.npz"
+    with atomic_write(path) as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+    for old in checkpoints(directory)[keep:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    found = [(tuple(map(int, m.groups())), p) for p in directory.glob("*.npz") if (m := _NAME.fullmatch(p.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def restore(directory: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Position | None:
+    """Put model, optimizer, metrics and callbacks back to the newest readable checkpoint.
+
+    Returns:
+        The place to go on from, or `None` where there is no checkpoint yet.
+
+    Raises:
+        InputError: the checkpoint belongs to another model, optimizer or set of callbacks, or none can be read.
+    """
+    paths = checkpoints(directory)
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                content = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            continue  # damaged after it was written: the one before is as good, only older
+        _assign(path, content, model, callbacks)
+        meta = json.loads(str(content["meta"]))
+        model.stop_training = meta["stopped"]
+        return Position(meta["epoch"], meta["step"])
+    if paths:
+        raise InputError(f"no checkpoint in {directory} can be read: delete the folder to start anew")
+    return None
+
+
+def _assign(
+    path: Path, content: dict[str, np.ndarray], model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
+) -> None:
+    meta = json.loads(str(content["meta"]))
+    variables = _variables(model)
+    if len(meta["paths"]) != len(variables):
+        raise InputError(
+            f"{path} is of another model or optimizer: {len(meta['paths'])} variables, here {len(variables)}"
+        )
+    for i, variable in enumerate(variables):
+        array = content[f"variable_{i}"]
+        if array.shape != tuple(variable.shape):
+            raise InputError(
+                f"{path} is of another model: {meta['paths'][i]} is {array.shape}, here {tuple(variable.shape)}"
+            )
+    here = [type(callback).__name__ for callback in callbacks]
+    there = [state["class"] for state in meta["callbacks"]]
+    if here != there:
+        raise InputError(f"{path} was written with the callbacks {there}, here are {here}: resume with the same ones")
+    for i, variable in enumerate(variables):
+        variable.assign(content[f"variable_{i}"])
+    for i, (callback, state) in enumerate(zip(callbacks, meta["callbacks"], strict=True)):
+        vars(callback).update(state["numbers"])
+        for name, length in state["lists"].items():
+            setattr(callback, name, [content[f"callback_{i}_{name}_{j}"] for j in range(length)])
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    optimizer = model.optimizer.variables if model.optimizer is not None else []
+    return [*model.variables, *optimizer, *model.metrics_variables]
+
+
+def _paths(model: keras.Model) -> list[str]:
+    return [variable.path for variable in _variables(model)]
+
+
+def _callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    """What a callback remembers: public attributes that JSON can hold, and lists of arrays (`best_weights`)."""
+    numbers, lists = {}, {}
+    for name, value in vars(callback).items():
+        if name.startswith("_") or name in ("model", "params", "validation_data"):
+            continue
+        if isinstance(value, list) and value and all(isinstance(part, np.ndarray) for part in value):
+            lists[name] = value
+            continue
+        plain = _plain(value)
+        try:
+            if json.loads(json.dumps(plain)) == plain:
+                numbers[name] = plain
+        except (TypeError, ValueError):
+            continue  # a function, a writer, a model: made anew with the callback
+    return numbers, lists
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars as Python's, inside dictionaries and lists too (`History.history`)."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value

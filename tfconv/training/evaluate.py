@@ -1,0 +1,61 @@
+"""Scoring with a model's own loss and metrics, under any strategy."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfconv.training import objective
+from tfconv.training.feed import build, distributed, labels_spec
+from tfconv.training.step import Runner, make_runner
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: keras.Model, data: tf.data.Dataset, *, strategy: tf.distribute.Strategy | None = None
+) -> dict[str, float]:
+    """Loss and metrics of a model over a data set, each example weighing the same; as `model.evaluate` gives them.
+
+    Args:
+        model: compiled, or ready for the defaults of `fit`.
+        data: batches (inputs, labels); the last may be smaller.
+        strategy: default: the strategy in force.
+
+    Raises:
+        ValueError: the data set is empty.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        objective.compile_for(model, labels_spec(data))
+        build(model, data)
+        return evaluated(model, make_runner(model, strategy, training=False), distributed(data, strategy), None)
+
+
+def evaluated(
+    model: keras.Model, runner: Runner, data: Any, callbacks: keras.callbacks.CallbackList | None
+) -> dict[str, float]:
+    """One pass with the test runner and its callbacks; the numbers are those since `reset_metrics`."""
+    if callbacks:
+        callbacks.on_test_begin()
+    model.reset_metrics()
+    iterator, wanted, batches, more = iter(data), 1, 0, True
+    while more:
+        if callbacks:
+            callbacks.on_test_batch_begin(batches)
+        done = int(runner(iterator, tf.constant(wanted))[0])
+        batches, more = batches + done, done == wanted
+        wanted = min(wanted * 2, 64)
+        if callbacks and done:
+            callbacks.on_test_batch_end(batches - 1)
+    if not batches:
+        raise ValueError("the data set to evaluate on is empty")
+    logs = plain(model.get_metrics_result())
+    if callbacks:
+        callbacks.on_test_end(logs)
+    return logs
+
+
+def plain(logs: dict[str, Any]) -> dict[str, float]:
+    """Logs as Python floats."""
+    return {name: float(value) for name, value in logs.items()}

@@ -1,0 +1,73 @@
+"""Loss and metrics that fit a model's logits and the labels it is given, so that few need to name them."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__: list[str] = []
+
+
+def compile_for(
+    model: keras.Model, labels: tf.TensorSpec, optimizer: Any = None, loss: Any = None, metrics: Any = None
+) -> None:
+    """Compile `model` with what is given, and fill in the rest from the shapes of logits and labels.
+
+    One logit: binary cross-entropy. Several logits: sparse cross-entropy for class numbers of shape (n,), and one
+    binary cross-entropy a class for labels of shape (n, classes). The metric is the accuracy that goes with it. A
+    model that is compiled already keeps what it has where nothing is given here.
+
+    Raises:
+        ValueError: the labels' shape goes with none of the three, and no loss is given.
+    """
+    if model.compiled and optimizer is None and loss is None and metrics is None:
+        return
+    if model.compiled:
+        optimizer = optimizer or model.optimizer
+        loss = loss or model.loss
+    if isinstance(optimizer, keras.optimizers.Optimizer) and tf.distribute.has_strategy() and not optimizer.built:
+        optimizer = type(optimizer).from_config(optimizer.get_config())  # its variables belong to the strategy
+    if loss is None:
+        loss, accuracy = _default_loss(model, labels)
+        metrics = [accuracy] if metrics is None else metrics
+    # "auto" would try XLA, which neither a CPU nor a strategy takes here.
+    model.compile(optimizer=optimizer or "adam", loss=loss, metrics=metrics, jit_compile=False)
+
+
+def _default_loss(model: keras.Model, labels: tf.TensorSpec) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    classes = model.output_shape[-1]
+    rank, width = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
+    if classes == 1 and (rank == 1 or width == 1):
+        return keras.losses.BinaryCrossentropy(from_logits=True), _logit_accuracy()
+    if classes > 1 and rank == 2 and width == classes:
+        return keras.losses.BinaryCrossentropy(from_logits=True), _logit_accuracy()
+    if classes > 1 and (rank == 1 or width == 1):
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True), accuracy
+    raise ValueError(
+        f"no loss goes by itself with logits of shape {model.output_shape} and labels of shape {labels.shape}: "
+        "give `loss`"
+    )
+
+
+def _logit_accuracy() -> keras.metrics.Metric:
+    return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # logit 0 is probability one half
+
+
+def weighted(dataset: tf.data.Dataset, class_weight: dict[int, float], classes: int) -> tf.data.Dataset:
+    """Give each example the weight of its class, as `model.fit(class_weight=...)` does.
+
+    Raises:
+        ValueError: labels of several classes a text (a weight would fit none), or a class that does not exist.
+    """
+    number = max(classes, 2)
+    if unknown := [c for c in class_weight if not 0 <= c < number]:
+        raise ValueError(f"class_weight names class {unknown[0]}, and there are the classes 0 to {number - 1}")
+    table = tf.constant([float(class_weight.get(c, 1.0)) for c in range(number)])
+
+    def weigh(x: Any, y: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        if y.shape.rank != 1 and y.shape[-1] != 1:
+            raise ValueError(f"class_weight needs one class an example, got labels of shape {y.shape}")
+        return x, y, tf.gather(table, tf.reshape(tf.cast(y, tf.int32), [-1]))
+
+    return dataset.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)

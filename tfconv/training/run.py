@@ -1,0 +1,146 @@
+"""The run directory: all that `evaluate`, `predict`, `export` and `serve` need of a training.
+
+config.json     what was asked for                  checkpoints/   to resume from
+model.keras     the trained model                   history.csv    one row an epoch
+preprocess/     vocabulary, lengths, class names    logs/          TensorBoard
+result.json     what came out                       report/        plots and tables
+"""
+
+import contextlib
+import csv
+import fcntl
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfconv.data.text import TextPreprocess
+from tfconv.errors import InputError
+from tfconv.files import atomic_path, atomic_write
+
+__all__ = ["Run", "load_run"]
+
+_CONTENTS = ("config.json", "model.keras", "preprocess", "checkpoints", "history.csv", "logs", "report", "result.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training, read back."""
+
+    model: keras.Model
+    preprocess: TextPreprocess
+    config: dict[str, Any]
+    directory: Path
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the outputs."""
+        return self.preprocess.class_names
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether each class is a yes or no of its own."""
+        return self.preprocess.multi_label
+
+
+def load_run(directory: str | Path) -> Run:
+    """Read a run directory.
+
+    The model file is loaded in Keras' safe mode: a file from elsewhere cannot run code.
+
+    Raises:
+        InputError: the folder holds no finished run, or a file of it is broken.
+    """
+    directory = Path(directory)
+    path = directory / "model.keras"
+    if not path.is_file():
+        unfinished = (directory / "checkpoints").is_dir()
+        hint = (
+            "it was not finished: run the same command with --resume"
+            if unfinished
+            else "give a folder that `tfconv train --run` wrote"
+        )
+        raise InputError(f"{directory} holds no trained model: {hint}")
+    from tfconv import layers, models  # noqa: F401  registers our classes with Keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
+    try:
+        config = json.loads((directory / "config.json").read_text("utf-8"))
+    except FileNotFoundError:
+        config = {}
+    except ValueError as error:
+        raise InputError(f"{directory / 'config.json'} is no JSON: {error}") from None
+    return Run(model, TextPreprocess.load(directory / "preprocess"), config, directory)
+
+
+@contextlib.contextmanager
+def opened(directory: Path, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Take a run directory for writing, so that no second process writes into it.
+
+    Raises:
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, it is no folder, or it is in use.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is a file: give a folder for the run")
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"another process is training into {directory}: wait for it or choose another folder"
+            ) from None
+        if not resume:
+            held = [name for name in _CONTENTS if (directory / name).exists()]
+            if held and not overwrite:
+                raise InputError(f"{directory} holds a run already: resume it, overwrite it, or choose another folder")
+            for name in held:
+                path = directory / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield directory
+
+
+def save_model(model: keras.Model, directory: Path) -> None:
+    """Write `model.keras`, whole or not at all."""
+    with atomic_path(directory / "model.keras") as temporary:
+        model.save(temporary)
+
+
+class RunLogs(keras.callbacks.Callback):
+    """Write each epoch's numbers to `history.csv` and, for TensorBoard, to `logs/train` and `logs/validation`."""
+
+    def __init__(self, directory: Path):
+        super().__init__()
+        self._directory = directory
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write one epoch."""
+        for name, value in (logs or {}).items():
+            part, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
+            if part not in self._writers:
+                self._writers[part] = tf.summary.create_file_writer(str(self._directory / "logs" / part))
+            with self._writers[part].as_default():
+                tf.summary.scalar(f"epoch/{tag}", value, step=epoch)
+        for writer in self._writers.values():
+            writer.flush()
+        history = self.model.history
+        with atomic_write(self._directory / "history.csv", "w") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["epoch", *history.history])
+            for i, number in enumerate(history.epoch):
+                table.writerow([number + 1, *(repr(values[i]) for values in history.history.values())])
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Close the TensorBoard files."""
+        for writer in self._writers.values():
+            writer.close()
