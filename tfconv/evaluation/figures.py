@@ -181,7 +181,9 @@ def _styles(areas: Sequence[float], names: Sequence[str], measure: str) -> list[
 def _curve_axes(xlabel: str, ylabel: str, classes: int) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.4, 5.0) if classes == 1 else (7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

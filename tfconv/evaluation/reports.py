@@ -1,0 +1,211 @@
+"""One pass of a model over a data set, and what is to be known about it: tables, pictures, JSON, TensorBoard."""
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tensorboard.plugins.pr_curve import metadata as pr_curve_plugin
+
+from tfconv.errors import InputError
+from tfconv.evaluation import figures
+from tfconv.evaluation.curves import threshold_counts
+from tfconv.evaluation.metrics import (
+    binary_metrics,
+    class_scores,
+    confusion_matrix,
+    label_scores,
+    many_class_metrics,
+    multi_label_metrics,
+    probabilities,
+)
+from tfconv.evaluation.prediction import check_outputs
+from tfconv.files import atomic_write, write_json
+
+__all__ = ["labels_and_logits", "report", "write_pr_summaries"]
+
+THRESHOLDS = 21
+
+
+def report(
+    model: Any,
+    dataset: tf.data.Dataset,
+    directory: str | Path,
+    *,
+    class_names: Sequence[str],
+    multi_label: bool = False,
+) -> dict[str, Any]:
+    """Score a model on a data set and write what was found.
+
+    Writes into `directory`, each file atomically: `report.md` (tables), `scores.json` (the returned dict),
+    `pr_curve.png`, for classes that exclude each other `confusion.png`, for two classes `roc.png`, and
+    `logs/` (precision-recall curves at 21 thresholds for TensorBoard's PR curve tab). Files of an earlier report are
+    replaced.
+
+    Args:
+        model: ids to logits, (n, 1) for two classes or (n, C).
+        dataset: batches of (ids, labels): labels int (n,), or with `multi_label` (n, C) of 0 and 1.
+        directory: folder for the report; made when missing.
+        class_names: names in the order of the labels' numbers.
+        multi_label: each class is a yes or no of its own.
+
+    Returns:
+        `examples` (count), `metrics` (see `binary_metrics`, `many_class_metrics`, `multi_label_metrics`), `classes`
+        (name to precision, recall, f1, support, ...) and, for classes that exclude each other, `confusion` (rows:
+        true class). A number that does not exist (AUC where one class is missing) is None.
+
+    Raises:
+        InputError: an empty data set, unlabelled examples, outputs that do not fit the names, logits not finite.
+    """
+    names = tuple(class_names)
+    check_outputs(model, names, multi_label=multi_label)
+    labels, logits = labels_and_logits(model, dataset)
+    scores, pictures, curves = _measured(labels, logits, names, multi_label)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures.items():
+        with atomic_write(directory / name) as file:
+            figure.savefig(file, format="png", dpi=120)
+    write_pr_summaries(directory / "logs", curves)
+    write_json(directory / "scores.json", scores)
+    with atomic_write(directory / "report.md", "w") as file:
+        file.write(_markdown(scores, tuple(pictures)))
+    return scores
+
+
+def labels_and_logits(model: Any, dataset: tf.data.Dataset) -> tuple[npt.NDArray, npt.NDArray[np.float32]]:
+    """Run the model once over (ids, labels) batches.
+
+    Returns:
+        labels (n,) or (n, C) as they came, logits float32 (n, outputs), in the order of the data set.
+
+    Raises:
+        InputError: the data set gives no batch, or no labels.
+    """
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) < 2:
+        raise InputError("a data set to score must give (ids, labels) batches: this one has no labels")
+
+    @tf.function(reduce_retracing=True)
+    def logits_of(ids: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(ids, training=False), tf.float32)
+
+    labels, logits = [], []
+    for batch in dataset:
+        logits.append(logits_of(batch[0]).numpy())
+        labels.append(batch[1].numpy())
+    if not logits:
+        raise InputError("no examples to score: the data set is empty")
+    return np.concatenate(labels), np.concatenate(logits)
+
+
+def write_pr_summaries(
+    directory: str | Path, curves: Mapping[str, tuple[npt.NDArray, npt.NDArray]], *, step: int = 0
+) -> None:
+    """Write precision-recall curves that TensorBoard's PR curve tab shows, replacing those written here before.
+
+    Args:
+        directory: folder of event files.
+        curves: tag to (labels, probabilities), both (n,); see `threshold_counts`.
+        step: training step that the curves belong to.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".") as temporary:
+        writer = tf.summary.create_file_writer(temporary, filename_suffix=".report")
+        with writer.as_default():
+            for tag, (labels, values) in curves.items():
+                counts = tf.constant(threshold_counts(labels, values, THRESHOLDS), tf.float32)
+                metadata = pr_curve_plugin.create_summary_metadata(tag, "", THRESHOLDS)
+                tf.summary.write(tag, counts, step=step, metadata=metadata)
+        writer.close()
+        for earlier in directory.glob("events.*.report"):
+            earlier.unlink()
+        for written in Path(temporary).iterdir():
+            os.replace(written, directory / written.name)
+
+
+def _measured(
+    labels: npt.NDArray, logits: npt.NDArray[np.float32], names: tuple[str, ...], multi_label: bool
+) -> tuple[dict[str, Any], dict[str, Figure], dict[str, tuple[npt.NDArray, npt.NDArray]]]:
+    """Return scores, pictures by file name, and (labels, probabilities) of each curve by tag."""
+    shares = probabilities(logits, multi_label=multi_label)
+    scores: dict[str, Any] = {"examples": len(labels)}
+    if multi_label:
+        scores["metrics"] = multi_label_metrics(labels, logits)
+        each = label_scores(labels, logits)
+        columns, margins = labels, logits
+        pictures = {"pr_curve.png": figures.pr_curve_figure(columns, margins, names)}
+    else:
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if len(names) == 2:
+            # Two softmax outputs are one logit: their difference.
+            margins = logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
+            scores["metrics"] = binary_metrics(labels, margins)
+            columns, shares = labels, shares[:, 1:]
+            pictures = {
+                "pr_curve.png": figures.pr_curve_figure(columns, margins, names),
+                "roc.png": figures.roc_curve_figure(columns, margins, names),
+            }
+            predicted = (margins[:, 0] > 0).astype(np.int64)
+        else:
+            scores["metrics"] = many_class_metrics(labels, logits)
+            columns, predicted = np.eye(len(names), dtype=np.int64)[labels.astype(np.int64)], logits.argmax(axis=1)
+            pictures = {"pr_curve.png": figures.pr_curve_figure(columns, shares, names)}
+        matrix = confusion_matrix(labels, predicted, len(names))
+        each = class_scores(matrix)
+        pictures["confusion.png"] = figures.confusion_figure(matrix, names)
+    scores["classes"] = {
+        name: {measure: values[index] for measure, values in each.items()} for index, name in enumerate(names)
+    }
+    if not multi_label:
+        scores["confusion"] = matrix.tolist()
+    if columns.ndim == 1:
+        curves = {"pr_curve": (columns, shares[:, 0])}
+    else:
+        curves = {f"pr_curve/{name}": (columns[:, i], shares[:, i]) for i, name in enumerate(names)}
+    return _plain(scores), pictures, curves
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy numbers into Python's, counts into integers, NaN into None (JSON has no NaN)."""
+    if isinstance(value, dict):
+        return {key: int(entry) if key in ("support", "predicted") else _plain(entry) for key, entry in value.items()}
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else float(value)
+    return value
+
+
+def _markdown(scores: dict[str, Any], pictures: Sequence[str]) -> str:
+    lines = ["# Report", "", f"{scores['examples']:,} examples.", "", "| metric | value |", "|---|---:|"]
+    lines += [f"| {name} | {_number(value)} |" for name, value in scores["metrics"].items()]
+    measures = list(next(iter(scores["classes"].values())))
+    lines += ["", "## Classes", "", "| class | " + " | ".join(measures) + " |", "|---" + "|---:" * len(measures) + "|"]
+    for name, row in scores["classes"].items():
+        cells = " | ".join(_number(row[measure]) for measure in measures)
+        lines.append(f"| {_cell(name)} | {cells} |")
+    if "confusion" in scores and len(scores["confusion"]) <= 20:
+        names = [_cell(name) for name in scores["classes"]]
+        lines += ["", "## Confusion", "", "Rows are the true class, columns the predicted one.", ""]
+        lines += ["| | " + " | ".join(names) + " |", "|---" + "|---:" * len(names) + "|"]
+        for name, counts in zip(names, scores["confusion"], strict=True):
+            lines.append(f"| **{name}** | " + " | ".join(map(str, counts)) + " |")
+    for picture in pictures:
+        lines += ["", f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})"]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|") or "(empty)"
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
