@@ -1,0 +1,131 @@
+"""From labelled rows to a `TextData`: checks over all rows, class names, splits."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfconv.data.class_labels import class_indices, label_kind, label_name, sorted_class_names
+from tfconv.data.examples import TextData, TextExamples
+from tfconv.data.records import reject
+from tfconv.data.row_readers import LabelledRow
+from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.errors import InputError
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    name: str,
+    rows: Sequence[LabelledRow],
+    *,
+    where: str,
+    multi_label: bool = False,
+    validation: float = 0.1,
+    test: float = 0.0,
+    seed: int = 0,
+    skipped: Sequence[str] = (),
+    skip: bool = False,
+    one_kind: bool = True,
+    class_names: tuple[str, ...] | None = None,
+) -> TextData:
+    """Check rows together, give the classes their indices, and split.
+
+    Args:
+        name: the name of the data set.
+        rows: the rows; those whose `split` is None count as training rows.
+        where: the file or folder, for messages.
+        multi_label: whether a text may have any number of labels.
+        validation: the share of the training rows to hold out, where no row says that it is for validation.
+        test: the share of the training rows to hold out before that, where no row says that it is for testing.
+        seed: decides the held-out rows.
+        skipped: lines on rows left out before.
+        skip: leave bad rows out, noting each, in place of an error.
+        one_kind: refuse a mixture of numbers, booleans and other strings as labels.
+        class_names: the classes in order where the source knows them; such classes may have a single example.
+
+    Returns:
+        Splits train, and validation and test where they have rows; within a split the order of `rows`.
+
+    Raises:
+        InputError: no rows, a single class, or (unless `skip`) mixed kinds of labels, a label seen only once, a label
+            that no training row has; `validation` or `test` is not in [0, 1).
+    """
+    check_fraction("validation", validation)
+    check_fraction("test", test)
+    notes = list(skipped)
+    collector = notes if skip else None
+    kept = list(rows)
+    if one_kind:
+        kept = _of_one_kind(kept, collector)
+    names = [tuple(dict.fromkeys(label_name(label) for label in row.labels)) for row in kept]
+    if class_names is None:
+        kept, names = _without_lonely(kept, names, collector)
+    if not any(row.split in (None, "train") for row in kept):
+        first = f"; {len(notes):,} were skipped, the first: {notes[0]}" if notes else ""
+        raise InputError(f"{where}: no rows to train on{first}; give at least two classes of two rows each")
+    classes = class_names or sorted_class_names(label for row in names for label in row)
+    if len(classes) < (1 if multi_label else 2):
+        found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
+        raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
+    every = TextExamples([row.text for row in kept], class_indices(names, classes, multi_label=multi_label))
+    splits = np.array([row.split or "train" for row in kept])
+    parts = {split: np.flatnonzero(splits == split) for split in ("train", "validation", "test")}
+    for split, fraction, stream in (("test", test, 1), ("validation", validation, 0)):
+        if not len(parts[split]):
+            kept_here, held = stratified_split(every.labels[parts["train"]], fraction, seed=[seed, stream])
+            parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
+    examples = {split: every.take(indices) for split, indices in parts.items() if len(indices)}
+    return TextData(name, classes, multi_label, examples, tuple(notes))
+
+
+def _of_one_kind(rows: list[LabelledRow], skipped: list[str] | None) -> list[LabelledRow]:
+    """The rows whose labels are of the kind that most labels are of."""
+    first: dict[str, LabelledRow] = {}
+    counts: Counter[str] = Counter()
+    for row in rows:
+        for label in row.labels:
+            kind = label_kind(label)
+            first.setdefault(kind, row)
+            counts[kind] += 1
+    if len(counts) < 2:
+        return rows
+    usual = counts.most_common(1)[0][0]
+    kept = []
+    for row in rows:
+        others = [label for label in row.labels if label_kind(label) != usual]
+        if others:
+            found = label_kind(others[0])
+            problem = f"the label {others[0]!r} is {found} where most are {usual}, as in {first[usual].where}"
+            reject(row.where, problem, "write every label in the same way", skipped)
+        else:
+            kept.append(row)
+    return kept
+
+
+def _without_lonely(
+    rows: list[LabelledRow], names: list[tuple[str, ...]], skipped: list[str] | None
+) -> tuple[list[LabelledRow], list[tuple[str, ...]]]:
+    """Without the rows whose label nothing can be learned about; leaving one out can make another label lonely."""
+    while True:
+        counts: Counter[str] = Counter()
+        trained: set[str] = set()
+        for row, labels in zip(rows, names, strict=True):
+            counts.update(labels)
+            if row.split in (None, "train"):
+                trained.update(labels)
+        kept = []
+        for index, (row, labels) in enumerate(zip(rows, names, strict=True)):
+            once = next((label for label in labels if counts[label] == 1), None)
+            unknown = next((label for label in labels if label not in trained), None)
+            if once is not None:
+                remedy = "mend a misspelling or give more examples"
+                reject(row.where, f"the label {once!r} is seen only here", remedy, skipped)
+            elif unknown is not None:
+                problem = f"the label {unknown!r} is in no training row, only in {row.split}"
+                reject(row.where, problem, "add training rows of it", skipped)
+            else:
+                kept.append(index)
+        if len(kept) == len(rows):
+            return rows, names
+        rows, names = [rows[index] for index in kept], [names[index] for index in kept]

@@ -1,0 +1,82 @@
+"""Records of a CSV file, streamed."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tfconv.data.records import DecodedLines, Record, missing_column, open_bytes, reject
+from tfconv.errors import InputError
+
+__all__ = ["csv_records"]
+
+_LONGEST_FIELD = 1 << 24
+
+
+def csv_records(
+    path: Path, columns: Sequence[str], *, delimiter: str | None = None, skipped: list[str] | None = None
+) -> Iterator[Record]:
+    """Stream the named columns of a CSV file (RFC 4180: quotes doubled inside quoted fields). Blank lines are no rows.
+
+    Raises:
+        InputError: a column is missing or twice there, no rows, or a bad row and `skipped` is None.
+    """
+    if delimiter is not None and len(delimiter) != 1:
+        raise InputError(f"delimiter must be one character, such as ';'; got {delimiter!r}")
+    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    if csv.field_size_limit() < _LONGEST_FIELD:  # the limit is the process's; never lowered
+        csv.field_size_limit(_LONGEST_FIELD)
+    with open_bytes(path) as file:
+        lines = DecodedLines(file)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        header: list[str] = []
+        positions: list[int] = []
+        number = 0
+        while True:
+            number, first_line = number + 1, lines.number + 1
+            lines.problem = None
+            problem, fields = None, []
+            try:
+                fields = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                problem = _csv_problem(error, first_line, lines.number)
+            where = f"{path} row {number}" + (f" (line {first_line})" if first_line != number else "")
+            problem = lines.problem or problem
+            if not header:
+                if problem:
+                    raise InputError(f"{where}: {problem}; save the file as CSV in UTF-8")
+                header = fields
+                positions = [_position(path, header, column, delimiter) for column in columns] if header else []
+            elif problem:
+                reject(where, problem, "save it as CSV in UTF-8", skipped)
+            elif fields and len(fields) != len(header):
+                wrong = f"{len(fields)} fields where the header has {len(header)}"
+                reject(where, wrong, f"quote a field that holds {delimiter!r}", skipped)
+            elif fields:
+                yield Record(number, where, [fields[position] for position in positions])
+    if not header:
+        raise InputError(f"{path} holds blank lines only; give a file with a header and rows")
+
+
+def _csv_problem(error: csv.Error, first: int, last: int) -> str:
+    lines = f"line {first}" if last <= first else f"lines {first} to {last}"
+    if "unexpected end" in str(error):
+        return f"a quote is opened and never closed ({lines} are lost in it)"
+    if "field limit" in str(error):
+        return f"a field longer than {_LONGEST_FIELD:,} characters ({lines}), as when a quote is never closed"
+    if "new-line" in str(error):
+        return f"a bare carriage return ({lines}); lines end in \\n or \\r\\n"
+    return f"a closing quote is followed by text ({lines}); double a quote inside quotes"
+
+
+def _position(path: Path, header: list[str], column: str, delimiter: str) -> int:
+    if header.count(column) > 1:
+        raise InputError(f"{path} row 1: {header.count(column)} columns are called {column!r}; rename all but one")
+    if column in header:
+        return header.index(column)
+    hint = ""
+    if len(header) == 1:
+        others = [mark for mark in (";", "\t", "|", ",") if mark != delimiter and mark in header[0]]
+        hint = f"; are the columns separated by {others[0]!r}? Then say delimiter={others[0]!r}" if others else ""
+    raise InputError(f"{path} row 1: {missing_column(column, header)}{hint}")

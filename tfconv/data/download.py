@@ -1,0 +1,204 @@
+"""Downloads that are whole, checked and resumable, also with several processes after the same file."""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tfconv.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: two processes there must not download the same file at once
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["data_directory", "download", "lock"]
+
+_CHUNK = 1 << 18
+
+
+def data_directory(directory: str | Path | None = None) -> Path:
+    """Where data sets lie: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv."""
+    return Path(directory or os.environ.get("TFCONV_DATA_DIR") or "~/.cache/tfconv").expanduser()
+
+
+def download(
+    url: str,
+    path: str | Path,
+    *,
+    md5: str | None = None,
+    sha256: str | None = None,
+    size: int | None = None,
+    attempts: int = 4,
+    pause: float = 1.0,
+    timeout: float = 30.0,
+) -> Path:
+    """Download a file; it appears under `path` only when it is complete and its checksum is right.
+
+    What has arrived lies in `path` + ".part" and is used by the next call (HTTP Range); a server that knows no ranges
+    sends it all again. Processes that want the same file wait for the one that has it under way.
+
+    Args:
+        url: an http or https address.
+        path: where the file shall be. If it is there already, nothing is done.
+        md5: its MD5 checksum in hexadecimal.
+        sha256: its SHA-256 checksum in hexadecimal.
+        size: its size in bytes.
+        attempts: how often in a row to try without a byte of progress, when the server fails or breaks off.
+        pause: seconds before the second attempt, doubled with each one after that.
+        timeout: seconds to wait for the server's next bytes.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: no connection, the server refuses or breaks off, a wrong size or checksum, or `path` cannot be
+            written. What arrived is kept, unless it is wrong.
+    """
+    path = Path(path)
+    if path.exists():
+        return path
+    with _locked_part(path) as part:
+        if path.exists():  # another process had it under way
+            os.unlink(part.name)
+            return path
+        while True:
+            resumed = part.seek(0, os.SEEK_END) > 0
+            _fetch_patiently(url, part, size, attempts, pause, timeout)
+            problem = _problem(part, md5, sha256, size)
+            if not problem:
+                break
+            part.truncate(0)
+            if not resumed:  # what lay there before may have been another file's; a fresh copy has no such excuse
+                os.unlink(part.name)
+                raise InputError(f"{url}: {problem}; what arrived was removed: try again, or get the file elsewhere")
+        os.fsync(part.fileno())
+        os.replace(part.name, path)
+    return path
+
+
+def lock(file: BinaryIO) -> None:
+    """Wait until no other process holds the lock on an open file, then hold it until the file is closed."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _locked_part(path: Path) -> Iterator[BinaryIO]:
+    name = f"{path}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with open(name, "a+b") as part:  # "a": every write goes to the end, which truncate moves
+                lock(part)
+                try:
+                    current = os.path.samestat(os.fstat(part.fileno()), os.stat(name))
+                except FileNotFoundError:
+                    current = False
+                if current:  # else it was renamed or removed while this process waited
+                    yield part
+                    return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _fetch_patiently(url: str, part: BinaryIO, size: int | None, attempts: int, pause: float, timeout: float) -> None:
+    failures, arrived = 0, -1
+    while True:
+        try:
+            return _fetch(url, part, size, timeout)
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            reason = getattr(error, "reason", None) or error
+            now = part.seek(0, os.SEEK_END)
+            failures = failures + 1 if now <= arrived else 1
+            arrived = now
+            if failures >= attempts or (isinstance(error, urllib.error.URLError) and arrived == 0):
+                kept = f"; {arrived:,} bytes are kept, a new call goes on from there" if arrived else ""
+                raise InputError(f"{url} cannot be downloaded: {reason}{kept}") from error
+            time.sleep(pause * 2 ** (failures - 1))
+
+
+def _fetch(url: str, part: BinaryIO, size: int | None, timeout: float) -> None:
+    """Ask once for what is missing and append it to `part`."""
+    start = part.seek(0, os.SEEK_END)
+    if size is not None and start >= size:
+        if start == size:
+            return
+        start = part.truncate(0)
+    headers = {"User-Agent": "tfconv", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == 416:  # nothing after `start`: complete, if that is the file's length
+                if error.headers.get("Content-Range", "").endswith(f"/{start}"):
+                    return
+                part.truncate(0)
+                raise ConnectionError("the server has fewer bytes than were kept") from error
+            if error.code >= 500:
+                raise ConnectionError(f"the server answers {error.code} {error.reason}") from error
+            raise InputError(f"{url}: the server answers {error.code} {error.reason}; check the address") from error
+    with response:
+        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if start and not (response.status == 206 and span and int(span[1]) == start):
+            start = part.truncate(0)
+            if response.status == 206:
+                raise ConnectionError("the server sent another range than it was asked for")
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        if size is not None and total is not None and total != size:
+            os.unlink(part.name)
+            raise InputError(f"{url}: the server offers {total:,} bytes where {size:,} are expected; get it elsewhere")
+        with _progress(url, total or size, start) as advance:
+            while chunk := response.read(_CHUNK):
+                part.write(chunk)
+                part.flush()
+                advance(len(chunk))
+        arrived = part.seek(0, os.SEEK_END)
+        if total is not None and arrived < total:
+            raise ConnectionError(f"the connection broke after {arrived:,} of {total:,} bytes")
+
+
+def _problem(part: BinaryIO, md5: str | None, sha256: str | None, size: int | None) -> str | None:
+    arrived = part.seek(0, os.SEEK_END)
+    if size is not None and arrived != size:
+        return f"{arrived:,} bytes arrived where {size:,} are expected"
+    for name, expected in (("md5", md5), ("sha256", sha256)):
+        if expected is not None:
+            part.seek(0)
+            digest = hashlib.new(name, usedforsecurity=False)
+            while chunk := part.read(_CHUNK):
+                digest.update(chunk)
+            found = digest.hexdigest()
+            if found != expected.lower():
+                return f"its {name} is {found} where {expected} is expected"
+    return None
+
+
+@contextlib.contextmanager
+def _progress(url: str, total: int | None, start: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal's standard error, one line elsewhere."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    name = url.rsplit("/", 1)[-1]
+    if not console.is_terminal:
+        console.print(f"downloading {url}" + (f" ({total / 1e6:,.0f} MB)" if total else ""), soft_wrap=True)
+    columns = (
+        progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn(),
+        progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),
+    )  # fmt: skip
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=total, completed=start)
+        yield lambda count: bar.advance(task, count)

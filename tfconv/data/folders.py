@@ -1,0 +1,119 @@
+"""Labelled texts from folders of text files, one folder a class."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfconv.data.assembly import assemble
+from tfconv.data.examples import TextData
+from tfconv.data.records import reject
+from tfconv.data.row_readers import LabelledRow, split_name, text_problem
+from tfconv.errors import InputError
+
+__all__ = ["read_bytes", "text_files", "text_folder"]
+
+
+def text_folder(
+    directory: str | Path,
+    *,
+    validation: float = 0.1,
+    test: float = 0.0,
+    seed: int = 0,
+    skip: bool = False,
+) -> TextData:
+    """Read `<class>/*.txt`, or `train/<class>/*.txt` beside `test/...` and, if there is one, `validation/...`.
+
+    Args:
+        directory: the folder of the class folders, or of the split folders. Its name names the data set.
+        validation: the fraction of the training texts to hold out, unless there is a validation folder.
+        test: the fraction to hold out for testing, unless there is a test folder.
+        seed: decides which texts are held out; the split keeps every class's share.
+        skip: leave bad files out, one line each in `TextData.skipped`, in place of an error.
+
+    Returns:
+        Classes are the folder names (numbers sorted by value); texts are in the order of the file names. Files of
+        another ending and folders within class folders are not read, and noted in `TextData.skipped`; names that
+        begin with a dot are ignored.
+
+    Raises:
+        InputError: no such folder, no class folders, a class without texts; or a bad file (empty, not UTF-8), a class
+            of a single text or one that is not in train, and `skip` is false.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        if directory.exists():
+            raise InputError(f"{directory} is a file, not a folder; read it with csv, jsonl or parquet")
+        raise InputError(f"{directory}: no such folder; check the path")
+    notes: list[str] = []
+    skipped = notes if skip else None
+    top = _folders(directory)
+    splits = {folder: split_name(folder.name) for folder in top}
+    rows: list[LabelledRow] = []
+    if "train" in splits.values():
+        strangers = [folder.name for folder, split in splits.items() if split is None]
+        if strangers:
+            raise InputError(
+                f"{directory} has a train folder beside {strangers[0]!r}, which is no split; name the split folders "
+                "train, validation, test, or move the others away"
+            )
+        for folder, split in splits.items():
+            for class_folder in _folders(folder):
+                rows += _class_rows(class_folder, split, notes, skipped)
+    else:
+        for class_folder in top:
+            rows += _class_rows(class_folder, None, notes, skipped)
+    if not rows and not notes:
+        raise InputError(f"{directory} has no folders of .txt files; put each class's texts in a folder named for it")
+    return assemble(
+        directory.resolve().name, rows, where=str(directory), validation=validation, test=test, seed=seed,
+        skipped=notes, skip=skip, one_kind=False,
+    )  # fmt: skip
+
+
+def text_files(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of a folder's .txt files, sorted, and of everything else but hidden files."""
+    with os.scandir(folder) as entries:
+        visible = [(entry.name, entry.is_file()) for entry in entries if not entry.name.startswith(".")]
+    texts = sorted(name for name, is_file in visible if is_file and name.endswith(".txt"))
+    others = sorted(name for name, is_file in visible if not (is_file and name.endswith(".txt")))
+    return texts, others
+
+
+def read_bytes(path: str) -> bytes:
+    """A small file's bytes; half the time of `Path.read_bytes`, which matters for 100,000 files."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        content = os.read(handle, 1 << 16)
+        if len(content) < 1 << 16:
+            return content
+        parts = [content]
+        while parts[-1]:
+            parts.append(os.read(handle, 1 << 20))
+        return b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def _folders(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:
+    names, others = text_files(folder)
+    notes += [f"{folder / other}: not a .txt file" for other in others]
+    if not names:
+        raise InputError(f"{folder} has no .txt files; put the texts of that class there, or remove the folder")
+    for number, name in enumerate(names, 1):
+        where = f"{folder}/{name}"
+        content = read_bytes(where)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            problem = f"not UTF-8 (byte 0x{content[error.start]:02x} at byte {error.start + 1})"
+            reject(where, problem, "save it as UTF-8", skipped)
+            continue
+        wrong = text_problem(text)
+        if wrong:
+            reject(where, wrong, "mend it or remove it", skipped)
+            continue
+        yield LabelledRow(number, where, text, (folder.name,), split)

@@ -1,0 +1,68 @@
+"""Records of a Parquet file, streamed a batch at a time (needs the extra `parquet`: pyarrow)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfconv.data.records import Record, missing_column, reject
+from tfconv.errors import InputError
+
+__all__ = ["parquet_records"]
+
+_BATCH_ROWS = 1024
+_UNREADABLE = object()
+
+
+def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | None = None) -> Iterator[Record]:
+    """Stream the named columns of a Parquet file; the first row is row 1.
+
+    Raises:
+        InputError: pyarrow is not installed, the file is no Parquet or damaged, a column is missing, or a row's bytes
+            are not UTF-8 and `skipped` is None.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(f"{path}: reading Parquet needs pyarrow; pip install tfconv[parquet]") from error
+    try:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+            names = file.schema_arrow.names
+            for column in columns:
+                if column not in names:
+                    raise InputError(f"{path}: {missing_column(column, names)}")
+            number = 0
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
+                values = [_values(batch.column(column)) for column in columns]
+                for row in zip(*values, strict=True):
+                    number += 1
+                    where = f"{path} row {number}"
+                    if any(value is _UNREADABLE for value in row):
+                        reject(where, "not UTF-8", "write strings as UTF-8", skipped)
+                    else:
+                        yield Record(number, where, list(row))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file, or a damaged one ({error}); write it anew") from error
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError:
+        values = [_value(item) for item in column]
+    return [_decoded(value) if isinstance(value, bytes) else value for value in values]
+
+
+def _value(item: Any) -> Any:
+    try:
+        return item.as_py()
+    except UnicodeDecodeError:
+        return _UNREADABLE
+
+
+def _decoded(value: bytes) -> Any:
+    """Strings are stored as plain bytes by some writers (Spark, Impala)."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return _UNREADABLE

@@ -1,0 +1,156 @@
+"""Rows of CSV, JSON Lines and Parquet files, streamed: no reader holds more than one row, or one Parquet batch.
+
+A row's number is what a spreadsheet or an editor shows: in CSV the header is row 1 and a quoted text with line breaks
+is still one row; in JSON Lines it is the line; in Parquet the first row is 1.
+"""
+
+import difflib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tfconv.data.class_labels import BadLabel, Label, label_name, parse_labels
+from tfconv.data.csv_reader import csv_records
+from tfconv.data.jsonl_reader import jsonl_records
+from tfconv.data.parquet_reader import parquet_records
+from tfconv.data.records import reject
+from tfconv.errors import InputError
+
+__all__ = ["LabelledRow", "labelled_rows", "rows"]
+
+FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+
+
+class LabelledRow(NamedTuple):
+    """A row that passed its checks: where it stands, its text, its labels as the file has them, its split's name."""
+
+    number: int
+    where: str
+    text: str
+    labels: tuple[Label, ...]
+    split: str | None
+
+
+def rows(
+    path: str | Path,
+    *,
+    text: str = "text",
+    label: str = "label",
+    multi_label: bool = False,
+    separator: str = "|",
+    delimiter: str | None = None,
+    skipped: list[str] | None = None,
+) -> Iterator[tuple[int, str, str | tuple[str, ...]]]:
+    """Stream (row number, text, class name) from a file; the reader goes by the file's ending.
+
+    Args:
+        path: a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file.
+        text: the column of the texts.
+        label: the column of the labels.
+        multi_label: yield a tuple of any number of class names in place of one name.
+        separator: what stands between the labels of a text where they are one string.
+        delimiter: what stands between CSV columns; by default a comma, and a tab in a .tsv file.
+        skipped: a list that takes one line for each bad row; without it a bad row is an error.
+
+    Raises:
+        InputError: the file cannot be read, a column is missing, or a row is bad and `skipped` is None.
+    """
+    options = {"multi_label": multi_label, "separator": separator, "delimiter": delimiter, "skipped": skipped}
+    for row in labelled_rows(path, text=text, label=label, **options):  # type: ignore[arg-type]
+        names = tuple(label_name(item) for item in row.labels)
+        yield row.number, row.text, names if multi_label else names[0]
+
+
+def labelled_rows(
+    path: str | Path,
+    *,
+    text: str,
+    label: str,
+    split: str | None = None,
+    multi_label: bool = False,
+    separator: str = "|",
+    delimiter: str | None = None,
+    form: str | None = None,
+    skipped: list[str] | None = None,
+) -> Iterator[LabelledRow]:
+    """Stream the checked rows of a file, as `rows` does, with the labels as they stand and a `split` column.
+
+    Raises:
+        InputError: as `rows`; also a `split` value that is none of train, validation, test.
+    """
+    path = Path(path)
+    form = form or file_format(path)
+    _check_file(path)
+    columns = [text, label] if split is None else [text, label, split]
+    if form == "csv":
+        found = csv_records(path, columns, delimiter=delimiter, skipped=skipped)
+    elif form == "jsonl":
+        found = jsonl_records(path, columns, skipped=skipped)
+    else:
+        found = parquet_records(path, columns, skipped=skipped)
+    for record in found:
+        problem = text_problem(record.values[0])
+        if problem:
+            reject(record.where, problem, "mend it", skipped)
+            continue
+        try:
+            labels = parse_labels(record.values[1], multi_label=multi_label, separator=separator)
+        except BadLabel as error:
+            reject(record.where, str(error), error.remedy, skipped)
+            continue
+        part = None
+        if split is not None:
+            part = split_name(record.values[2])
+            if part is None:
+                wrong = f"split {record.values[2]!r:.60} is none of train, validation, test"
+                reject(record.where, wrong, f"mend column {split!r}", skipped)
+                continue
+        yield LabelledRow(record.number, record.where, record.values[0], labels, part)
+
+
+def split_name(value: Any) -> str | None:
+    """`"train"`, `"validation"` or `"test"` for the usual names of a split, else None."""
+    names = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+    names |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+    return names.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def text_problem(value: Any) -> str | None:
+    """What is wrong with a text, or None: it must be a string with something in it that UTF-8 can hold."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "no text (null)"
+    if not isinstance(value, str):
+        return f"the text is a {type(value).__name__}, {value!r:.60}, where a string is needed"
+    if not value.strip():
+        return "empty text"
+    if "\0" in value:
+        return "the text holds a NUL byte"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "the text holds half a surrogate pair, which is no character"
+    return None
+
+
+def file_format(path: Path) -> str:
+    """`"csv"`, `"jsonl"` or `"parquet"`, by the file's ending.
+
+    Raises:
+        InputError: another ending.
+    """
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise InputError(f"{path}: cannot tell its format from its ending; the endings known are {', '.join(FORMATS)}")
+    return form
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file; read a folder of text files with text_folder")
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 1)
+        raise InputError(f"{path}: no such file; " + (f"did you mean {near[0]!r}?" if near else "check the path"))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give a file with rows")

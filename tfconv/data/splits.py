@@ -1,0 +1,103 @@
+"""Seeded splits that keep the share of every class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfconv.errors import InputError
+
+__all__ = ["check_fraction", "stratified_split"]
+
+
+def check_fraction(name: str, fraction: float) -> None:
+    """Refuse a share that is not in [0, 1).
+
+    Raises:
+        InputError: naming the argument, the rule and the value.
+    """
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+        raise InputError(f"{name} must be a fraction from 0 (none) to less than 1; got {fraction!r}")
+
+
+def stratified_split(
+    labels: np.ndarray, fraction: float, *, seed: int | Sequence[int] = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out a share of the examples at random, about the same share of every class.
+
+    One label each: round(fraction · n) examples are held out (at least one when `fraction` > 0), shared among the
+    classes by largest remainders, so that a class's part differs from fraction · (its examples) by at most one.
+
+    Any number of labels each: iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011), one label at a time:
+    the label with the fewest undecided examples next, its quota what it still lacks, the rounding error carried on to
+    the next label; the examples without labels fill up the rest. Rare labels get their share to within about one
+    example, frequent ones nearly.
+
+    In both every class that has an example keeps at least one in the larger part.
+
+    Args:
+        labels: int (n,) class indices, or (n, classes) of 0 and 1.
+        fraction: the share to hold out, in [0, 1).
+        seed: the same seed and labels give the same split.
+
+    Returns:
+        The indices kept and the indices held out, both ascending, together every index once.
+
+    Raises:
+        InputError: `fraction` is not in [0, 1).
+    """
+    check_fraction("fraction", fraction)
+    count = len(labels)
+    if fraction == 0 or count == 0:
+        return np.arange(count), np.arange(0)
+    rng = np.random.default_rng(seed)
+    wanted = max(1, round(fraction * count))
+    held = _held_of_many(labels, fraction, wanted, rng) if labels.ndim == 2 else _held(labels, fraction, wanted, rng)
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _held(labels: np.ndarray, fraction: float, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    exact = fraction * counts
+    take = np.floor(exact).astype(np.int64)
+    by_remainder = np.argsort(take - exact, kind="stable")
+    with_room = by_remainder[take[by_remainder] + 1 < counts[by_remainder]]
+    take[with_room[: wanted - take.sum()]] += 1
+
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(codes[order], kind="stable")]  # class by class, random within each
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    held = np.zeros(len(labels), bool)
+    held[order[rank < np.repeat(take, counts)]] = True
+    return held
+
+
+def _held_of_many(labels: np.ndarray, fraction: float, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    has = labels > 0
+    desired = fraction * has.sum(axis=0)
+    undecided = np.ones(len(labels), bool)
+    held = np.zeros(len(labels), bool)
+    left = has.sum(axis=0)
+    held_counts = np.zeros_like(left)
+    carried = 0.0
+    while left.any():
+        label = int(np.argmin(np.where(left > 0, left, len(labels) + 1)))
+        rows = np.flatnonzero(undecided & has[:, label])
+        lacking = desired[label] - held_counts[label] + carried
+        quota = int(np.clip(round(lacking), 0, len(rows) - 1))
+        carried = float(np.clip(lacking - quota, -1, 1))  # bounded: a glut of one label is not made up by all others
+        chosen = rng.permutation(rows)[:quota]
+        held[chosen] = True
+        held_counts += has[chosen].sum(axis=0)
+        undecided[rows] = False
+        left -= has[rows].sum(axis=0)
+    rows = np.flatnonzero(undecided)
+    held[rng.permutation(rows)[: max(0, wanted - int(held.sum()))]] = True
+
+    for label in range(has.shape[1]):  # a label whose every example was held out for the sake of rarer ones
+        rows = np.flatnonzero(has[:, label])
+        if len(rows) and held[rows].all():
+            held[rng.choice(rows)] = False
+    if not held.any():
+        spare = np.flatnonzero((~has | (has.sum(axis=0) > 1)).all(axis=1))
+        held[rng.permutation(spare)[:1]] = True
+    return held

@@ -1,0 +1,167 @@
+"""Labelled texts from TensorFlow Datasets (needs the extra `tfds`)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfconv.data.assembly import assemble
+from tfconv.data.class_labels import BadLabel, Label, parse_labels
+from tfconv.data.examples import TextData, TextExamples
+from tfconv.data.records import missing_column, reject
+from tfconv.data.row_readers import LabelledRow, split_name, text_problem
+from tfconv.errors import InputError
+
+__all__ = ["tfds"]
+
+
+def tfds(
+    name: str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    data_dir: str | Path | None = None,
+    validation: float = 0.1,
+    test: float = 0.0,
+    seed: int = 0,
+    unlabelled: bool = False,
+    skip: bool = False,
+) -> TextData:
+    """Read a data set of TensorFlow Datasets, such as `"imdb_reviews"` or `"ag_news_subset"`.
+
+    Args:
+        name: its name, with configuration and version where wanted (`"glue/sst2:2.0.0"`).
+        text: the feature of the texts; by default the only string feature, or the one of the supervised pair.
+        label: the feature of the labels: a class label, a number or a string, or a sequence of these for any number of
+            labels a text; by default the only class label, or the one of the supervised pair.
+        data_dir: where the prepared data lie or shall lie; by default tfds's own choice.
+        validation: the fraction of the training split to hold out, unless there is a validation split.
+        test: the fraction to hold out for testing, unless there is a test split.
+        seed: decides which examples are held out.
+        unlabelled: read the split "unsupervised" too, as "unlabelled".
+        skip: leave bad examples out, one line each in `TextData.skipped`, in place of an error.
+
+    Returns:
+        The classes as tfds has them, with its indices. Splits of other names are not read, and are noted in `skipped`.
+
+    Raises:
+        InputError: tensorflow-datasets is not installed, no such data set, no or several features to choose from, or a
+            bad example (as `tfconv.data.csv` says) and `skip` is false.
+    """
+    builder, features = _prepared(name, data_dir)
+    pair = builder.info.supervised_keys or (None, None)
+    strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]
+    text = text or _choice(name, "text", strings, pair[0])
+    if text not in strings:
+        raise InputError(f"tfds {name}: {missing_column(text, strings, 'string feature')}")
+    from tensorflow_datasets.core.features import ClassLabel
+
+    inner = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
+    class_features = [key for key, feature in inner.items() if isinstance(feature, ClassLabel)]
+    label = label or _choice(name, "label", class_features, pair[1])
+    if label not in features:
+        raise InputError(f"tfds {name}: {missing_column(label, [key for key in features if key != text], 'feature')}")
+    names = inner[label].names if label in class_features else None
+    multi_label = inner[label] is not features[label] or len(features[label].shape) == 1
+
+    notes: list[str] = []
+    rows: list[LabelledRow] = []
+    free_texts: list[str] = []
+    for split, info in builder.info.splits.items():
+        part = split_name(split)
+        if part:
+            found = _examples(builder, split, text, label)
+            rows += _rows(name, split, part, found, names, multi_label, notes if skip else None)
+        elif split == "unsupervised" and unlabelled:
+            free_texts = [str(value) for value, _ in _examples(builder, split, text, label)]
+        else:
+            notes.append(f"tfds {name}: split {split!r} of {info.num_examples:,} examples is not read")
+    data = assemble(
+        name.split("/")[0].split(":")[0], rows, where=f"tfds {name}", multi_label=multi_label, validation=validation,
+        test=test, seed=seed, skipped=notes, skip=skip, class_names=tuple(names) if names else None,
+    )  # fmt: skip
+    if unlabelled:
+        if not free_texts:
+            raise InputError(f"tfds {name} has no split 'unsupervised'; say unlabelled=False")
+        data.examples["unlabelled"] = TextExamples(free_texts, np.full(len(free_texts), -1, np.int32))
+    return data
+
+
+def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, Any]]:
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise InputError(f"tfds {name} needs tensorflow-datasets; pip install tfconv[tfds]") from error
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir)
+        builder.download_and_prepare()
+    except Exception as error:  # tfds raises errors of every kind, of the network and of its own
+        raise InputError(f"tfds {name} cannot be had ({type(error).__name__}: {str(error):.300}); check its name, or "
+                         "prepare it where there is a connection and give its data_dir") from error  # fmt: skip
+    features = builder.info.features
+    if not hasattr(features, "items"):
+        raise InputError(f"tfds {name} has no named features, so it is no data set of labelled texts; choose another")
+    return builder, dict(features.items())
+
+
+def _choice(name: str, what: str, candidates: list[str], preferred: str | None) -> str:
+    if preferred in candidates:
+        return preferred
+    if len(candidates) == 1:
+        return candidates[0]
+    found = f"several features that can be the {what}: {', '.join(candidates)}" if candidates else f"no {what} feature"
+    raise InputError(f"tfds {name} has {found}; name the one to use with {what}=")
+
+
+def _examples(builder: Any, split: str, text: str, label: str) -> Iterator[tuple[Any, Any]]:
+    import tensorflow_datasets
+
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    for example in tensorflow_datasets.as_numpy(dataset):
+        value = example[text]
+        try:
+            value = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            value = None
+        yield value, example[label]
+
+
+def _rows(
+    name: str,
+    split: str,
+    part: str,
+    examples: Iterator[tuple[Any, Any]],
+    names: list[str] | None,
+    multi_label: bool,
+    skipped: list[str] | None,
+) -> Iterator[LabelledRow]:
+    for number, (text, value) in enumerate(examples, 1):
+        where = f"tfds {name} {split} example {number}"
+        problem = "not UTF-8" if text is None else text_problem(text)
+        if problem:
+            reject(where, problem, "mend the data set", skipped)
+            continue
+        try:
+            yield LabelledRow(number, where, text, _labels(value, names, multi_label), part)
+        except BadLabel as error:
+            reject(where, str(error), error.remedy, skipped)
+
+
+def _labels(value: Any, names: list[str] | None, multi_label: bool) -> tuple[Label, ...]:
+    values = np.asarray(value).tolist()
+    if names is not None:
+        indices = values if isinstance(values, list) else [values]
+        if any(index < 0 for index in indices):
+            raise BadLabel("no label (-1)", "leave that split out")
+        return tuple(names[index] for index in indices)
+    if isinstance(values, list):
+        return parse_labels([_string(item) for item in values], multi_label=multi_label)
+    return parse_labels(_string(values), multi_label=multi_label)
+
+
+def _string(value: Any) -> Any:
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError as error:
+        raise BadLabel("the label is not UTF-8", "mend the data set") from error
