@@ -9,6 +9,13 @@ from typing import Any
 
 # Public name -> the module that holds it.
 _NAMES = {
+    "token_chunks": "tfconv.data.text",
+    "build_vocabulary": "tfconv.data.text",
+    "batches": "tfconv.data.pipeline",
+    "Vocabulary": "tfconv.data.text",
+    "Tokenizer": "tfconv.data.text",
+    "TextPreprocess": "tfconv.data.text",
+    "Preparation": "tfconv.data.preparation",
     "TextData": "tfconv.data.examples",
     "TextExamples": "tfconv.data.examples",
     "WordVectors": "tfconv.data.vectors",
@@ -24,6 +31,13 @@ _NAMES = {
 }
 
 __all__ = [  # noqa: F822 (the names come from __getattr__)
+    "token_chunks",
+    "build_vocabulary",
+    "batches",
+    "Vocabulary",
+    "Tokenizer",
+    "TextPreprocess",
+    "Preparation",
     "TextData",
     "TextExamples",
     "WordVectors",

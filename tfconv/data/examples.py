@@ -1,8 +1,18 @@
 """Labelled texts in memory: one split (`TextExamples`) and a whole data set (`TextData`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tfconv.data.preparation import Preparation
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfconv.data.text import TextPreprocess
 
 __all__ = ["TextData", "TextExamples"]
 
@@ -57,6 +67,7 @@ class TextData:
         multi_label: whether a text may have any number of labels.
         examples: the splits: `"train"`, and where there are such `"validation"`, `"test"`, `"unlabelled"`.
         skipped: one line for each row or file that was left out, such as `"reviews.csv row 7: empty text"`.
+        preparation: how texts become batches; `prepare` changes it.
     """
 
     name: str
@@ -64,6 +75,45 @@ class TextData:
     multi_label: bool
     examples: dict[str, TextExamples]
     skipped: tuple[str, ...] = ()
+    preparation: Preparation = Preparation()
+
+    def prepare(self, **changes: Any) -> "TextData":
+        """The same texts with other settings of `Preparation`: `data.prepare(vocabulary_size=20000, length=400)`."""
+        return replace(self, preparation=replace(self.preparation, **changes))
+
+    @property
+    def preprocess(self) -> "TextPreprocess":
+        """What turns raw strings into ids; its vocabulary is built from the training split when first asked for."""
+        return self._encoded[0]
+
+    @cached_property
+    def train(self) -> "tf.data.Dataset":
+        """Training batches (ids, labels), in a new order each epoch."""
+        return self.batches("train", training=True)
+
+    @cached_property
+    def validation(self) -> "tf.data.Dataset":
+        """Validation batches (ids, labels), in order."""
+        return self.batches("validation")
+
+    @cached_property
+    def test(self) -> "tf.data.Dataset":
+        """Test batches (ids, labels), in order."""
+        return self.batches("test")
+
+    def batches(self, split: str, *, training: bool = False) -> "tf.data.Dataset":
+        """Batches of a split: reshuffled each epoch for training, in order otherwise.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        if split not in self.examples:
+            raise InputError(f"{self.name} has no split {split!r}: it has {', '.join(self.examples)}")
+        return self.preparation.batches(self._encoded[1][split], self.examples[split].labels, training=training)
+
+    @cached_property
+    def _encoded(self) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
+        return self.preparation.encode(self.examples, self.class_names, self.multi_label)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split}: {len(part):,}" for split, part in self.examples.items())

@@ -1,0 +1,90 @@
+"""How the texts of a data set become batches: the settings, and the one pass over the texts that they need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfconv.data.examples import TextExamples
+    from tfconv.data.text import TextPreprocess
+
+__all__ = ["Preparation"]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Settings from text to batch; the defaults are those of `tfconv.models.text_cnn_imdb`.
+
+    Args:
+        vocabulary_size: ids in all, three special ones included; `None`: every token of the training split.
+        length: ids of the longest text, start mark included; the end of a longer text is cut off. `None`: no limit.
+        level: `"word"` or `"char"`.
+        punctuation: keep punctuation and emoticons as tokens (words only).
+        lowercase: fold upper case.
+        start: begin each text with the start id.
+        min_count: rarer tokens are left out of the vocabulary.
+        batch_size: texts a batch.
+        bucket: training batches of texts of like length, so that little is padded.
+        pad_to_length: make every batch `length` wide, for models of a fixed width; otherwise as wide as its longest.
+        drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
+        seed: of the order of training batches, together with the epoch.
+    """
+
+    vocabulary_size: int | None = 5000
+    length: int | None = 200
+    level: Literal["word", "char"] = "word"
+    punctuation: bool = False
+    lowercase: bool = True
+    start: bool = True
+    min_count: int = 1
+    batch_size: int = 64
+    bucket: bool = False
+    pad_to_length: bool = False
+    drop_remainder: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pad_to_length and self.length is None:
+            raise ValueError("pad_to_length=True needs a length, got length=None")
+
+    def encode(
+        self, splits: dict[str, "TextExamples"], class_names: Sequence[str], multi_label: bool
+    ) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
+        """Build the vocabulary from `splits["train"]` and encode every split.
+
+        Raises:
+            InputError: there is no training split.
+        """
+        from tfconv.data.text import TextPreprocess, Tokenizer, build_vocabulary, token_chunks
+
+        if "train" not in splits:
+            raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
+        tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)
+        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # kept, so that they are tokenised only once
+        vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
+        preprocess = TextPreprocess(
+            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, multi_label=multi_label
+        )
+        encoded = {"train": preprocess.encode(chunks)}
+        for name, part in splits.items():
+            if name != "train":
+                encoded[name] = preprocess.encode(token_chunks(part.texts, tokenizer))
+        return preprocess, encoded
+
+    def batches(self, ids: "tf.RaggedTensor", labels: Any, *, training: bool) -> "tf.data.Dataset":
+        """Batches (ids, labels): reshuffled each epoch for training, in the given order otherwise."""
+        from tfconv.data import pipeline
+
+        return pipeline.batches(
+            ids,
+            labels,
+            batch_size=self.batch_size,
+            seed=self.seed if training else None,
+            bucket=self.bucket and training,
+            pad_to=self.length if self.pad_to_length else None,
+            drop_remainder=self.drop_remainder and training,
+        )
