@@ -1,0 +1,248 @@
+"""Which tokens a text classifier's answers hang on: weights of a linear model, leave-one-out effects of any model.
+
+Effects are differences of the log-odds of one class (the target), log p / (1 - p) in nats: 0.7 doubles the odds. (With
+three classes or more, weights are those of the target less the mean of the others: log-odds are not linear there.)
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfconv.errors import InputError
+from tfconv.evaluation.prediction import padded_width
+
+__all__ = ["SignificantTokens", "TokenEffect", "linear_weights", "occlusion", "significant_tokens"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TokenEffect:
+    """A token, its mean effect on the target's log-odds, and in how many places it was measured (0: a weight)."""
+
+    token: str
+    effect: float
+    count: int
+
+
+@dataclass(frozen=True)
+class SignificantTokens:
+    """The tokens that speak most for the target class and most against it, strongest first."""
+
+    target: str
+    positive: tuple[TokenEffect, ...]
+    negative: tuple[TokenEffect, ...]
+    method: str  # "weight" or "leave-one-out"
+
+
+def significant_tokens(
+    model: Any,
+    preprocess: Any,
+    texts: Sequence[str] | None = None,
+    *,
+    target: int | str | None = None,
+    count: int = 20,
+    minimum: int = 5,
+    batch_size: int = 256,
+) -> SignificantTokens:
+    """Find the tokens that a model takes as the strongest signs for and against a class.
+
+    Args:
+        model: ids (n, steps) to logits (n, 1) or (n, C).
+        preprocess: the model's `TextPreprocess`.
+        texts: measure by leaving out every token of each of these texts in turn (`occlusion`). A few hundred reviews
+            are a minute's work. `None`: take the weights, which only a linear bag of words has (`linear_weights`).
+        target: class number or name; `None`: the second of two classes.
+        count: how many tokens in each direction at most.
+        minimum: with texts, tokens met in fewer places are left out: a mean over one place is chance.
+        batch_size: variants of texts scored at a time.
+
+    Returns:
+        Tokens by mean effect. All unknown tokens count as one, `<oov>`.
+
+    Raises:
+        InputError: no such class, no texts, or `texts=None` with a model that is not linear.
+    """
+    column, name = _target(model, preprocess, target)
+    tokens = preprocess.vocabulary.tokens
+    effects: list[TokenEffect] = []
+    if texts is None:
+        weights = linear_weights(model, preprocess)
+        own = _margin(weights, column, preprocess)
+        effects = [TokenEffect(tokens[i], float(own[i]), 0) for i in range(2, len(tokens))]
+        method = "weight"
+    else:
+        found: dict[int, list[float]] = defaultdict(list)
+        for ids, own in _left_out(model, preprocess, texts, column, batch_size):
+            for i, effect in zip(ids.tolist(), own.tolist(), strict=True):
+                found[i].append(effect)
+        effects = [TokenEffect(tokens[i], float(np.mean(x)), len(x)) for i, x in found.items() if len(x) >= minimum]
+        method = "leave-one-out"
+    effects.sort(key=lambda entry: (-entry.effect, entry.token))
+    positive = [entry for entry in effects[:count] if entry.effect > 0]
+    negative = [entry for entry in effects[::-1][:count] if entry.effect < 0]
+    return SignificantTokens(name, tuple(positive), tuple(negative), method)
+
+
+def occlusion(
+    model: Any, preprocess: Any, text: str, *, target: int | str | None = None, batch_size: int = 256
+) -> list[TokenEffect]:
+    """Measure what each token of one text does: log-odds of the text less log-odds without that token.
+
+    Exact leave-one-out: the token is taken out and the rest closes up, so a text of k tokens is scored k + 1 times.
+    Tokens beyond the preprocessing's `length` were never seen and are not listed.
+
+    Args:
+        model: ids (n, steps) to logits (n, 1) or (n, C).
+        preprocess: the model's `TextPreprocess`.
+        text: raw text.
+        target: class number or name; `None`: the second of two classes, or the predicted one of more.
+        batch_size: variants scored at a time.
+
+    Returns:
+        One entry for each token in reading order, spelled as in the text (unknown ones too), `count` being 1.
+
+    Raises:
+        InputError: no such class.
+    """
+    if target is None and model.output_shape[-1] > 2:
+        least, exact = padded_width(model, preprocess)
+        ids = _ids(preprocess, text)
+        ids = np.pad(ids, (0, max(least - len(ids), 0)))[: least if exact else None]
+        target = int(_logits_function(model)(ids[None])[0].argmax())
+    column, _ = _target(model, preprocess, target)
+    tokens = preprocess.tokens(text)
+    (_, effects), *_ = _left_out(model, preprocess, [text], column, batch_size)
+    return [TokenEffect(token, float(effect), 1) for token, effect in zip(tokens, effects, strict=False)]
+
+
+def linear_weights(model: Any, preprocess: Any) -> Floats:
+    """Read the weight of every id from a linear bag of words, whatever its layers are.
+
+    A linear model's logits for the one token w, less those for no token (for the unknown token, where the model has no
+    answer to no token), are its weights for w. Whether it is linear is tried on pairs of tokens: both together must
+    give the sum (or, with a mean over tokens, a fixed share of it).
+
+    Args:
+        model: ids (n, steps) to logits (n, outputs).
+        preprocess: the model's `TextPreprocess`.
+
+    Returns:
+        (vocabulary size, outputs) in logits for each occurrence; row 0 (padding) is zero.
+
+    Raises:
+        InputError: the model is not linear in its tokens.
+    """
+    least, _ = padded_width(model, preprocess)
+    width = max(least, 2)
+    score = _logits_function(model)
+
+    def logits(rows: npt.NDArray[np.int32]) -> Floats:
+        return score(np.pad(rows, [(0, 0), (0, width - rows.shape[1])]))
+
+    size = len(preprocess.vocabulary)
+    nothing = logits(np.zeros((1, 1), np.int32))
+    if not np.isfinite(nothing).all():  # the mean of no vectors
+        nothing = logits(np.full((1, 1), 2, np.int32))
+    every = np.arange(size, dtype=np.int32)[:, None]
+    weights = np.concatenate([logits(every[start : start + 4096]) for start in range(0, size, 4096)]) - nothing
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(np.arange(1, size, dtype=np.int32))[: 2 * min(64, (size - 1) // 2)].reshape(-1, 2)
+    together = logits(pairs) - nothing
+    apart = weights[pairs[:, 0]] + weights[pairs[:, 1]]
+    share = float((together * apart).sum() / max(float((apart**2).sum()), 1e-30))
+    tolerance = 1e-4 * max(1.0, float(np.abs(apart).max(initial=0.0)))
+    if not len(pairs) or share <= 0 or float(np.abs(together - share * apart).max()) > tolerance:
+        raise InputError("the model is not linear in its tokens, so it has no weights to show: give texts=[...]")
+    weights[0] = 0
+    return weights
+
+
+def _left_out(
+    model: Any, preprocess: Any, texts: Sequence[str], column: int, batch_size: int
+) -> Iterator[tuple[npt.NDArray[np.int32], Floats]]:
+    """Yield, for each text (in the order of length), the ids of its tokens and the effect of each."""
+    if not len(texts):
+        raise InputError("no texts to measure tokens on")
+    least, exact = padded_width(model, preprocess)
+    score = _logits_function(model)
+    encoded = []
+    for text in texts:
+        ids = _ids(preprocess, text)
+        first = len(ids) - len(preprocess.tokens(text))  # the start mark is no token of the text
+        encoded.append((ids[:least] if exact else ids, first))
+    # Like lengths together, and variants of several short texts in one batch: less padding, fewer calls.
+    encoded.sort(key=lambda entry: len(entry[0]))
+    variants = ((variant, i) for i, entry in enumerate(encoded) for variant in _variants(*entry))
+    odds: list[list[float]] = [[] for _ in encoded]
+    done = 0
+    while True:
+        part = list(islice(variants, batch_size))
+        if part:
+            width = max(least, max(len(variant) for variant, _ in part))
+            rows = np.stack([np.pad(variant, (0, width - len(variant))) for variant, _ in part])
+            for (_, i), value in zip(part, _log_odds(score(rows), column, preprocess), strict=True):
+                odds[i].append(float(value))
+        while done < len(encoded) and len(odds[done]) == len(encoded[done][0]) - encoded[done][1] + 1:
+            ids, first = encoded[done]
+            yield ids[first:], odds[done][0] - np.array(odds[done][1:])
+            odds[done] = []
+            done += 1
+        if len(part) < batch_size:
+            return
+
+
+def _variants(ids: npt.NDArray[np.int32], first: int) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the ids whole, then without each one from `first` on."""
+    yield ids
+    for place in range(first, len(ids)):
+        yield np.delete(ids, place)
+
+
+def _ids(preprocess: Any, text: str) -> npt.NDArray[np.int32]:
+    return np.trim_zeros(preprocess(tf.constant([text])).numpy()[0], "b")
+
+
+def _logits_function(model: Any) -> Any:
+    @tf.function(input_signature=[tf.TensorSpec([None, model.input_shape[1]], tf.int32)])
+    def logits(ids: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(ids, training=False), tf.float32)
+
+    return lambda rows: logits(tf.constant(rows, tf.int32)).numpy().astype(np.float64)
+
+
+def _log_odds(logits: Floats, column: int, preprocess: Any) -> Floats:
+    if logits.shape[1] == 1 or getattr(preprocess, "multi_label", False):
+        return _margin(logits, column, preprocess)
+    return logits[:, column] - np.logaddexp.reduce(np.delete(logits, column, axis=1), axis=1)
+
+
+def _margin(logits: Floats, column: int, preprocess: Any) -> Floats:
+    """Return the target's logit: its own, of two classes with its sign, of many less the mean of the others."""
+    if getattr(preprocess, "multi_label", False):
+        return logits[:, column]
+    if logits.shape[1] == 1:
+        return logits[:, 0] * (2 * column - 1)
+    return logits[:, column] - np.delete(logits, column, axis=1).mean(axis=1)
+
+
+def _target(model: Any, preprocess: Any, target: int | str | None) -> tuple[int, str]:
+    """Return the target's column (0 or 1 where the model has one logit) and its name."""
+    outputs = model.output_shape[-1]
+    single = outputs == 1 and not getattr(preprocess, "multi_label", False)
+    classes = 2 if single else outputs
+    names = tuple(getattr(preprocess, "class_names", ())) or tuple(f"class {i}" for i in range(classes))
+    if target is None:
+        if classes != 2:
+            raise InputError(f"say which of the {classes} classes: target=one of {', '.join(names)}")
+        target = 1
+    column = names.index(target) if isinstance(target, str) and target in names else target
+    if not isinstance(column, int) or not 0 <= column < classes:
+        raise InputError(f"there is no class {target!r}: the model has {', '.join(names)}")
+    return column, names[column]
