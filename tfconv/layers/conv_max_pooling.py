@@ -22,14 +22,60 @@ def non_decreasing_activation(activation: str | Callable | None) -> Callable:
             with the maximum.
     """
     function = keras.activations.get(activation)
-    if function is not keras.activations.get(getattr(function, "__name__", None)) or (
-        function.__name__ not in _NON_DECREASING
-    ):
+    name = getattr(function, "__name__", "")
+    if name not in _NON_DECREASING or function is not keras.activations.get(name):
         raise ValueError(
             "activation must be one of Keras' non-decreasing activations, since it is applied after the maximum "
             f"({', '.join(sorted(_NON_DECREASING))}). Received: activation={activation!r}"
         )
     return function
+
+
+def counted_windows(mask: Any, width: int, padding: str) -> Any:
+    """Return which of the `steps` windows take part in the maximum, bool like the mask, (batch, steps).
+
+    Window t of "same" is centred on step t (left of the middle where the width is even), that of "valid" starts there.
+    """
+    if padding == "same":
+        return mask
+    steps = ops.shape(mask)[1]
+    kept = ops.cast(mask, "int32")
+    ahead = ops.pad(kept, ((0, 0), (0, width - 1)))
+    whole = sum(ahead[:, k : k + steps] for k in range(width)) == width
+    first = ops.logical_and(mask, ops.cumsum(kept, axis=1) == 1)
+    return ops.logical_or(whole, ops.logical_and(first, ops.logical_not(ops.any(whole, axis=1, keepdims=True))))
+
+
+def padded_windows(x: Any, mask: Any, width: int, padding: str) -> tuple[Any, Any]:
+    """Return x with zeros at masked steps and beyond its ends, and which windows take part (None: all)."""
+    if mask is not None:
+        x = ops.where(mask[:, :, None], x, ops.zeros((), x.dtype))
+    before = (width - 1) // 2 if padding == "same" else 0
+    after = width - 1 - before
+    if padding == "valid" and mask is None:
+        steps = ops.shape(x)[1]
+        after = max(width - steps, 0) if isinstance(steps, int) else ops.maximum(width - steps, 0)
+    counted = None if mask is None else counted_windows(mask, width, padding)
+    return ops.pad(x, ((0, 0), (before, after), (0, 0))), counted
+
+
+def largest_response(x: Any, kernel: Any, counted: Any) -> Any:
+    """Return max over t of (x * kernel)[t], (batch, filters), over the windows that take part; 0 where there is none.
+
+    Args:
+        x: (batch, steps, channels), padded already.
+        kernel: (width, channels, filters), of x's dtype.
+        counted: bool (batch, steps - width + 1); None: all.
+    """
+    if keras.backend.backend() == "tensorflow":
+        from tfconv.layers import conv_max_pooling_tensorflow
+
+        return conv_max_pooling_tensorflow.largest_response(x, kernel, counted)
+    scores = ops.conv(x, kernel, strides=1, padding="valid", data_format="channels_last")
+    if counted is not None:
+        scores = ops.where(counted[:, :, None], scores, -float("inf"))
+    best = ops.max(scores, axis=1)
+    return ops.where(best == -float("inf"), ops.zeros((), best.dtype), best)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
@@ -132,38 +178,11 @@ class ConvMaxPooling1D(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Return (batch, filters); `mask` is bool (batch, steps), False at padded steps."""
-        x, counted = self._padded(inputs, mask)
-        kernel = ops.convert_to_tensor(self.kernel)
-        if keras.backend.backend() == "tensorflow":
-            from tfconv.layers.conv_max_pooling_tensorflow import largest_response
-
-            best = largest_response(x, kernel, counted)
-        else:
-            scores = ops.conv(x, kernel, strides=1, padding="valid", data_format="channels_last")
-            if counted is not None:
-                scores = ops.where(counted[:, :, None], scores, -float("inf"))
-            best = ops.max(scores, axis=1)
-            best = ops.where(best == -float("inf"), ops.zeros((), best.dtype), best)
+        x, counted = padded_windows(inputs, mask, self.kernel_size, self.padding)
+        best = largest_response(x, ops.convert_to_tensor(self.kernel), counted)
         if self.bias is not None:
             best = best + ops.convert_to_tensor(self.bias)
         return self.activation(best)
-
-    def _padded(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the steps with zeros where they are masked and at both ends, and which windows take part."""
-        width, steps = self.kernel_size, ops.shape(inputs)[1]
-        if mask is not None:
-            inputs = ops.where(mask[:, :, None], inputs, ops.zeros((), inputs.dtype))
-        if self.padding == "same":
-            before = (width - 1) // 2
-            return ops.pad(inputs, ((0, 0), (before, width - 1 - before), (0, 0))), mask
-        if mask is None:
-            missing = max(width - steps, 0) if isinstance(steps, int) else ops.maximum(width - steps, 0)
-            return ops.pad(inputs, ((0, 0), (0, missing), (0, 0))), None
-        kept = ops.pad(ops.cast(mask, "int32"), ((0, 0), (0, width - 1)))
-        whole = sum(kept[:, k : k + steps] for k in range(width)) == width
-        first = ops.logical_and(mask, ops.cumsum(ops.cast(mask, "int32"), axis=1) == 1)
-        counted = ops.logical_or(whole, ops.logical_and(first, ops.logical_not(ops.any(whole, axis=1, keepdims=True))))
-        return ops.pad(inputs, ((0, 0), (0, width - 1), (0, 0))), counted
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, filters)."""

@@ -1,8 +1,11 @@
-"""The TensorFlow kernel of `ConvMaxPooling1D`: convolution and maximum, with a gradient at the maximum alone."""
+"""The TensorFlow kernels of the layers that convolve and keep the maximum, with gradients at the maxima alone."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["largest_response"]
+__all__ = ["largest_response", "largest_word_responses"]
 
 
 def largest_response(x: tf.Tensor, kernel: tf.Tensor, counted: tf.Tensor | None) -> tf.Tensor:
@@ -45,3 +48,70 @@ def _gradient(x: tf.Tensor, kernel: tf.Tensor, position: tf.Tensor, upstream: tf
     contributions = weight[:, :, None, None] * tf.transpose(kernel, [2, 0, 1])[:, None]
     x_gradient = tf.math.unsorted_segment_sum(contributions, rows, batch * steps)
     return tf.reshape(x_gradient, tf.shape(x)), kernel_gradient
+
+
+def largest_word_responses(
+    ids: tf.Tensor,
+    kept: tf.Tensor,
+    counted: Sequence[tf.Tensor],
+    embeddings: Any,
+    kernels: Sequence[tf.Tensor],
+    padding: str,
+) -> tf.Tensor:
+    """Return the maxima over time of convolutions over embedded ids, (batch, len(kernels) * filters).
+
+    Each distinct id meets all taps of all kernels in one matrix product. A window's score is the sum of its words' rows
+    of that product, and a window that does not count is read as the first one that does, which leaves the
+    maximum as it is.
+
+    Args:
+        ids: int32 (batch, steps).
+        kept: bool (batch, steps), False where the vector is zero whatever the id.
+        counted: for each kernel bool (batch, steps), the windows that take part.
+        embeddings: the `tf.Variable` itself, since reading it whole would copy it, (vocabulary, channels).
+        kernels: for each width (width, channels, filters), in the precision to compute in.
+        padding: "same" or "valid".
+    """
+    widths = [int(kernel.shape[0]) for kernel in kernels]
+    befores = [(width - 1) // 2 if padding == "same" else 0 for width in widths]
+    left, right = max(befores), max(width - 1 - before for width, before in zip(widths, befores, strict=True))
+    batch, steps = tf.shape(ids)[0], tf.shape(ids)[1]
+    padded = tf.pad(tf.where(kept, ids, -1), ((0, 0), (left, right)), constant_values=-1)
+    words, word = tf.unique(tf.reshape(padded, [-1]))  # word: of each padded step, its row in words
+    line = tf.range(batch)[:, None] * (left + steps + right)
+    starts = []
+    for windows, before in zip(counted, befores, strict=True):
+        one_more = tf.pad(windows, ((0, 0), (0, 1)))  # argmax refuses a batch of no steps
+        first = tf.argmax(one_more, axis=1, output_type=tf.int32)[:, None]
+        starts.append(tf.where(windows, tf.range(steps), first) + line + (left - before))
+    vectors = tf.cast(tf.gather(embeddings, tf.maximum(words, 0)), kernels[0].dtype)
+    vectors = tf.where(words[:, None] >= 0, vectors, tf.zeros([], vectors.dtype))
+    taps, channels, filters = sum(widths), int(kernels[0].shape[1]), int(kernels[0].shape[2])
+    matrix = tf.reshape(tf.transpose(tf.concat(kernels, axis=0), [1, 0, 2]), [channels, taps * filters])
+    offsets = [sum(widths[:index]) for index in range(len(widths))]
+
+    @tf.custom_gradient
+    def responses(vectors: tf.Tensor, matrix: tf.Tensor):  # noqa: ANN202
+        rows = tf.reshape(tf.matmul(vectors, matrix), [-1, filters])
+        scores = [
+            tf.add_n([tf.gather(rows, tf.gather(word, start + k) * taps + (offset + k)) for k in range(width)])
+            for start, width, offset in zip(starts, widths, offsets, strict=True)
+        ]
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            cells, values = [], []
+            parts = tf.split(upstream, len(widths), axis=1)
+            for score, start, width, offset, part in zip(scores, starts, widths, offsets, parts, strict=True):
+                best = tf.gather(start, tf.argmax(score, axis=1, output_type=tf.int32), batch_dims=1)
+                for k in range(width):
+                    cells.append((tf.gather(word, best + k) * taps + (offset + k)) * filters + tf.range(filters))
+                    values.append(part)
+            count = tf.size(words) * (taps * filters)
+            product = tf.math.unsorted_segment_sum(tf.stack(values), tf.stack(cells), count)
+            product = tf.reshape(product, [-1, taps * filters])
+            return tf.matmul(product, matrix, transpose_b=True), tf.matmul(vectors, product, transpose_a=True)
+
+        return tf.concat([tf.reduce_max(score, axis=1) for score in scores], axis=1), gradient
+
+    best = responses(vectors, matrix)
+    return tf.where(best == tf.constant(-float("inf"), best.dtype), tf.zeros([], best.dtype), best)
