@@ -203,9 +203,9 @@ class ConvNormAct1D(_ConvNormAct):
         """
         if mask is None:
             return None
-        if self.padding == "valid":
-            last = self._span() - 1
-            mask = ops.logical_and(mask[:, : ops.shape(mask)[1] - last], mask[:, last:])
+        last = self._span() - 1
+        if self.padding == "valid" and last:
+            mask = ops.logical_and(mask[:, :-last], mask[:, last:])
         return mask[:, :: self.conv.strides[0]]
 
 

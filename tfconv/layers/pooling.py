@@ -211,7 +211,7 @@ class KMaxPooling1D(keras.layers.Layer):
         """Return which of the k steps are real, bool (batch, k); None without a mask."""
         if mask is None:
             return None
-        return ops.arange(self.k)[None, :] < ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        return ops.less(ops.arange(self.k)[None, :], ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, k, channels)."""

@@ -66,6 +66,9 @@ class DistinctTokens(keras.layers.Layer):
     Output shape: the same.
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def call(self, ids: Any) -> Any:
         """Return the sorted ids with 0 where an id equals the one before it."""
         ordered = ops.sort(ids, axis=1)

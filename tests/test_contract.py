@@ -1,0 +1,149 @@
+"""The contract of every exported layer and model: configuration, gradients, shapes, precision, saving."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+sys.path.insert(0, str(Path(__file__).parent))
+import contract  # noqa: E402
+from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants  # noqa: E402
+
+every_name = pytest.mark.parametrize("name", sorted(CLASSES))
+every_backend = pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+
+
+def plain(value):
+    """Return an argument's value as a JSON file holds it."""
+    if isinstance(
+        value, keras.regularizers.Regularizer | keras.initializers.Initializer | keras.constraints.Constraint
+    ):
+        value = keras.saving.serialize_keras_object(value)
+    return json.loads(json.dumps(value))
+
+
+def numbers(cls, arguments, ids):
+    """Return everything a layer or model computes from one seed: weights, outputs with and without dropout, losses."""
+    keras.utils.set_random_seed(1)
+    item = cls(**arguments)
+    outputs = [item(ids)]
+    if "training" in inspect.signature(item.call).parameters:
+        outputs.append(item(ids, training=True))
+    return [np.asarray(x) for x in [*outputs, *item.weights, *item.losses]]
+
+
+def test_each_has_an_example():
+    assert sorted(EXAMPLES) == sorted(CLASSES)
+
+
+@every_name
+def test_example_sets_every_argument_off_its_default(name):
+    parameters = dict(inspect.signature(CLASSES[name].__init__).parameters)
+    example = EXAMPLES[name]
+    given = {**example.required, **example.others}
+    defaults = {k: p.default for k, p in parameters.items() if k != "self" and p.kind != p.VAR_KEYWORD}
+    assert given.keys() == defaults.keys()
+    assert [k for k, value in given.items() if value == defaults[k]] == []
+    assert {k for k, default in defaults.items() if default is inspect.Parameter.empty} == example.required.keys()
+
+
+@every_name
+def test_config_survives_json_by_its_numbers(name):
+    cls, example = CLASSES[name], EXAMPLES[name]
+    given = {**example.required, **example.others}
+    config = plain(cls(**given).get_config())
+    assert {k: config[k] for k in given} == {k: plain(value) for k, value in given.items()}
+    keras.utils.set_random_seed(1)
+    revived = cls.from_config(config)
+    assert plain(revived.get_config()) == config
+    for expected, got in zip(
+        numbers(cls, given, inputs(name)), numbers(cls.from_config, {"config": config}, inputs(name)), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+
+
+@every_name
+@pytest.mark.parametrize("which", ["defaults", "others"])
+def test_gradient_reaches_every_trainable_weight(name, which):
+    item = CLASSES[name](**saved_variants(name)[which])
+    batch = inputs(name)
+    item(batch)
+    # A maximum of twelve words need not be given by each of them: ids of one word a row reach every row of a table.
+    if batch.dtype == "int32":
+        batch = np.tile(np.arange(contract.VOCABULARY, dtype="int32")[:, None], (1, 9))
+    with tf.GradientTape() as tape:
+        output = item(batch)
+        loss = tf.reduce_sum(tf.square(tf.cast(output, "float32") + 0.1))
+    gradients = tape.gradient(loss, [weight.value for weight in item.trainable_variables])
+    for weight, gradient in zip(item.trainable_variables, gradients, strict=True):
+        assert gradient is not None, weight.path
+        gradient = tf.convert_to_tensor(gradient).numpy()
+        assert np.all(np.isfinite(gradient)) and np.any(gradient != 0), weight.path
+
+
+@every_name
+@pytest.mark.parametrize("which", ["defaults", "others"])
+def test_output_shape_is_as_computed(name, which):
+    batch = inputs(name)
+    item = CLASSES[name](**saved_variants(name)[which])
+    expected = tuple(item.compute_output_shape(batch.shape))
+    assert tuple(item(batch).shape) == expected
+    unknown = (None,) * (batch.ndim - 2) + batch.shape[-1:] if batch.ndim > 2 else (None,)
+    symbolic = item(keras.Input(unknown, dtype=batch.dtype.name))
+    assert len(symbolic.shape) == len(expected)
+    assert all(a in (None, b) for a, b in zip(symbolic.shape, expected, strict=True))
+    assert symbolic.dtype == item(batch).dtype.name
+
+
+@every_name
+def test_mixed_precision_keeps_float32_weights(name):
+    batch = inputs(name)
+    item = CLASSES[name](**saved_variants(name)["mixed"])
+    output = item(batch)
+    assert {weight.dtype for weight in item.trainable_variables} <= {"float32"}
+    if isinstance(item, keras.Model):
+        assert output.dtype.name == "float32"
+    elif name not in ("DistinctTokens", "FixedLength"):  # whose output is ids
+        assert output.dtype.name == "float16"
+    assert np.all(np.isfinite(output))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Save everything, then let one fresh process for each backend answer."""
+    directory = tmp_path_factory.mktemp("saved")
+    for name in CLASSES:
+        for which, arguments in saved_variants(name).items():
+            model = as_model(name, arguments)
+            rng = np.random.default_rng(0)
+            for weight in model.weights:  # a batch norm's fresh statistics would hide their loss
+                if weight.dtype in ("float32", "float64"):
+                    weight.assign(rng.uniform(0.1, 0.7, weight.shape) - 0.4 * ("variance" not in weight.path))
+            model.save(directory / f"{name}-{which}.keras")
+            np.save(directory / f"{name}-{which}.npy", keras.ops.convert_to_numpy(model(inputs(name), training=False)))
+    for backend in ("tensorflow", "torch"):
+        subprocess.run(
+            [sys.executable, contract.__file__, str(directory)],
+            check=True,
+            env={**os.environ, "KERAS_BACKEND": backend},
+            timeout=300,
+        )
+    return directory
+
+
+@every_name
+@every_backend
+@pytest.mark.parametrize("which", ["defaults", "others", "mixed"])
+def test_saved_model_answers_the_same_in_a_fresh_process(saved, name, which, backend):
+    expected = np.load(saved / f"{name}-{which}.npy")
+    got = np.load(saved / f"{name}-{which}.{backend}.npy")
+    assert got.dtype == expected.dtype and np.all(np.isfinite(got))
+    tolerance = 1e-6 if backend == "tensorflow" else 2e-2 if which == "mixed" else 1e-4
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)

@@ -1,0 +1,81 @@
+"""The public names, all written down here, and what importing them may import."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tfconv
+
+PUBLIC = {
+    "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
+    "tfconv.geometry": """Window layers_needed output_size parameter_count receptive_field""",
+    "tfconv.layers": """
+        BagOfWordsDense ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack DistinctTokens FixedLength
+        KMaxPooling1D MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D OneHotTokens
+        ResidualBlock1D ResponseNormalization
+    """,
+    "tfconv.models": """
+        BagOfWordsLinear BagOfWordsMLP CharCNN DilatedTextCNN MultiWidthTextCNN ResidualTextCNN TextCNN kim_cnn
+        load_word_vectors text_cnn_imdb zhang_char_cnn
+    """,
+    "tfconv.runtime": """configure set_seed""",
+}
+PACKAGE = Path(tfconv.__file__).parent
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_those_written_here(module):
+    imported = importlib.import_module(module)
+    assert sorted(imported.__all__) == sorted(PUBLIC[module].split())
+    assert [name for name in imported.__all__ if not hasattr(imported, name)] == []
+    assert [name for name in imported.__all__ if not getattr(getattr(imported, name), "__doc__", None)] == []
+
+
+def modules_after(statement: str, environment: dict[str, str] | None = None) -> set[str]:
+    """Return what a fresh process has imported after a statement."""
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **(environment or {})},
+    )
+    return set(done.stdout.split())
+
+
+def test_import_of_tfconv_imports_no_framework():
+    assert not modules_after("import tfconv, tfconv.geometry") & {"tensorflow", "keras", "numpy", "torch"}
+
+
+def test_layers_and_models_need_no_tensorflow():
+    loaded = modules_after("import tfconv.layers, tfconv.models", {"KERAS_BACKEND": "torch"})
+    assert "keras" in loaded and "tensorflow" not in loaded
+
+
+def imports_at_module_level(tree: ast.Module) -> set[str]:
+    """Return the packages a module imports when it is itself imported: all but those imported inside functions."""
+    names: set[str] = set()
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            nodes.extend(ast.iter_child_nodes(node))
+    return names
+
+
+@pytest.mark.parametrize(
+    "path", [f"{name}/{path.name}" for name in ("layers", "models") for path in sorted((PACKAGE / name).glob("*.py"))]
+)
+def test_only_backend_kernels_import_tensorflow_at_module_level(path):
+    names = imports_at_module_level(ast.parse((PACKAGE / path).read_text()))
+    assert ("tensorflow" in names) == path.endswith("_tensorflow.py")
