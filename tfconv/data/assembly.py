@@ -14,6 +14,8 @@ from tfconv.errors import InputError
 
 __all__ = ["assemble"]
 
+_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
+
 
 def assemble(
     name: str,
@@ -56,14 +58,13 @@ def assemble(
     notes = list(skipped)
     collector = notes if skip else None
     kept = list(rows)
+    _require_training_rows(kept, notes, where)
     if one_kind:
         kept = _of_one_kind(kept, collector)
     names = [tuple(dict.fromkeys(label_name(label) for label in row.labels)) for row in kept]
     if class_names is None:
         kept, names = _without_lonely(kept, names, collector)
-    if not any(row.split in (None, "train") for row in kept):
-        first = f"; {len(notes):,} were skipped, the first: {notes[0]}" if notes else ""
-        raise InputError(f"{where}: no rows to train on{first}; give at least two classes of two rows each")
+    _require_training_rows(kept, notes, where)
     classes = class_names or sorted_class_names(label for row in names for label in row)
     if len(classes) < (1 if multi_label else 2):
         found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
@@ -77,6 +78,12 @@ def assemble(
             parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
     examples = {split: every.take(indices) for split, indices in parts.items() if len(indices)}
     return TextData(name, classes, multi_label, examples, tuple(notes))
+
+
+def _require_training_rows(rows: list[LabelledRow], notes: list[str], where: str) -> None:
+    if not any(row.split in (None, "train") for row in rows):
+        first = f"; {len(notes):,} were skipped, the first: {notes[0]}" if notes else ""
+        raise InputError(f"{where}: no rows to train on{first}; give at least two classes of two rows each")
 
 
 def _of_one_kind(rows: list[LabelledRow], skipped: list[str] | None) -> list[LabelledRow]:
@@ -95,8 +102,10 @@ def _of_one_kind(rows: list[LabelledRow], skipped: list[str] | None) -> list[Lab
     for row in rows:
         others = [label for label in row.labels if label_kind(label) != usual]
         if others:
-            found = label_kind(others[0])
-            problem = f"the label {others[0]!r} is {found} where most are {usual}, as in {first[usual].where}"
+            found = _KINDS[label_kind(others[0])]
+            problem = (
+                f"the label {others[0]!r} is a {found} where most are {_KINDS[usual]}s, as in {first[usual].where}"
+            )
             reject(row.where, problem, "write every label in the same way", skipped)
         else:
             kept.append(row)

@@ -121,7 +121,7 @@ def text_problem(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "no text (null)"
     if not isinstance(value, str):
-        return f"the text is a {type(value).__name__}, {value!r:.60}, where a string is needed"
+        return f"the text is {value!r:.60} ({type(value).__name__}) where a string is needed"
     if not value.strip():
         return "empty text"
     if "\0" in value:
