@@ -51,9 +51,10 @@ def save(
     meta |= {"stopped": bool(model.stop_training), "callbacks": []}
     for i, callback in enumerate(callbacks):
         numbers, lists = _callback_state(callback)
-        meta["callbacks"].append(
-            {"class": type(callback).__name__, "numbers": numbers, "lists": {k: len(v) for k, v in lists.items()}}
-        )
+        monitors = getattr(callback, "monitor_op", None) is not None
+        state = {"class": type(callback).__name__, "monitors": monitors, "numbers": numbers}
+        state["lists"] = {name: len(parts) for name, parts in lists.items()}
+        meta["callbacks"].append(state)
         arrays |= {f"callback_{i}_{name}_{j}": array for name, parts in lists.items() for j, array in enumerate(parts)}
     path = directory / f"epoch-{position.epoch:04d}-step-{position.step:08d}.npz"
     with atomic_write(path) as file:
@@ -81,7 +82,7 @@ def restore(directory: Path, model: keras.Model, callbacks: Sequence[keras.callb
     paths = checkpoints(directory)
     for path in paths:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 content = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             continue  # damaged after it was written: the one before is as good, only older
@@ -116,6 +117,8 @@ def _assign(
     for i, variable in enumerate(variables):
         variable.assign(content[f"variable_{i}"])
     for i, (callback, state) in enumerate(zip(callbacks, meta["callbacks"], strict=True)):
+        if state["monitors"]:
+            callback._set_monitor_op()  # negates min_delta the first time it is called: before the number is put back
         vars(callback).update(state["numbers"])
         for name, length in state["lists"].items():
             setattr(callback, name, [content[f"callback_{i}_{name}_{j}"] for j in range(length)])
