@@ -1,0 +1,174 @@
+"""What a SavedModel must pass before it is published: the rules of TensorFlow Serving, and equal answers on reload.
+
+Two loaders are tried, for a model can pass one and fail the other: `tf.saved_model.load`, and the session loader
+`tf.compat.v1.saved_model.load`, which is how TensorFlow Serving loads (variables by name, tables by the init op).
+The rules are checked against the stock binary of the installed TensorFlow's version or newer.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+__all__ = ["ExportError", "check_saved_model"]
+
+_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
+_LARGEST_GRAPH = 1 << 30  # bytes; the server refuses a larger saved_model.pb
+_LARGEST_CONSTANT = 1 << 18  # bytes of numbers; weights belong into variables/
+_OUTPUT_TYPES = frozenset({tf.float32, tf.int32, tf.int64, tf.bool, tf.string})
+
+
+class ExportError(RuntimeError):
+    """A SavedModel that must not be published. The message says which check failed, and where."""
+
+
+def check_saved_model(
+    directory: str | Path,
+    samples: Sequence[bytes],
+    probabilities: npt.NDArray[np.float32],
+    class_names: Sequence[str],
+    *,
+    multi_label: bool = False,
+    separator: str = "|",
+    tolerance: float = 1e-5,
+) -> None:
+    """Check a saved text classifier against the rules, and against the live model by both loaders.
+
+    Args:
+        directory: holds `saved_model.pb`.
+        samples: n texts.
+        probabilities: (n, C), the live model's answers.
+        class_names: C names.
+        multi_label: each class is a yes or no of its own.
+        separator: between the labels of one text.
+        tolerance: largest difference of a probability.
+
+    Raises:
+        ExportError: a check failed.
+    """
+    broken = list(rule_breaks(directory))
+    if broken:
+        raise ExportError(f"{directory} would not be served: " + "; ".join(broken))
+    examples = np.array([_example(text) for text in samples], dtype=object)
+    texts = np.array(list(samples), dtype=object)
+    for loader, run in (("tf.saved_model.load", _loaded), ("the session loader", _in_session)):
+        try:
+            answers, classified = run(str(directory), texts, examples)
+        except Exception as error:
+            raise ExportError(f"{loader} cannot run {directory}: {_last_words(error)}") from error
+        own = answers["probabilities"]
+        _compare(f"probabilities ({loader})", own, probabilities, tolerance)
+        names = np.array([name.encode() for name in class_names], dtype=object)
+        if multi_label:
+            labels = [separator.encode().join(names[row > 0.5]) for row in own]
+        else:
+            labels = list(names[own.argmax(axis=1)])
+        if list(answers["label"]) != labels:
+            raise ExportError(f"label ({loader}) is not the label of the probabilities")
+        _compare(f"score ({loader})", answers["score"], own.max(axis=1), 0.0)
+        _compare(f"classify scores ({loader})", classified["scores"], probabilities, tolerance)
+        if not (classified["classes"] == names).all():
+            raise ExportError(f"classify classes ({loader}) are not the class names")
+
+
+def rule_breaks(directory: str | Path) -> Iterator[str]:
+    """Yield what in a SavedModel a stock TensorFlow Serving would refuse or choke on, one phrase each."""
+    path = Path(directory) / "saved_model.pb"
+    size = path.stat().st_size
+    if size > _LARGEST_GRAPH:
+        yield f"saved_model.pb has {size:,} bytes, the limit is {_LARGEST_GRAPH:,}"
+        return
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    tags = [sorted(graph.meta_info_def.tags) for graph in saved.meta_graphs]
+    if tags != [["serve"]]:
+        yield f"its tags are {tags}, not just [['serve']]"
+    for graph in saved.meta_graphs:
+        yield from _graph_breaks(graph.graph_def)
+        for name, signature in graph.signature_def.items():
+            if name == "__saved_model_init_op":
+                continue
+            for alias, tensor in signature.inputs.items():
+                if (
+                    tensor.tensor_shape.unknown_rank
+                    or not tensor.tensor_shape.dim
+                    or tensor.tensor_shape.dim[0].size >= 0
+                ):
+                    yield f"input {alias} of {name} has a fixed batch or none"
+            for alias, tensor in signature.outputs.items():
+                shape = tensor.tensor_shape
+                if not shape.unknown_rank and (not shape.dim or shape.dim[0].size >= 0):
+                    yield f"output {alias} of {name} does not begin with the batch"
+                if tf.dtypes.as_dtype(tensor.dtype) not in _OUTPUT_TYPES:
+                    yield f"output {alias} of {name} is {tf.dtypes.as_dtype(tensor.dtype).name}, which JSON cannot hold"
+                if alias.endswith("_bytes"):
+                    yield f"output {alias} of {name}: names in _bytes are sent in base 64"
+
+
+def _graph_breaks(graph: tf.compat.v1.GraphDef) -> Iterator[str]:
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    names = {node.op for node in nodes} - {function.signature.name for function in graph.library.function}
+    for name in sorted(names & _PYTHON_OPS):
+        yield f"op {name} runs Python, which a server has not"
+    # Every op of the core has an entry here; ops of other libraries never have.
+    for name in sorted(names - _PYTHON_OPS):
+        if not hasattr(tf.raw_ops, name) and not name.startswith("TFText>"):
+            yield f"op {name} is no core TensorFlow op"
+    compiled = any(function.attr["_XlaMustCompile"].b for function in graph.library.function)
+    if compiled or any(node.op == "XlaLaunch" or node.attr["_XlaMustCompile"].b for node in nodes):
+        yield "it asks for XLA (jit_compile=True), which the server has switched off"
+    for node in nodes:
+        value = node.attr["value"].tensor
+        if node.op == "Const" and value.dtype != tf.string.as_datatype_enum and value.ByteSize() > _LARGEST_CONSTANT:
+            yield f"constant {node.name} has {value.ByteSize():,} bytes: weights must be variables"
+
+
+_Answers = tuple[dict[str, npt.NDArray], dict[str, npt.NDArray]]
+
+
+def _loaded(directory: str, texts: npt.NDArray, examples: npt.NDArray) -> _Answers:
+    signatures = tf.saved_model.load(directory).signatures
+    answers = signatures["serving_default"](text=tf.constant(texts, tf.string))
+    classified = signatures["classify"](inputs=tf.constant(examples, tf.string))
+    return {k: v.numpy() for k, v in answers.items()}, {k: v.numpy() for k, v in classified.items()}
+
+
+def _in_session(directory: str, texts: npt.NDArray, examples: npt.NDArray) -> _Answers:
+    config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel("ERROR")  # it would tell the user to load in another way; the server does not
+        try:
+            signatures = tf.compat.v1.saved_model.load(session, ["serve"], directory).signature_def
+        finally:
+            logger.setLevel(level)
+        results = []
+        for name, values in (("serving_default", texts), ("classify", examples)):
+            (given,) = signatures[name].inputs.values()
+            wanted = {alias: tensor.name for alias, tensor in signatures[name].outputs.items()}
+            results.append(session.run(wanted, {given.name: values}))
+    return results[0], results[1]
+
+
+def _compare(what: str, got: npt.NDArray, want: npt.NDArray, tolerance: float) -> None:
+    if got.shape != want.shape or got.dtype != np.float32:
+        raise ExportError(f"{what}: {got.dtype} {got.shape} where float32 {want.shape} was to come")
+    difference = np.abs(got.astype(np.float64) - want).reshape(len(want), -1).max(axis=1, initial=0.0)
+    far = np.flatnonzero(~(difference <= tolerance))  # NaN is far
+    if len(far):
+        worst = float(difference.max())
+        raise ExportError(f"{what} differ from the live model by {worst:.3g}, first at sample {far[0]} of {len(want)}")
+
+
+def _last_words(error: Exception) -> str:
+    """Return the line of TensorFlow's long messages that says what went wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if "rror:" not in line[-7:] and not line.startswith("Detected at")), lines[0])
+
+
+def _example(text: bytes) -> bytes:
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
+    return tf.train.Example(features=tf.train.Features(feature={"text": feature})).SerializeToString()
