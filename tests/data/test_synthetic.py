@@ -35,14 +35,19 @@ def grams(text, length):
 def logistic_accuracy(data, length):
     """Test accuracy of a logistic regression on counts, by gradient descent on standardised features."""
     train, test = data.examples["train"], data.examples["test"]
-    vocabulary = sorted({gram for text in train.texts for gram in grams(text, length)})
+    counts = Counter(gram for text in train.texts for gram in grams(text, length))
+    vocabulary = sorted(gram for gram, count in counts.items() if count >= 8)
     x, z = (counts_matrix(part, vocabulary, length) for part in (train, test))
     mean, spread = x.mean(axis=0), x.std(axis=0) + 0.05
-    x, z, y = (x - mean) / spread, (z - mean) / spread, train.labels
-    weights, bias, rate = np.zeros(x.shape[1]), 0.0, 2.0 / np.linalg.norm(x, 2) ** 2 * len(y)
-    for _ in range(300):
+    x, z, y = (x - mean) / spread, (z - mean) / spread, train.labels.astype(np.float32)
+    steepest = x[:, 0] * 0 + 1  # power iteration: the largest curvature decides the step
+    for _ in range(20):
+        steepest = x @ (x.T @ (steepest / np.linalg.norm(steepest)))
+    rate = np.float32(4 * len(y) / np.linalg.norm(steepest))
+    weights, bias = np.zeros(x.shape[1], np.float32), np.float32(0)
+    for _ in range(150):
         error = 1 / (1 + np.exp(-(x @ weights + bias))) - y
-        weights -= rate * (x.T @ error / len(y) + 1e-3 * weights)
+        weights -= rate * (x.T @ error / len(y))
         bias -= error.mean()
     return ((z @ weights + bias > 0) == test.labels).mean()
 
@@ -50,7 +55,8 @@ def logistic_accuracy(data, length):
 def test_a_bag_of_words_is_near_chance_and_pairs_of_words_are_not():
     data = tfconv.data.synthetic_reviews(4000, seed=0)
     assert logistic_accuracy(data, 1) < 0.6 < ACCEPTED_BAG
-    assert logistic_accuracy(data, 2) > 0.9  # the same method, so that a bug in it cannot pass for a result
+    # The same method on pairs of words, so that a bug in it cannot pass for a result.
+    assert logistic_accuracy(tfconv.data.synthetic_reviews(1500), 2) > 0.9
 
 
 def test_counts_of_words_do_not_depend_on_the_label():

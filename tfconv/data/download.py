@@ -67,7 +67,7 @@ def download(
         return path
     with _locked_part(path) as part:
         if path.exists():  # another process had it under way
-            os.unlink(part.name)
+            part.truncate(0)
             return path
         while True:
             resumed = part.seek(0, os.SEEK_END) > 0
@@ -77,7 +77,6 @@ def download(
                 break
             part.truncate(0)
             if not resumed:  # what lay there before may have been another file's; a fresh copy has no such excuse
-                os.unlink(part.name)
                 raise InputError(f"{url}: {problem}; what arrived was removed: try again, or get the file elsewhere")
         os.fsync(part.fileno())
         os.replace(part.name, path)
@@ -99,15 +98,23 @@ def _locked_part(path: Path) -> Iterator[BinaryIO]:
         while True:
             with open(name, "a+b") as part:  # "a": every write goes to the end, which truncate moves
                 lock(part)
+                if not _is_at(part, name):  # it was renamed or removed while this process waited
+                    continue
                 try:
-                    current = os.path.samestat(os.fstat(part.fileno()), os.stat(name))
-                except FileNotFoundError:
-                    current = False
-                if current:  # else it was renamed or removed while this process waited
                     yield part
-                    return
+                finally:
+                    if _is_at(part, name) and os.fstat(part.fileno()).st_size == 0:
+                        os.unlink(name)
+                return
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _is_at(file: BinaryIO, name: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _fetch_patiently(url: str, part: BinaryIO, size: int | None, attempts: int, pause: float, timeout: float) -> None:
@@ -157,7 +164,7 @@ def _fetch(url: str, part: BinaryIO, size: int | None, timeout: float) -> None:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         if size is not None and total is not None and total != size:
-            os.unlink(part.name)
+            part.truncate(0)
             raise InputError(f"{url}: the server offers {total:,} bytes where {size:,} are expected; get it elsewhere")
         with _progress(url, total or size, start) as advance:
             while chunk := response.read(_CHUNK):

@@ -32,9 +32,9 @@ def tfds(
 
     Args:
         name: its name, with configuration and version where wanted (`"glue/sst2:2.0.0"`).
-        text: the feature of the texts; by default the only string feature, or the one of the supervised pair.
+        text: the feature of the texts; by default that of the supervised pair, or the only text.
         label: the feature of the labels: a class label, a number or a string, or a sequence of these for any number of
-            labels a text; by default the only class label, or the one of the supervised pair.
+            labels a text; by default that of the supervised pair, or the only class label, or the one called "label".
         data_dir: where the prepared data lie or shall lie; by default tfds's own choice.
         validation: the fraction of the training split to hold out, unless there is a validation split.
         test: the fraction to hold out for testing, unless there is a test split.
@@ -50,18 +50,20 @@ def tfds(
             bad example (as `tfconv.data.csv` says) and `skip` is false.
     """
     builder, features = _prepared(name, data_dir)
+    from tensorflow_datasets.core.features import ClassLabel, Text
+
     pair = builder.info.supervised_keys or (None, None)
     strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]
-    text = text or _choice(name, "text", strings, pair[0])
+    prose = [key for key in strings if isinstance(features[key], Text) and key != label]
+    text = text or _choice(name, "text", prose or [key for key in strings if key != label], pair[0])
     if text not in strings:
         raise InputError(f"tfds {name}: {missing_column(text, strings, 'string feature')}")
-    from tensorflow_datasets.core.features import ClassLabel
-
     inner = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
     class_features = [key for key, feature in inner.items() if isinstance(feature, ClassLabel)]
-    label = label or _choice(name, "label", class_features, pair[1])
-    if label not in features:
-        raise InputError(f"tfds {name}: {missing_column(label, [key for key in features if key != text], 'feature')}")
+    others = [key for key in features if key != text]
+    label = label or (pair[1] if pair[1] in others else _choice(name, "label", class_features or others, "label"))
+    if label not in others:
+        raise InputError(f"tfds {name}: {missing_column(label, others, 'feature')}")
     names = inner[label].names if label in class_features else None
     multi_label = inner[label] is not features[label] or len(features[label].shape) == 1
 

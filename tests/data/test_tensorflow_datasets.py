@@ -1,0 +1,129 @@
+"""Real builders, prepared on disk; nothing is downloaded."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import tfconv.data
+from tfconv import InputError
+
+tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
+features = tensorflow_datasets.features
+
+
+class Builder(tensorflow_datasets.core.GeneratorBasedBuilder, skip_registration=True):
+    VERSION = tensorflow_datasets.core.Version("1.0.0")
+    FEATURES: dict = {}
+    PAIR: tuple | None = None
+    SPLITS: dict = {}
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=features.FeaturesDict(self.FEATURES), supervised_keys=self.PAIR, description="made up"
+        )
+
+    def _split_generators(self, dl_manager):
+        return {split: enumerate(rows) for split, rows in self.SPLITS.items()}
+
+    def _generate_examples(self, rows):
+        yield from rows
+
+
+def labelled(count, classes=2, start=0):
+    return [{"text": f"größe {i}", "label": i % classes} for i in range(start, start + count)]
+
+
+class TinyTopics(Builder):
+    FEATURES = {"text": features.Text(), "label": features.ClassLabel(names=["zebra", "ant"]), "id": np.int64}
+    SPLITS = {
+        "train": [row | {"id": 1} for row in labelled(40)],
+        "test": [row | {"id": 2} for row in labelled(10)],
+        "unsupervised": [{"text": "free", "label": -1, "id": 3}] * 3,
+        "extra": [row | {"id": 2} for row in labelled(4)],
+    }
+
+
+class TinyPairs(Builder):
+    FEATURES = {"first": features.Text(), "second": features.Text(), "stars": np.int32}
+    PAIR = ("second", "stars")
+    SPLITS = {
+        split: [{"first": "a", "second": f"{split} {i}", "stars": (2, 10)[i % 2]} for i in range(8)]
+        for split in ("train", "validation", "test")
+    }
+
+
+class TinyTags(Builder):
+    FEATURES = {"body": features.Text(), "tags": features.Sequence(features.ClassLabel(names=["x", "y", "z"]))}
+    SPLITS = {"train": [{"body": f"b{i}", "tags": tags} for i, tags in enumerate(([0], [0, 2], [], [2, 0]))]}
+
+
+class TinyHoles(Builder):
+    FEATURES = {"text": np.str_, "label": np.str_}
+    SPLITS = {
+        "train": [{"text": text, "label": label} for text, label in zip("abcdef", "xyxyxy", strict=True)]
+        + [{"text": " ", "label": "x"}, {"text": "g", "label": ""}, {"text": "h", "label": "w"}]
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    monkeypatch.setattr(tensorflow_datasets.core.utils.gcs_utils, "_is_gcs_disabled", True)
+
+
+def test_classes_splits_and_texts(tmp_path):
+    data = tfconv.data.tfds("tiny_topics", data_dir=tmp_path, validation=0.25, unlabelled=True)
+    assert (data.name, data.class_names, data.multi_label) == ("tiny_topics", ("zebra", "ant"), False)
+    sizes = {split: len(part) for split, part in data.examples.items()}
+    assert sizes == {"train": 30, "validation": 10, "test": 10, "unlabelled": 3}
+    for split in ("train", "validation", "test"):
+        part = data.examples[split]
+        assert [int(text.split()[1]) % 2 for text in part.texts] == part.labels.tolist()
+        assert part.labels.dtype == np.int32 and part.texts[0].startswith("größe ")
+    assert data.examples["unlabelled"].texts == ["free"] * 3
+    assert data.skipped == ("tfds tiny_topics: split 'extra' of 4 examples is not read",)
+    again = tfconv.data.tfds("tiny_topics:1.0.0", data_dir=tmp_path, validation=0.25)
+    assert again.examples["validation"].texts == data.examples["validation"].texts
+    assert any("'unsupervised' of 3" in line for line in again.skipped)
+
+
+def test_the_supervised_pair_and_numbers(tmp_path):
+    data = tfconv.data.tfds("tiny_pairs", data_dir=tmp_path, label="stars")
+    assert data.class_names == ("2", "10")
+    assert {split: len(part) for split, part in data.examples.items()} == {"train": 8, "validation": 8, "test": 8}
+    assert set(data.examples["validation"].texts) == {f"validation {i}" for i in range(8)}
+    assert tfconv.data.tfds("tiny_pairs", data_dir=tmp_path).examples["train"].texts == data.examples["train"].texts
+    assert tfconv.data.tfds("tiny_pairs", data_dir=tmp_path, text="first").examples["train"].texts == ["a"] * 8
+
+
+def test_several_labels(tmp_path):
+    data = tfconv.data.tfds("tiny_tags", data_dir=tmp_path, validation=0)
+    assert data.multi_label and data.class_names == ("x", "y", "z")
+    found = dict(zip(data.examples["train"].texts, data.examples["train"].labels.tolist(), strict=True))
+    assert found == {"b0": [1, 0, 0], "b1": [1, 0, 1], "b2": [0, 0, 0], "b3": [1, 0, 1]}
+
+
+def test_bad_examples(tmp_path):
+    with pytest.raises(InputError, match="tiny_holes train example .: (empty text|no label)"):
+        tfconv.data.tfds("tiny_holes", label="label", data_dir=tmp_path)
+    data = tfconv.data.tfds("tiny_holes", label="label", text="text", data_dir=tmp_path, skip=True, validation=0)
+    assert len(data.examples["train"]) == 6 and len(data.skipped) == 3
+
+
+def test_choices_that_cannot_be_made(tmp_path):
+    with pytest.raises(InputError, match="no string feature 'txt'; there are 'text'; did you mean 'text'"):
+        tfconv.data.tfds("tiny_topics", data_dir=tmp_path, text="txt")
+    with pytest.raises(InputError, match="no feature 'lable'.*did you mean 'label'"):
+        tfconv.data.tfds("tiny_topics", data_dir=tmp_path, label="lable")
+    with pytest.raises(InputError, match="several features that can be the text: text, label; name the one.*text="):
+        tfconv.data.tfds("tiny_holes", data_dir=tmp_path)
+    with pytest.raises(InputError, match="has no split 'unsupervised'"):
+        tfconv.data.tfds("tiny_tags", data_dir=tmp_path, unlabelled=True, validation=0)
+    with pytest.raises(InputError, match="tfds no_such_set cannot be had .DatasetNotFoundError"):
+        tfconv.data.tfds("no_such_set", data_dir=tmp_path)
+
+
+def test_without_tensorflow_datasets_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(InputError, match=r"pip install tfconv\[tfds\]"):
+        tfconv.data.tfds("imdb_reviews")
