@@ -15,9 +15,9 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.geometry": """Window layers_needed output_size parameter_count receptive_field""",
     "tfconv.layers": """
-        BagOfWordsDense ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack DistinctTokens FixedLength
-        KMaxPooling1D MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D OneHotTokens
-        ResidualBlock1D ResponseNormalization
+        BagOfWordsDense ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack DistinctTokens
+        EmbeddingConvMaxPooling1D FixedLength KMaxPooling1D MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D
+        MaskedMaxPooling1D OneHotTokens ResidualBlock1D ResponseNormalization
     """,
     "tfconv.models": """
         BagOfWordsLinear BagOfWordsMLP CharCNN DilatedTextCNN MultiWidthTextCNN ResidualTextCNN TextCNN kim_cnn

@@ -6,6 +6,7 @@ Layers over the steps of a text take Keras masks: what stands at a padded step n
 from tfconv.layers.conv import ConvNormAct1D, ConvNormAct2D
 from tfconv.layers.conv_max_pooling import ConvMaxPooling1D
 from tfconv.layers.dilated import DilatedConv1DStack
+from tfconv.layers.embedding_conv_max_pooling import EmbeddingConvMaxPooling1D
 from tfconv.layers.normalization import ResponseNormalization
 from tfconv.layers.pooling import (
     KMaxPooling1D,
@@ -23,6 +24,7 @@ __all__ = [
     "ConvNormAct2D",
     "DilatedConv1DStack",
     "DistinctTokens",
+    "EmbeddingConvMaxPooling1D",
     "FixedLength",
     "KMaxPooling1D",
     "MaskedGlobalAveragePooling1D",
