@@ -27,6 +27,7 @@ _NAMES = {
     "rows": "tfconv.data.row_readers",
     "synthetic_reviews": "tfconv.data.synthetic",
     "text_folder": "tfconv.data.folders",
+    "text_source": "tfconv.data.sources",
     "tfds": "tfconv.data.tensorflow_datasets",
 }
 
@@ -49,6 +50,7 @@ __all__ = [  # noqa: F822 (the names come from __getattr__)
     "rows",
     "synthetic_reviews",
     "text_folder",
+    "text_source",
     "tfds",
 ]
 

@@ -39,6 +39,7 @@ def fit(
     steps_per_execution: int | Literal["auto"] = "auto",
     run_dir: str | Path | None = None,
     preprocess: Any = None,
+    config: dict[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     checkpoint_seconds: float = 60.0,
@@ -64,6 +65,7 @@ def fit(
         steps_per_execution: steps in one call of the graph; `"auto"`: as many as fill 0.1 to 0.4 seconds.
         run_dir: folder for checkpoints, `history.csv`, TensorBoard logs and at the end `model.keras`.
         preprocess: what made the inputs (`data.preprocess`): saved in the run, so that it can read raw texts.
+        config: settings to keep in the run's `config.json`; a resumed run must have been started with the same.
         resume: go on from the run's newest checkpoint. With op determinism (`runtime.set_seed(seed,
             deterministic=True)`) weights and history end bit-equal to those of a run that was never stopped.
         overwrite: delete a run that `run_dir` holds already.
@@ -87,7 +89,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         directory = None
         if run_dir is not None:
-            directory = stack.enter_context(run.opened(Path(run_dir), resume=resume, overwrite=overwrite))
+            directory = stack.enter_context(run.opened(Path(run_dir), config, resume=resume, overwrite=overwrite))
             if preprocess is not None:
                 preprocess.save(directory / "preprocess")
         stack.enter_context(strategy.scope())

@@ -22,11 +22,12 @@ import tensorflow as tf
 
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
-from tfconv.files import atomic_path, atomic_write
+from tfconv.files import atomic_path, atomic_write, write_json
 
 __all__ = ["Run", "load_run"]
 
 _CONTENTS = ("config.json", "model.keras", "preprocess", "checkpoints", "history.csv", "logs", "report", "result.json")
+_MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "threads"}  # how far and where, not what
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,12 @@ def load_run(directory: str | Path) -> Run:
 
 
 @contextlib.contextmanager
-def opened(directory: Path, *, resume: bool, overwrite: bool) -> Iterator[Path]:
-    """Take a run directory for writing, so that no second process writes into it.
+def opened(directory: Path, config: dict[str, Any] | None = None, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Take a run directory for writing, so that no second process writes into it, and note what was asked for.
 
     Raises:
-        InputError: it holds a run and neither `resume` nor `overwrite` is set, it is no folder, or it is in use.
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of another configuration; it is
+            no folder, or it is in use.
     """
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file: give a folder for the run")
@@ -106,7 +108,27 @@ def opened(directory: Path, *, resume: bool, overwrite: bool) -> Iterator[Path]:
             for name in held:
                 path = directory / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if config is not None:
+            _check_same(directory, config)
+            write_json(directory / "config.json", config)
         yield directory
+
+
+def _check_same(directory: Path, config: dict[str, Any]) -> None:
+    """Refuse to resume with other settings: the result would be that of neither."""
+    path = directory / "config.json"
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}") from None
+    for name in sorted(before.keys() & config.keys() - _MAY_CHANGE):
+        if before[name] != config[name]:
+            raise InputError(
+                f"{directory} was started with {name}={before[name]!r}, now it is {config[name]!r}: "
+                "resume with the same settings, or choose another folder"
+            )
 
 
 def save_model(model: keras.Model, directory: Path) -> None:

@@ -1,0 +1,22 @@
+"""`tfconv data`: data sets onto this disk."""
+
+from pathlib import Path
+
+import tyro
+
+data = tyro.extras.SubcommandApp()
+
+
+@data.command
+def imdb(to: Path | None = None) -> None:
+    """Get the IMDB reviews (84 MB; from aclImdb_v1.tar.gz where that lies there already) and say what is in them.
+
+    Args:
+        to: the folder that shall hold aclImdb; default: TFCONV_DATA_DIR, else ~/.cache/tfconv.
+    """
+    from tfconv.data import imdb as read
+    from tfconv.data.imdb_reviews import imdb_folder
+
+    folder = imdb_folder(to)
+    print(read(to))
+    print(f"in {folder}; train with: tfconv train text {folder} --run runs/imdb")

@@ -1,0 +1,209 @@
+"""`tfconv train text`: from labelled texts to a run directory."""
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfconv.data import TextData
+
+Model = Literal[
+    "text-cnn",
+    "multi-width-text-cnn",
+    "char-cnn",
+    "residual-text-cnn",
+    "dilated-text-cnn",
+    "bag-of-words-linear",
+    "bag-of-words-mlp",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainText:
+    """Settings of `tfconv train text`."""
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """.csv, .tsv, .jsonl or .parquet file; folder of classes; imdb; synthetic; tfds:NAME"""
+    run: Path  # folder for the run: model, vocabulary, checkpoints, history, report
+    text: str | None = None  # column of the texts (default: text)
+    label: str | None = None  # column of the labels (default: label)
+    split: str | None = None  # column that says train, validation or test
+    test: str | None = None  # file to test on, or the fraction of the rows to hold out for testing
+    validation: float = 0.1  # fraction of the training texts to hold out
+    multi_label: bool = False  # a text may have any number of labels
+    separator: str = "|"  # between the labels of one text
+    skip: bool = False  # leave bad rows out and list them
+    model: Model = "text-cnn"  # architecture
+    vocabulary_size: int = 30000  # ids in all; rarer tokens are unknown
+    length: int = 800  # tokens of the longest text; the rest of a longer one is cut off
+    level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise
+    punctuation: bool = True  # keep punctuation and emoticons
+    vectors: Path | None = None  # word vectors in GloVe's text format (.txt, .gz, .zip) to start from
+    freeze_vectors: bool = False  # do not train the word vectors further
+    epochs: int = 10  # at most
+    patience: int = 2  # epochs without a better validation loss before training stops; the best weights are kept
+    batch_size: int = 64  # texts a step
+    learning_rate: float = 0.001  # of Adam
+    clip_norm: float | None = None  # gradients are scaled down to this norm
+    balanced: bool = False  # weigh classes so that each counts the same
+    seed: int = 0  # of splits, weights, order and dropout
+    deterministic: bool = False  # the same bits every time, a little slower
+    resume: bool = False  # go on where a stopped run was
+    overwrite: bool = False  # replace a run that is in the folder
+    threads: int | None = None  # threads an operation may use (default: one a core)
+
+
+def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
+    """Train a text classifier on labelled files; score it on the test split; write it all into a run folder."""
+    _check(config)
+    data = _open(config)  # before TensorFlow is imported: a wrong column shows at once
+    print(data)
+    from tfconv import runtime
+
+    runtime.configure("text", threads=config.threads)
+    runtime.set_seed(config.seed, deterministic=config.deterministic)
+    from tfconv import evaluation, training
+    from tfconv.evaluation.table import print_scores
+    from tfconv.training.result import write_result
+
+    level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
+    data = data.prepare(
+        vocabulary_size=config.vocabulary_size,
+        length=config.length,
+        level=level,
+        punctuation=config.punctuation and level == "word",
+        batch_size=config.batch_size,
+        bucket=True,
+        seed=config.seed,
+    )
+    begin = time.monotonic()
+    model = _model(config, data)
+    print(f"{config.model}: {model.count_params():,} parameters, {len(data.preprocess.vocabulary):,} tokens known")
+    history = training.fit(
+        model,
+        data.train,
+        validation_data=data.validation if "validation" in data.examples else None,
+        epochs=config.epochs,
+        optimizer=_adam(config),
+        class_weight=_balance(data) if config.balanced else None,
+        callbacks=_stopping(config, data),
+        run_dir=config.run,
+        preprocess=data.preprocess,
+        config=_plain(config),
+        resume=config.resume,
+        overwrite=config.overwrite,
+    )
+    split = "test" if "test" in data.examples else "validation" if "validation" in data.examples else "train"
+    dataset = data.batches(split)
+    scores = evaluation.report(
+        model, dataset, config.run / "report", class_names=data.class_names, multi_label=data.multi_label
+    )
+    write_result(config.run, _plain(config), history, {split: scores["metrics"]}, time.monotonic() - begin)
+    print(f"\n{split} split, {scores['examples']:,} texts")
+    print_scores(scores)
+    print(f"\nreport: {config.run / 'report' / 'report.md'}")
+    print(f'next:   tfconv predict {config.run} "some text"')
+    print(f"        tfconv export {config.run} saved_models/{config.run.name}")
+
+
+def _check(config: TrainText) -> None:
+    limits = (("vocabulary_size", 4), ("length", 1), ("epochs", 1), ("batch_size", 1), ("patience", 0), ("threads", 1))
+    for name, least in limits:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name.replace('_', '-')} must be {least} or more, got {value}")
+    if not config.learning_rate > 0:
+        raise InputError(f"--learning-rate must be above 0, got {config.learning_rate}")
+    if not 0 <= config.validation < 1:
+        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
+    if config.resume and config.overwrite:
+        raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
+    if config.vectors is not None and config.level == "char":
+        raise InputError("--vectors are for words: leave out --level char")
+
+
+def _open(config: TrainText) -> "TextData":
+    from tfconv.data import text_source
+
+    test: str | float | None = config.test
+    try:
+        test = float(config.test) if config.test is not None else None
+    except ValueError:
+        pass  # a file name
+    return text_source(
+        config.data,
+        text=config.text,
+        label=config.label,
+        split=config.split,
+        test=test,
+        validation=config.validation,
+        multi_label=config.multi_label,
+        separator=config.separator,
+        skip=config.skip,
+        seed=config.seed,
+    )
+
+
+def _model(config: TrainText, data: "TextData") -> "keras.Model":
+    from tfconv import models
+
+    builders: dict[Model, Any] = {
+        "text-cnn": models.TextCNN,
+        "multi-width-text-cnn": models.MultiWidthTextCNN,
+        "char-cnn": models.CharCNN,
+        "residual-text-cnn": models.ResidualTextCNN,
+        "dilated-text-cnn": models.DilatedTextCNN,
+        "bag-of-words-linear": models.BagOfWordsLinear,
+        "bag-of-words-mlp": models.BagOfWordsMLP,
+    }
+    vocabulary = data.preprocess.vocabulary
+    classes = 1 if len(data.class_names) == 2 and not data.multi_label else len(data.class_names)
+    if config.vectors is None:
+        return builders[config.model](len(vocabulary), classes=classes)
+    if config.model in ("bag-of-words-linear", "char-cnn"):
+        raise InputError(f"--vectors do not go with --model {config.model}: it has no word embedding")
+    from tfconv.data import read_vectors
+
+    vectors = read_vectors(config.vectors, vocabulary.tokens)
+    print(vectors.summary())
+    width, trainable = vectors.matrix.shape[1], not config.freeze_vectors
+    model = builders[config.model](len(vocabulary), classes=classes, embedding_dim=width, embedding_trainable=trainable)
+    models.load_word_vectors(model, vectors.matrix)
+    return model
+
+
+def _adam(config: TrainText) -> "keras.optimizers.Optimizer":
+    import keras
+
+    return keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm)
+
+
+def _stopping(config: TrainText, data: "TextData") -> list["keras.callbacks.Callback"]:
+    import keras
+
+    if "validation" not in data.examples:
+        print("no validation texts: training runs for all epochs", file=sys.stderr)
+        return []
+    return [keras.callbacks.EarlyStopping("val_loss", patience=config.patience, restore_best_weights=True)]
+
+
+def _balance(data: "TextData") -> dict[int, float]:
+    if data.multi_label:
+        raise InputError("--balanced is for one label a text: leave it out with --multi-label")
+    counts = data.examples["train"].class_counts(len(data.class_names))
+    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
+
+
+def _plain(config: TrainText) -> dict[str, Any]:
+    values = dataclasses.asdict(config) | {"kind": "text"}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

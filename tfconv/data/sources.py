@@ -1,0 +1,92 @@
+"""What a data set is, from the one word that names it on a command line."""
+
+from pathlib import Path
+from typing import Any
+
+from tfconv.data.examples import TextData
+from tfconv.errors import InputError
+
+__all__ = ["text_source"]
+
+_TABLES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+def text_source(
+    data: str | Path,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    test: str | float | None = None,
+    validation: float = 0.1,
+    multi_label: bool = False,
+    separator: str = "|",
+    skip: bool = False,
+    seed: int = 0,
+) -> TextData:
+    """Open a data set of texts by name.
+
+    Args:
+        data: a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file; a folder with one folder a class; `"imdb"`, or a
+            folder that holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
+        text: the column of the texts (tfds: the feature); default "text".
+        label: the column of the labels (tfds: the feature); default "label".
+        split: a column that says train, validation or test for each row.
+        test: another file to test on, or the fraction of the rows to hold out for testing.
+        validation: the fraction of the training texts to hold out.
+        multi_label: a text may have any number of labels.
+        separator: what stands between the labels of one text.
+        skip: leave bad rows out and list them, in place of an error.
+        seed: decides which rows are held out.
+
+    Raises:
+        InputError: there is no such data set, an option does not go with it, or it is broken.
+    """
+    from tfconv import data as sources
+
+    name, path = str(data), Path(data)
+    table = _TABLES.get(path.suffix.lower())
+    columns = {"text": text, "label": label, "split": split, "test": test}
+    if table is not None:
+        given = {key: value for key, value in columns.items() if value is not None}
+        more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
+        return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
+    if name.startswith("tfds:"):
+        _refuse(name, split=split, multi_label=multi_label or None)
+        held: dict[str, Any] = {} if test is None else {"test": _fraction(test, name)}
+        return sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
+    _refuse(name, text=text, label=label, split=split, multi_label=multi_label or None)
+    if name == "imdb" or (path / "aclImdb").is_dir() or (path / "train" / "unsup").is_dir():
+        _refuse(name, test=test)
+        return sources.imdb(None if name == "imdb" else path, validation=validation, seed=seed)
+    if name == "synthetic":
+        return sources.synthetic_reviews(
+            seed=seed, validation=validation, test=_fraction(0.2 if test is None else test, name)
+        )
+    if path.is_dir():
+        return sources.text_folder(
+            path, validation=validation, test=_fraction(0.0 if test is None else test, name), seed=seed, skip=skip
+        )
+    kinds = ", ".join(_TABLES)
+    if path.exists():
+        raise InputError(f"{name}: its ending is none of {kinds}; rename it to what it is, or give a folder of classes")
+    raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")
+
+
+def _fraction(test: str | float, name: str) -> float:
+    if isinstance(test, str):
+        raise InputError(f"test={test!r} does not go with {name}: give the fraction of its texts to test on")
+    return test
+
+
+def _refuse(name: str, **options: Any) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"--{option.replace('_', '-')} does not go with {name}: it is for files with columns")
