@@ -28,5 +28,7 @@ def fresh_session():
 def data_directory() -> Path:
     """The folder with aclImdb, imdb.w2v.50d.txt and the CIFAR-10 files."""
     if not os.environ.get("TFCONV_DATA_DIR"):
+        if os.environ.get("TFCONV_REQUIRE_DATA"):
+            pytest.fail("TFCONV_REQUIRE_DATA is set and TFCONV_DATA_DIR is not")
         pytest.skip("set TFCONV_DATA_DIR to a folder with the real data sets to run this test")
     return Path(os.environ["TFCONV_DATA_DIR"])

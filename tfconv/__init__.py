@@ -21,7 +21,7 @@ __all__ = [
     "training",
 ]
 
-_SUBPACKAGES = frozenset({"data", "evaluation", "export", "geometry", "interpret", "layers", "models", "runtime", "training"})
+_SUBPACKAGES = frozenset(__all__) - {"InputError", "__version__"}
 
 
 def __getattr__(name: str) -> ModuleType | type:

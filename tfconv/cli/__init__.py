@@ -27,8 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
     train.command(train_text, name="text")
     app = tyro.extras.SubcommandApp()
     app.command(train, name="train", help="Train a classifier.")
-    for verb in (evaluate, predict, export):
-        app.command(verb)
+    app.command(evaluate)
+    app.command(predict)
+    app.command(export)
     app.command(data, name="data", help="Fetch a data set.")
     try:
         app.cli(

@@ -1,0 +1,37 @@
+# make demo | make test | make lint | make bench. Each makes .venv and installs what it needs, once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := demo
+
+.venv/core: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# PyTorch is only compared with: its CPU build is 200 MB.
+.venv/bench: .venv/core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+demo: .venv/core
+	$(BIN)/python recipes/imdb_text_cnn.py --data synthetic --run runs/demo --overwrite --export-to saved_models/demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench
+	$(BIN)/python recipes/benchmarks/text_training.py
+
+clean:
+	rm -rf .venv build dist *.egg-info
