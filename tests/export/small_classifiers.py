@@ -13,13 +13,13 @@ def preprocess(names=("neg", "pos"), *, words=WORDS, length=12, multi_label=Fals
     return TextPreprocess(Tokenizer(level), Vocabulary(words), length, class_names=names, multi_label=multi_label)
 
 
-def stock_model(classes=1, *, length=None, seed=0, size=13, scale=30.0, dtype=None):
+def stock_model(classes=1, *, length=None, seed=0, size=13, dtype=None):
     keras.utils.set_random_seed(seed)
     ids = keras.Input((length,), dtype="int32")
-    x = keras.layers.Embedding(size, 6, dtype=dtype, mask_zero=True)(ids)
+    wide = keras.initializers.RandomNormal(stddev=2.0)
+    x = keras.layers.Embedding(size, 6, dtype=dtype, mask_zero=True, embeddings_initializer=wide)(ids)
     x = keras.layers.GlobalAveragePooling1D(dtype=dtype)(x)
-    logits = keras.layers.Dense(classes, kernel_initializer="normal", bias_initializer="normal", dtype="float32")(x)
-    return keras.Model(ids, keras.layers.Rescaling(scale)(logits))
+    return keras.Model(ids, keras.layers.Dense(classes, dtype="float32")(x))
 
 
 def by_hand(model, prepare, texts, multi_label=False):

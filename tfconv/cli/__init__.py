@@ -3,16 +3,23 @@
 Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error, no traceback), 130 stopped by Ctrl-C.
 """
 
+import contextlib
+import os
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import tyro
 
-from tfconv.cli.data import data
+from tfconv.cli.data_verbs import data
 from tfconv.cli.run_verbs import evaluate, export, predict
 from tfconv.cli.train_text import train_text
 from tfconv.errors import InputError
 
-__all__ = ["main"]
+__all__ = ["main", "one_line_errors", "run_recipe"]
+
+Config = TypeVar("Config")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,31 +31,50 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"tfconv {__version__}")
         return
     train = tyro.extras.SubcommandApp()
-    train.command(train_text, name="text")
+    train.command(name="text")(train_text)
     app = tyro.extras.SubcommandApp()
     app.command(train, name="train", help="Train a classifier.")
     app.command(evaluate)
     app.command(predict)
     app.command(export)
     app.command(data, name="data", help="Fetch a data set.")
-    try:
+    with one_line_errors("tfconv"):
         app.cli(
             prog="tfconv",
             description="Convolutional classifiers, from labelled files to a served model.",
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
+
+
+def run_recipe(recipe: Callable[[Config], object], config: type[Config], description: str | None) -> None:
+    """Run a recipe's `main` with its settings from the command line, and end as the command does.
+
+    Args:
+        recipe: takes the settings.
+        config: a dataclass; its fields are the options.
+        description: the recipe's docstring, for `--help`.
+    """
+    with one_line_errors(Path(sys.argv[0]).stem):
+        recipe(tyro.cli(config, description=description, config=(tyro.conf.FlagCreatePairsOff,)))
+
+
+@contextlib.contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """End the process with one line and the right status where the user, the disk or the numbers are at fault."""
+    try:
+        yield
     except InputError as error:
-        _leave(f"tfconv: {error}", 2)
+        _leave(f"{program}: {error}", 2)
     except KeyboardInterrupt as error:
-        _leave(f"tfconv: {error or 'stopped'}", 130)
+        _leave(f"{program}: {error or 'stopped'}", 130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has what it wanted
         sys.exit(0)
     except (OSError, FloatingPointError, MemoryError) as error:
-        _leave(f"tfconv: {type(error).__name__}: {error}", 1)
+        _leave(f"{program}: {type(error).__name__}: {error}", 1)
 
 
-def _leave(message: str, status: int) -> None:
+def _leave(message: str, status: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(status)

@@ -22,7 +22,6 @@ def evaluate(
     """
     _quiet_start()
     from tfconv import evaluation
-    from tfconv.evaluation.table import print_scores
     from tfconv.training import load_run
 
     loaded = load_run(run)
@@ -40,7 +39,7 @@ def evaluate(
         print(_dumps(scores))
         return
     print(f"{what}, {scores['examples']:,} texts")
-    print_scores(scores)
+    evaluation.print_scores(scores)
     print(f"report: {run / 'report' / 'report.md'}")
 
 

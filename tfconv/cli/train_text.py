@@ -71,8 +71,6 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
     runtime.configure("text", threads=config.threads)
     runtime.set_seed(config.seed, deterministic=config.deterministic)
     from tfconv import evaluation, training
-    from tfconv.evaluation.table import print_scores
-    from tfconv.training.result import write_result
 
     level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
     data = data.prepare(
@@ -106,9 +104,9 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
     scores = evaluation.report(
         model, dataset, config.run / "report", class_names=data.class_names, multi_label=data.multi_label
     )
-    write_result(config.run, _plain(config), history, {split: scores["metrics"]}, time.monotonic() - begin)
+    training.write_result(config.run, _plain(config), history, {split: scores["metrics"]}, time.monotonic() - begin)
     print(f"\n{split} split, {scores['examples']:,} texts")
-    print_scores(scores)
+    evaluation.print_scores(scores)
     print(f"\nreport: {config.run / 'report' / 'report.md'}")
     print(f'next:   tfconv predict {config.run} "some text"')
     print(f"        tfconv export {config.run} saved_models/{config.run.name}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from tfconv.evaluation.prediction import Prediction, Predictor, predict
     from tfconv.evaluation.reports import labels_and_logits, report, write_pr_summaries
+    from tfconv.evaluation.table import print_scores
 
 # Name to module, so that metrics alone load neither TensorFlow nor matplotlib.
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "pr_curve": "curves",
     "pr_curve_figure": "figures",
     "predict": "prediction",
+    "print_scores": "table",
     "Prediction": "prediction",
     "Predictor": "prediction",
     "probabilities": "metrics",
@@ -59,6 +61,7 @@ __all__ = [
     "pr_curve",
     "pr_curve_figure",
     "predict",
+    "print_scores",
     "probabilities",
     "report",
     "roc_curve",

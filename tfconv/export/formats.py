@@ -1,7 +1,7 @@
 """Copies of the model beside the SavedModel, in `assets.extra/`, which servers leave alone."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from tfconv.files import write_json
 
 __all__ = ["write_copies"]
 
-_LITERT_TOLERANCE = 1e-3  # of a logit; its kernels sum in another order
+_TOLERANCE = 1e-3  # of a logit; other runtimes sum in another order
+
+_Runner = Callable[[Path, npt.NDArray[np.int32]], npt.NDArray[np.float32]]
 
 
 def write_copies(
@@ -25,7 +27,7 @@ def write_copies(
 
     Raises:
         InputError: a package is missing, or Keras cannot convert this model.
-        ExportError: the LiteRT model's logits differ from the live model's.
+        ExportError: a copy's logits differ from the live model's (ONNX: only where onnxruntime is installed).
     """
     folder.mkdir()
     model.save(folder / "model.keras")
@@ -36,9 +38,11 @@ def write_copies(
         if importlib.util.find_spec("tf2onnx") is None:
             raise InputError("ONNX export needs the package tf2onnx: pip install 'tfconv[onnx]'")
         _convert(model, folder / "model.onnx", "onnx", "ONNX")
+        if importlib.util.find_spec("onnxruntime") is not None:
+            _compare(model, folder / "model.onnx", "ONNX", _onnx_logits)
     if litert:
         _convert(model, folder / "model.tflite", "litert", "LiteRT")
-        _check_litert(model, folder / "model.tflite")
+        _compare(model, folder / "model.tflite", "LiteRT", _litert_logits)
 
 
 def _convert(model: Any, path: Path, form: str, name: str) -> None:
@@ -51,18 +55,27 @@ def _convert(model: Any, path: Path, form: str, name: str) -> None:
         raise InputError(f"Keras wrote no {name} file for this model")
 
 
-def _check_litert(model: Any, path: Path) -> None:
-    width = model.input_shape[1] or 12
-    ids = np.zeros((1, width), np.int32)
-    ids[0, : width // 2 + 1] = 1
-    live = model(ids, training=False).numpy()
-    try:
-        logits = _litert_logits(path, ids)
-    except RuntimeError as error:  # operations that only TensorFlow itself has
-        raise InputError(f"the LiteRT interpreter cannot run this model: {error}") from error
-    difference = float(np.abs(logits - live).max())
-    if not difference <= _LITERT_TOLERANCE:
-        raise ExportError(f"the LiteRT model's logits differ from the live model's by {difference:.3g}")
+def _compare(model: Any, path: Path, name: str, run: _Runner) -> None:
+    """Ask the converted model and the live one about ids of two widths, one of them padded."""
+    widths = (12, 30) if model.input_shape[1] is None else (model.input_shape[1],)
+    for width in widths:
+        ids = np.zeros((1, width), np.int32)
+        ids[0, : 2 * width // 3] = 1 + np.arange(2 * width // 3) % 3
+        live = model(ids, training=False).numpy()
+        try:
+            logits = run(path, ids)
+        except RuntimeError as error:  # operations that only TensorFlow itself has
+            raise InputError(f"the {name} runtime cannot run this model: {error}") from error
+        difference = float(np.abs(logits - live).max())
+        if not difference <= _TOLERANCE:
+            raise ExportError(f"the {name} model's logits differ from the live model's by {difference:.3g}")
+
+
+def _onnx_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path))
+    return session.run(None, {session.get_inputs()[0].name: ids})[0]
 
 
 def _litert_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

@@ -136,7 +136,13 @@ def _live_probabilities(
     for text in texts:
         ids = preprocess(tf.constant([text])).numpy()
         ids = np.pad(ids, [(0, 0), (0, max(least - ids.shape[1], 0))])[:, : least if exact else None]
-        rows.append(np.asarray(model(ids, training=False), np.float32))
+        logits = np.asarray(model(ids, training=False), np.float32)
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"the model's answer to the text {text[:40]!r} is not finite: a server would meet it too"
+                + ("" if ids.any() else " (a mean over no token at all? let each text begin with a start mark)")
+            )
+        rows.append(logits)
     return probabilities(np.concatenate(rows), multi_label=multi_label)
 
 

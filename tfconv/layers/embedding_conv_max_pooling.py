@@ -44,7 +44,7 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
         embeddings_trainable: Whether word vectors are trained.
         embeddings_initializer: Of the word vectors, (input_dim, output_dim).
         kernel_initializer: Of the kernels, each (kernel_size, output_dim, filters).
-        bias_initializer: Of the bias, (len(kernel_sizes) * filters,).
+        bias_initializer: Of the biases, each (filters,).
         embeddings_regularizer: None or a Keras regularizer.
         kernel_regularizer: None or a Keras regularizer.
         bias_regularizer: None or a Keras regularizer.
@@ -106,7 +106,7 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
         self.supports_jit = False  # the number of distinct words is known only at run time
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the word vectors, a kernel for each width, and the bias."""
+        """Create the word vectors, and for each width a kernel and a bias."""
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
@@ -115,23 +115,23 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
             trainable=self.embeddings_trainable,
             autocast=False,  # only the rows in use are cast
         )
-        self.kernels = [
-            self.add_weight(
+        self.kernels, self.biases = [], []
+        for width in self.kernel_sizes:  # in the order of separate layers, so that weights can be handed over
+            kernel = self.add_weight(
                 name=f"kernel_{width}",
                 shape=(width, self.output_dim, self.filters),
                 initializer=self.kernel_initializer,
                 regularizer=self.kernel_regularizer,
             )
-            for width in self.kernel_sizes
-        ]
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(len(self.kernel_sizes) * self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-            )
+            self.kernels.append(kernel)
+            if self.use_bias:
+                bias = self.add_weight(
+                    name=f"bias_{width}",
+                    shape=(self.filters,),
+                    initializer=self.bias_initializer,
+                    regularizer=self.bias_regularizer,
+                )
+                self.biases.append(bias)
 
     def call(self, inputs: Any) -> Any:
         """Return (batch, len(kernel_sizes) * filters)."""
@@ -151,8 +151,8 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
                 [largest_response(x, kernel, counted) for kernel, (x, counted) in zip(kernels, windows, strict=True)],
                 axis=1,
             )
-        if self.bias is not None:
-            best = best + ops.convert_to_tensor(self.bias)
+        if self.use_bias:
+            best = best + ops.concatenate([ops.convert_to_tensor(bias) for bias in self.biases])
         return self.activation(best)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -24,8 +24,7 @@ def embedded_tokens(
 
     The steps of id 0 are masked. The embedding layer is named "embedding". Ids beyond the first `length` are cut.
     """
-    ids = keras.Input((None,), dtype="int32", name="ids")
-    x = ids if length is None else FixedLength(length, pad=False, dtype=dtype, name="first_tokens")(ids)
+    ids, x = first_tokens(length, dtype)
     x = keras.layers.Embedding(
         vocabulary_size,
         embedding_dim,
@@ -36,6 +35,12 @@ def embedded_tokens(
         name="embedding",
     )(x)
     return ids, x
+
+
+def first_tokens(length: int | None, dtype: keras.DTypePolicy) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return a model's input, ids (batch, steps), and of each row the first `length` ids; None: all of them."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    return ids, ids if length is None else FixedLength(length, pad=False, dtype=dtype, name="first_tokens")(ids)
 
 
 def load_word_vectors(model: keras.Model, vectors: Any) -> None:
