@@ -1,0 +1,206 @@
+"""The command as a user types it: four classes from a CSV to an exported model, and mistakes."""
+
+import csv
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from tfconv.cli import main
+
+TOPICS = {
+    "food": "soup bread taste cook dish salt dinner sweet",
+    "sport": "match team goal coach season league player win",
+    "tech": "code laptop phone chip cloud data app screen",
+    "travel": "train hotel beach flight city tour map trip",
+}
+
+
+def write_topics(path, n=400, labels=1):
+    rng = random.Random(4)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["review", "kind"])
+        for i in range(n):
+            names = sorted(rng.sample(sorted(TOPICS), 1 + i % labels))
+            words = [rng.choice("the a was is with and we they my".split()) for _ in range(8)]
+            words += [rng.choice(TOPICS[name].split()) for name in names for _ in range(2)]
+            rng.shuffle(words)
+            rows.writerow([" ".join(words), "|".join(names)])
+    return path
+
+
+def status(*arguments):
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on a CSV of four classes, made by the command."""
+    folder = tmp_path_factory.mktemp("topics")
+    path, run = write_topics(folder / "topics.csv"), folder / "run"
+    columns = ("--text", "review", "--label", "kind", "--test", "0.2")
+    assert status("train", "text", path, "--run", run, *columns, "--epochs", 6, "--batch-size", 16) == 0
+    return run, path
+
+
+def test_run_directory_is_complete(trained):
+    run, path = trained
+    names = {entry.name for entry in run.iterdir()}
+    expected = "config.json model.keras preprocess checkpoints history.csv logs report result.json".split()
+    assert set(expected) <= names
+    result = json.loads((run / "result.json").read_text())
+    assert result["scores"]["test"]["accuracy"] > 0.9
+    assert result["config"]["data"] == str(path) and result["config"]["seed"] == 0
+    assert result["versions"]["tensorflow"] == tf.__version__
+    assert {"report.md", "scores.json", "confusion.png"} <= {entry.name for entry in (run / "report").iterdir()}
+
+
+def test_evaluate_repeats_the_score_of_training(trained, capsys):
+    run, path = trained
+    expected = json.loads((run / "result.json").read_text())["scores"]["test"]
+    assert status("evaluate", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-5)
+    assert status("evaluate", run, path) == 0
+    out = capsys.readouterr().out
+    assert "400 texts" in out and "macro/f1" in out and max(map(len, out.splitlines()[1:-1])) <= 100
+
+
+def test_predict_and_export_agree(trained, tmp_path, capsys):
+    run, _ = trained
+    texts = ["the soup was sweet", "a laptop app with code"]
+    assert status("predict", run, *texts) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["label"] for line in lines] == ["food", "tech"] and [line["text"] for line in lines] == texts
+    assert all(list(line) == ["text", "label", "probabilities"] for line in lines)
+    assert all(sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5) for line in lines)
+    for version in (1, 2):
+        assert status("export", run, tmp_path / "topics") == 0
+        assert f"topics/{version}: written" in capsys.readouterr().out
+    served = tf.saved_model.load(str(tmp_path / "topics" / "2")).signatures["serving_default"]
+    answer = served(text=tf.constant(texts))
+    for line, probabilities, label in zip(lines, answer["probabilities"].numpy(), answer["label"].numpy(), strict=True):
+        assert list(line["probabilities"].values()) == pytest.approx(probabilities.tolist(), abs=1e-5)
+        assert label.decode() == line["label"]
+
+
+def test_predict_reads_lines_and_asks_runs_side_by_side(trained, tmp_path):
+    run, _ = trained
+    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
+    done = subprocess.run(command, input="team goal\n\nflight to the beach\n", capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["team goal", "", "flight to the beach"]
+    done = subprocess.run([*command, "team goal", "--beside", str(run)], capture_output=True, text=True)
+    assert [json.loads(line)["run"] for line in done.stdout.splitlines()] == [str(run)] * 2
+
+
+def test_several_labels_a_text(tmp_path, capsys):
+    path, run = write_topics(tmp_path / "tags.csv", labels=2), tmp_path / "run"
+    arguments = ("--text", "review", "--label", "kind", "--multi-label", "--epochs", 6, "--batch-size", 16)
+    assert status("train", "text", path, "--run", run, *arguments) == 0
+    capsys.readouterr()
+    assert status("predict", run, "soup and laptop dish app") == 0
+    assert json.loads(capsys.readouterr().out)["label"] == "food|tech"
+    assert status("evaluate", run) == 0
+
+
+@pytest.mark.parametrize(
+    "model", ["multi-width-text-cnn", "char-cnn", "residual-text-cnn", "dilated-text-cnn", "bag-of-words-linear"]
+)
+def test_every_model_trains(model, tmp_path):
+    path = write_topics(tmp_path / "topics.csv", n=60)
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--length", 60)
+    assert status("train", "text", path, "--run", tmp_path / "run", "--model", model, *columns) == 0
+    assert status("predict", tmp_path / "run", "soup") == 0
+
+
+def test_word_vectors(tmp_path, capsys):
+    path, run = write_topics(tmp_path / "topics.csv", n=80), tmp_path / "run"
+    words = sorted({word for words in TOPICS.values() for word in words.split()})
+    lines = [f"{word} {i * 0.1:.1f} 0.5 -0.5" for i, word in enumerate(words)]
+    (tmp_path / "vectors.txt").write_text("\n".join(lines))
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1)
+    vectors = ("--vectors", tmp_path / "vectors.txt", "--freeze-vectors")
+    assert status("train", "text", path, "--run", run, *columns, *vectors, "--model", "bag-of-words-mlp") == 0
+    assert re.search(r"loaded (2[89]|3[0-2])/\d+ words", capsys.readouterr().out)
+    from tfconv.training import load_run
+
+    loaded = load_run(run)
+    row = loaded.preprocess.vocabulary.tokens.index(words[3])
+    table = loaded.model.get_layer("embedding").embeddings.numpy()
+    assert table[row].tolist() == pytest.approx([0.3, 0.5, -0.5])  # frozen: as in the file
+
+
+MISTAKES = [
+    (("train", "text", "nosuch.csv", "--run", "run"), r"nosuch.csv: no such file"),
+    (("train", "text", "nosuch", "--run", "run"), r"nosuch: no such file or folder; give a .csv"),
+    (("train", "text", "topics.csv", "--run", "run", "--text", "revue"), r"no column 'revue'.*did you mean 'review'"),
+    (("train", "text", "notes.doc", "--run", "run"), r"notes.doc: its ending is none of .csv"),
+    (("train", "text", "empty.csv", "--run", "run"), r"empty.csv"),
+    (("train", "text", "synthetic", "--run", "run", "--text", "a"), r"--text does not go with synthetic"),
+    (("train", "text", "synthetic", "--run", "run", "--epochs", "0"), r"--epochs must be 1 or more, got 0"),
+    (("train", "text", "synthetic", "--run", "run", "--validation", "1.5"), r"--validation must be a fraction"),
+    (("train", "text", "synthetic", "--run", "run", "--learning-rate", "-1"), r"--learning-rate must be above 0"),
+    (("train", "text", "synthetic", "--run", "run", "--resume", "--overwrite"), r"give one of the two"),
+    (("train", "text", "synthetic", "--run", "topics.csv"), r"topics.csv is a file: give a folder"),
+    (("train", "text", "synthetic", "--run", "run", "--vectors", "v.txt", "--model", "char-cnn"), r"no word embedding"),
+    (("train", "text", "synthetic", "--run", "run", "--vectors", "v.txt"), r"v.txt"),
+    (("evaluate", "nosuch"), r"nosuch holds no trained model: give a folder"),
+    (("predict", "nosuch", "a text"), r"nosuch holds no trained model"),
+    (("export", "nosuch", "models"), r"nosuch holds no trained model"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_mistake_is_one_line_and_status_two(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_topics(Path("topics.csv"), n=20)
+    Path("notes.doc").write_text("x")
+    Path("empty.csv").write_text("")
+    assert status(*arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("tfconv: ") and "\n" not in error
+    assert re.search(message, error), error
+
+
+def test_mistakes_about_a_run(trained, tmp_path, capsys):
+    run, path = trained
+    assert status("train", "text", path, "--run", run, "--text", "review", "--label", "kind") == 2
+    assert "holds a run already" in capsys.readouterr().err
+    columns = ("--text", "review", "--label", "kind", "--test", "0.2", "--epochs", 6)
+    assert status("train", "text", path, "--run", run, *columns, "--batch-size", 8, "--resume") == 2
+    assert "was started with batch_size=16, now it is 8" in capsys.readouterr().err
+    other = tmp_path / "other.csv"
+    other.write_text("review,kind\nsoup,food\nsoup,food\nlion,animal\nlion,animal\n")
+    assert status("evaluate", run, other) == 2
+    assert "has the class 'animal', which the run does not know: food, sport" in capsys.readouterr().err
+    (tmp_path / "models").write_text("")
+    assert status("export", run, tmp_path / "models") == 2
+
+
+def test_start_is_instant_and_imports_no_tensorflow():
+    code = (
+        "import sys; from tfconv.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    )
+    for arguments in (
+        ["--help"],
+        ["train", "text", "--help"],
+        ["--version"],
+        ["train", "text", "no.csv", "--run", "r"],
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+        assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.splitlines()[-1].split()), arguments
+
+
+def test_unknown_option_is_status_two(capsys):
+    assert status("train", "text", "synthetic", "--run", "r", "--epoch", "3") == 2
+    assert status("predict") == 2

@@ -1,0 +1,5 @@
+"""`python -m tfconv`: the `tfconv` command."""
+
+from tfconv.cli import main
+
+main()
