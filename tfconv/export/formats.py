@@ -1,6 +1,7 @@
 """Copies of the model beside the SavedModel, in `assets.extra/`, which servers leave alone."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def write_copies(
         if importlib.util.find_spec("tf2onnx") is None:
             raise InputError("ONNX export needs the package tf2onnx: pip install 'tfconv[onnx]'")
         _convert(model, folder / "model.onnx", "onnx", "ONNX")
+        _check_onnx(folder / "model.onnx")
         if importlib.util.find_spec("onnxruntime") is not None:
             _compare(model, folder / "model.onnx", "ONNX", _onnx_logits)
     if litert:
@@ -47,7 +49,9 @@ def write_copies(
 
 def _convert(model: Any, path: Path, form: str, name: str) -> None:
     try:
-        model.export(str(path), format=form, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the converters about themselves; what they write is compared below
+            model.export(str(path), format=form, verbose=False)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"Keras cannot export this model to {name}: {lines[0]}") from error
@@ -64,11 +68,21 @@ def _compare(model: Any, path: Path, name: str, run: _Runner) -> None:
         live = model(ids, training=False).numpy()
         try:
             logits = run(path, ids)
-        except RuntimeError as error:  # operations that only TensorFlow itself has
-            raise InputError(f"the {name} runtime cannot run this model: {error}") from error
+        except Exception as error:  # operations that only TensorFlow itself has
+            raise InputError(f"the {name} runtime cannot run this model: {str(error)[:300]}") from error
         difference = float(np.abs(logits - live).max())
         if not difference <= _TOLERANCE:
             raise ExportError(f"the {name} model's logits differ from the live model's by {difference:.3g}")
+
+
+def _check_onnx(path: Path) -> None:
+    """Have the types of every operation checked: the converter writes some that no runtime takes."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception as error:
+        raise InputError(f"the ONNX file that Keras wrote for this model is not valid: {str(error)[:300]}") from error
 
 
 def _onnx_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
@@ -79,8 +93,6 @@ def _onnx_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float
 
 
 def _litert_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter will move to another package
         interpreter = tf.lite.Interpreter(model_path=str(path))
