@@ -68,6 +68,13 @@ def test_a_class_without_examples_is_named_so():
     roc_curve_figure(indicators, np.pad(logits, [(0, 0), (0, 1)]), ["a", "b", "c", "empty"])
 
 
+def test_several_models_on_one_set_of_labels():
+    labels, logits = examples(2)
+    figure = pr_curve_figure(np.stack([labels] * 2, axis=1), logits, ["bag of words", "CNN"], title="Four models")
+    assert figure.axes[0].get_title() == "Four models"
+    assert [line.get_label().split(" (")[0] for line in figure.axes[0].lines] == ["bag of words", "CNN"]
+
+
 def test_plain_label():
     assert plain_label("a\tb\n c") == "a b c"
     assert plain_label("$x$") == r"\$x\$"

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +27,18 @@ _COLOURS = (
 _NAMED = len(_COLOURS)
 
 
-def pr_curve_figure(labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: Sequence[str]) -> Figure:
+def pr_curve_figure(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: Sequence[str], *, title: str | None = None
+) -> Figure:
     """Draw precision over recall at every threshold, and the share of positives as the line of a blind guess.
 
     Args:
         labels: (n,) of 0 and 1 for two classes (class 1 is the one found), or (n, C) of 0 and 1, one column a class
             against the rest.
         scores: logits or probabilities of the same shape.
-        class_names: (C,) or, for two classes, both names.
+        class_names: (C,) or, for two classes, both names. (To compare C models on two classes: their names, with the
+            labels repeated in each column.)
+        title: default: names the class, or says that each is set against the rest.
 
     Returns:
         A figure. With more than 8 classes the 8 hardest are named and the others are grey.
@@ -50,14 +54,15 @@ def pr_curve_figure(labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: S
     if len(names) == 1:
         share = truth.mean()
         axes.axhline(share, color="0.5", linestyle=":", linewidth=1, label=f"guessing ({share:.3f})")
-        axes.set_title(f"Precision and recall of “{names[0]}”")
-    else:
-        axes.set_title("Precision and recall, each class against the rest")
-    _legend(axes, len(names))
+    several = "Precision and recall, each class against the rest"
+    axes.set_title(title or (several if len(names) > 1 else f"Precision and recall of “{names[0]}”"))
+    _legend(axes, len(names), "lower left")
     return figure
 
 
-def roc_curve_figure(labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: Sequence[str]) -> Figure:
+def roc_curve_figure(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: Sequence[str], *, title: str | None = None
+) -> Figure:
     """Draw true positive rate over false positive rate; arguments and colours as in `pr_curve_figure`."""
     truth, values, names = _columns(labels, scores, class_names)
     areas = [auc(truth[:, column], values[:, column]) for column in range(len(names))]
@@ -67,8 +72,8 @@ def roc_curve_figure(labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: 
             false_positive_rate, true_positive_rate, _ = roc_curve(truth[:, column], values[:, column])
             axes.plot(false_positive_rate, true_positive_rate, **style)
     axes.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1, label="guessing (0.500)")
-    axes.set_title(f"ROC of “{names[0]}”" if len(names) == 1 else "ROC, each class against the rest")
-    _legend(axes, len(names))
+    axes.set_title(title or ("ROC, each class against the rest" if len(names) > 1 else f"ROC of “{names[0]}”"))
+    _legend(axes, len(names), "lower right")
     return figure
 
 
@@ -189,8 +194,8 @@ def _curve_axes(xlabel: str, ylabel: str, classes: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend(axes: Axes, classes: int) -> None:
+def _legend(axes: Axes, classes: int, free_corner: Literal["lower left", "lower right"]) -> None:
     if classes == 1:
-        axes.legend(loc="lower right" if axes.get_title().startswith("ROC") else "lower left", fontsize=9)
+        axes.legend(loc=free_corner, fontsize=9)
     else:
         axes.figure.legend(loc="outside right center", fontsize=8, frameon=False)
