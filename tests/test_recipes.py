@@ -1,0 +1,73 @@
+"""Every recipe runs to its end on made-up data, and each one's page holds to its form."""
+
+import ast
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.py"))
+
+# Settings that make a recipe short; a recipe without an entry here fails.
+SHORT = {
+    "imdb_char_cnn": {"epochs": 1, "length": 120},
+    "imdb_text_cnn": {"epochs": 3, "length": 60},
+    "imdb_workflow": {"epochs": 3, "linear_epochs": 1, "explained": 20},
+}
+
+
+@pytest.fixture
+def recipe(request, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "recipes"))
+    monkeypatch.chdir(tmp_path)
+    return importlib.import_module(request.param)
+
+
+def test_every_recipe_is_tried():
+    assert RECIPES == sorted(SHORT)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, indirect=True)
+def test_recipe_runs_on_made_up_reviews(recipe, tmp_path, capsys):
+    name, more = recipe.__name__, {}
+    if name == "imdb_text_cnn":
+        more["export_to"] = tmp_path / "exported"
+    if name == "imdb_workflow":
+        words = ["truly", "very", "not", "funny", "bad"]
+        (tmp_path / "vectors.txt").write_text("\n".join(f"{word} {' '.join(['0.1'] * 50)}" for word in words))
+        more["vectors"] = tmp_path / "vectors.txt"
+    result = recipe.main(recipe.Config(data="synthetic", **SHORT[name], **more))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 120
+    if name == "imdb_text_cnn":
+        assert result["scores"]["test"]["accuracy"] > 0.97
+        assert json.loads((tmp_path / "runs" / name / "result.json").read_text())["scores"] == result["scores"]
+        assert "the reloaded SavedModel says" in out and (tmp_path / "exported" / "1" / "saved_model.pb").exists()
+    if name == "imdb_workflow":
+        accuracy = {model: made["scores"]["test"]["accuracy"] for model, made in result.items()}
+        assert len(accuracy) == 4
+        assert accuracy["CNN"] > 0.9 > 0.8 > accuracy["linear bag of words"]
+        assert accuracy["embedding bag of words"] < 0.8
+        assert {path.name for path in (tmp_path / "runs" / name).glob("*.png")} == {
+            "pr_curves.png",
+            "tokens_cnn.png",
+            "tokens_linear.png",
+        }
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_is_one_page_on_public_names(name):
+    text = (ROOT / "recipes" / f"{name}.py").read_text()
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 150
+    assert "Claim: " in ast.get_docstring(tree)
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {"make_data", "main"} <= functions
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfconv"):
+            module = importlib.import_module(node.module)
+            assert all(alias.name in module.__all__ for alias in node.names), ast.unparse(node)
+        if isinstance(node, ast.Attribute):
+            assert not node.attr.startswith("_"), ast.unparse(node)

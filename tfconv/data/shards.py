@@ -1,0 +1,170 @@
+"""Data sets larger than memory: encoded once into sharded files, then streamed with flat memory."""
+
+import json
+from collections.abc import Iterable
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfconv.data.pipeline import reshuffled
+from tfconv.data.text import TextPreprocess, token_chunks
+from tfconv.errors import InputError
+from tfconv.files import atomic_directory, write_json
+
+__all__ = ["read_shards", "write_shards"]
+
+
+def write_shards(
+    rows: Iterable[tuple[int, str, str | tuple[str, ...]]],
+    preprocess: TextPreprocess,
+    directory: str | Path,
+    *,
+    shard_size: int = 20_000,
+) -> int:
+    """Encode texts as they come and write them into files of `shard_size` texts each.
+
+    Args:
+        rows: (row number, text, class name, or class names with `preprocess.multi_label`), as from `tfconv.data.rows`;
+            read once, never held.
+        preprocess: makes the ids; its `class_names` number the labels.
+        directory: a new folder; it appears whole, when the last text is written.
+        shard_size: texts a file. Files are what is shuffled first, so make dozens.
+
+    Returns:
+        How many texts were written.
+
+    Raises:
+        InputError: there is no text, a class is not in `preprocess.class_names`, or the folder is there already.
+        ValueError: `shard_size` below 1.
+    """
+    if shard_size < 1:
+        raise ValueError(f"shard_size must be 1 or more, got {shard_size}")
+    directory = Path(directory)
+    if directory.exists():
+        raise InputError(f"{directory} is there already: delete it or choose another folder for the shards")
+    numbers = {name: number for number, name in enumerate(preprocess.class_names)}
+    count = shards = 0
+    iterator = iter(rows)
+    with atomic_directory(directory) as temporary:
+        while first := list(islice(iterator, 1)):
+            with tf.io.TFRecordWriter(str(temporary / f"{shards:05d}.tfrecord")) as writer:
+                part = chain(first, islice(iterator, shard_size - 1))
+                while some := list(islice(part, 512)):
+                    encoded = preprocess.encode(token_chunks((text for _, text, _ in some), preprocess.tokenizer))
+                    for (row, _, label), ids in zip(some, encoded, strict=True):
+                        labels = _numbered(label, numbers, row)
+                        writer.write(_example(ids.numpy(), labels, preprocess))
+                    count += len(some)
+            shards += 1
+        if not count:
+            raise InputError("there is no text to write shards of")
+        index = {"texts": count, "shards": shards, "classes": len(numbers), "multi_label": preprocess.multi_label}
+        write_json(temporary / "index.json", index)
+    return count
+
+
+def read_shards(
+    directory: str | Path,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    shuffle_buffer: int = 20_000,
+    bucket: bool = False,
+    pad_to: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Stream batches from a folder of `write_shards`.
+
+    Args:
+        directory: the folder.
+        batch_size: texts a batch.
+        seed: shuffle by (seed, epoch): files, four of which are read side by side, then texts within a window of the
+            stream. `None`: in order, every time.
+        shuffle_buffer: texts in that window; memory grows with it and with nothing else.
+        bucket: put texts of like length within the window into one batch, so that little is padded; with `seed`.
+        pad_to: width of every batch; default: the longest text of the batch.
+        drop_remainder: leave out the last, smaller batch.
+
+    Returns:
+        Batches (ids int32 (batch, width), labels), with `at_epoch` as in `tfconv.data.batches`.
+
+    Raises:
+        InputError: the folder is none of `write_shards`, or a file of it is missing.
+        ValueError: `batch_size` below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    directory = Path(directory)
+    try:
+        index = json.loads((directory / "index.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        raise InputError(f"{directory} holds no index.json of shards: give a folder of write_shards") from None
+    window_size = -(-shuffle_buffer // batch_size) * batch_size  # whole batches, so that a bucket is not cut
+    files = [str(directory / f"{i:05d}.tfrecord") for i in range(index["shards"])]
+    if missing := [name for name in files if not Path(name).exists()]:
+        raise InputError(f"{missing[0]} is missing: the shards are not whole, write them again")
+
+    def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features = {
+            "ids": tf.io.RaggedFeature(tf.int64),
+            "labels": tf.io.RaggedFeature(tf.int64),
+        }
+        parsed = tf.io.parse_example(records, features)
+        ids = tf.cast(parsed["ids"], tf.int32).to_tensor(0, shape=(None, pad_to))
+        if not index["multi_label"]:
+            return ids, tf.cast(parsed["labels"].flat_values, tf.int32)
+        hot = tf.reduce_sum(tf.one_hot(parsed["labels"].to_tensor(-1), index["classes"]), axis=1)
+        return ids, tf.ensure_shape(hot, [None, index["classes"]])
+
+    def shuffled(part: tf.Tensor, epoch: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """The records of one window in the order that (seed, epoch, number of the window) gives."""
+        place = tf.stack([tf.cast(seed, tf.int64), epoch * 2**32 + number])
+        part = tf.random.experimental.stateless_shuffle(part, seed=place)
+        if not bucket:
+            return part
+        # A record's bytes grow with its text, so sorting by them needs no parsing.
+        part = tf.gather(part, tf.argsort(tf.strings.length(part), stable=True))
+        whole = tf.size(part) // batch_size
+        plan = tf.reshape(part[: whole * batch_size], [whole, batch_size])
+        plan = tf.random.experimental.stateless_shuffle(plan, seed=place + 1)
+        return tf.concat([tf.reshape(plan, [-1]), part[whole * batch_size :]], axis=0)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        names = tf.constant(files)
+        if seed is not None:
+            place = tf.stack([tf.cast(seed, tf.int64), epoch])
+            names = tf.random.experimental.stateless_shuffle(names, seed=place)
+        beside = 1 if seed is None else 4
+        records = tf.data.Dataset.from_tensor_slices(names).interleave(
+            tf.data.TFRecordDataset, cycle_length=beside, num_parallel_calls=min(beside, 2), deterministic=True
+        )
+        if seed is not None:
+            windows = records.batch(window_size).enumerate()
+            records = windows.map(lambda number, part: shuffled(part, epoch, number)).unbatch()
+        dataset = records.batch(batch_size, drop_remainder=drop_remainder)
+        return dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    steps = index["texts"] // batch_size + int(not drop_remainder and index["texts"] % batch_size > 0)
+    if seed is not None:
+        return reshuffled(epoch_batches, steps)
+    return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)
+
+
+def _numbered(label: str | tuple[str, ...], numbers: dict[str, int], row: int) -> list[int]:
+    names = (label,) if isinstance(label, str) else label
+    for name in names:
+        if name not in numbers:
+            raise InputError(f"row {row}: the class {name!r} is not among {', '.join(numbers)}")
+    return [numbers[name] for name in names]
+
+
+def _example(ids: np.ndarray, labels: list[int], preprocess: TextPreprocess) -> bytes:
+    if not preprocess.multi_label and len(labels) != 1:
+        raise InputError(f"{len(labels)} labels for one text: give a preprocess with multi_label=True")
+    feature = {
+        "ids": tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
+        "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=labels)),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
