@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,21 @@ def test_bag_of_words_dense_is_dense_on_counts(ids):
     np.testing.assert_allclose(
         layer(DistinctTokens()(ids)), presence @ layer.kernel.numpy() + layer.bias.numpy(), rtol=1e-5, atol=1e-6
     )
+
+
+def test_bag_of_words_dense_has_the_gradient_of_dense_on_counts(monkeypatch):
+    ids = np.array([[1, 1, 5, 0], [0, 5, 7, 2]], "int32")
+    counts = np.stack([np.bincount(row, minlength=8) for row in ids]).astype("float32")
+    counts[:, 0] = 0
+    layer = BagOfWordsDense(8, 3, kernel_initializer="normal")
+    layer.build(ids.shape)
+    upstream = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+    for backend in ("tensorflow", "another"):
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(ids) * upstream)
+        gradient = tf.convert_to_tensor(tape.gradient(loss, layer.kernel.value))
+        np.testing.assert_allclose(gradient, counts.T @ upstream, rtol=1e-5, atol=1e-6)
 
 
 def test_bag_of_words_dense_sums_in_float32_under_mixed_precision():

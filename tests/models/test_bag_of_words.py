@@ -69,7 +69,7 @@ def test_saved_word_vectors_are_in_the_weights_and_not_in_the_config(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.get_layer("embedding").embeddings, vectors)
-    assert not loaded.get_layer("embedding").trainable
+    assert not loaded.get_layer("embedding").embeddings.trainable
 
 
 @pytest.mark.parametrize(

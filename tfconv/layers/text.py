@@ -198,8 +198,13 @@ class BagOfWordsDense(keras.layers.Layer):
 
     def call(self, ids: Any) -> Any:
         """Return (batch, units)."""
-        rows = ops.take(self.kernel, ids, axis=0)
-        total = ops.sum(rows * ops.cast(ops.not_equal(ids, 0), rows.dtype)[:, :, None], axis=1)
+        if keras.backend.backend() == "tensorflow":
+            from tfconv.layers.text_tensorflow import summed_rows
+
+            total = summed_rows(self.kernel.value, ids)
+        else:
+            rows = ops.take(self.kernel, ids, axis=0)
+            total = ops.sum(rows * ops.cast(ops.not_equal(ids, 0), rows.dtype)[:, :, None], axis=1)
         return ops.cast(total + self.bias, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
