@@ -116,7 +116,7 @@ def compare(config: Config, data, results: dict[str, Any], labels, scores) -> No
     console.print(table)
 
     names = list(results)
-    figure = evaluation.pr_curve_figure(labels, scores, names)
+    figure = evaluation.pr_curve_figure(labels, scores, names, title="IMDB, test split: four classifiers")
     figure.savefig(config.runs / "pr_curves.png", dpi=150)
     folders = [config.runs / name.replace(",", "").replace(" ", "_").lower() for name in names]
     runs = [training.load_run(folder) for folder in folders]

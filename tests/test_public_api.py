@@ -13,7 +13,23 @@ import tfconv
 
 PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
+    "tfconv.cli": """main one_line_errors run_recipe""",
+    "tfconv.data": """
+        Preparation TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors batches build_vocabulary csv
+        imdb jsonl parquet read_shards read_vectors rows synthetic_reviews text_folder text_source tfds token_chunks
+        write_shards
+    """,
+    "tfconv.evaluation": """
+        Prediction Predictor auc average_precision binary_metrics class_scores confusion_figure confusion_matrix
+        label_scores labels_and_logits many_class_metrics multi_label_metrics pr_curve pr_curve_figure predict
+        print_scores probabilities report roc_curve roc_curve_figure threshold_counts write_pr_summaries
+    """,
+    "tfconv.export": """ExportError check_saved_model export_serving""",
     "tfconv.geometry": """Window layers_needed output_size parameter_count receptive_field""",
+    "tfconv.interpret": """
+        SignificantTokens TokenEffect embedding_matrix linear_weights occlusion significant_tokens text_figure
+        tokens_figure write_projector
+    """,
     "tfconv.layers": """
         BagOfWordsDense ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack DistinctTokens
         EmbeddingConvMaxPooling1D FixedLength KMaxPooling1D MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D
@@ -24,6 +40,9 @@ PUBLIC = {
         load_word_vectors text_cnn_imdb zhang_char_cnn
     """,
     "tfconv.runtime": """configure set_seed""",
+    "tfconv.training": """
+        FusedAdam NonFiniteLossError ProgressLines Run evaluate fit load_run write_result
+    """,
 }
 PACKAGE = Path(tfconv.__file__).parent
 
