@@ -176,7 +176,13 @@ def _measured(
 def _plain(value: Any) -> Any:
     """Turn NumPy numbers into Python's, counts into integers, NaN into None (JSON has no NaN)."""
     if isinstance(value, dict):
-        return {key: int(entry) if key in ("support", "predicted") else _plain(entry) for key, entry in value.items()}
+        counts = ("support", "predicted")
+        return {
+            key: int(entry)
+            if key in counts and not isinstance(entry, dict)
+            else _plain(entry)  # a class may be "support"
+            for key, entry in value.items()
+        }
     if isinstance(value, float | np.floating):
         return None if math.isnan(value) else float(value)
     return value

@@ -1,0 +1,50 @@
+"""README is a promise: every code block in it runs, in its order, in one empty folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)
+
+
+def test_every_block_is_of_a_kind_that_is_run():
+    assert {kind for kind, _ in BLOCKS} <= {"sh", "python", "csv"}
+
+
+def run(command, folder):
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path})
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_make_targets_exist():
+    lines = [line.split("#")[0].split() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+    targets = [words[1] for words in lines if words and words[0] == "make"]
+    assert targets == ["demo", "test"]
+    for target in targets:
+        run(["make", "--dry-run", target], ROOT)
+
+
+def test_commands_run_on_the_file_shown(tmp_path):
+    (table,) = [text for kind, text in BLOCKS if kind == "csv"]
+    (tmp_path / "tickets.csv").write_text(table, "utf-8")
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv")]
+    out = run(["sh", "-e", "-c", script], tmp_path)
+    assert '"text": "I was charged twice"' in out and "saved_models/tickets/1: written" in out
+
+
+def test_python_blocks_run_as_one_program(tmp_path):
+    program = "\n".join(text for kind, text in BLOCKS if kind == "python")
+    out = run([sys.executable, "-W", "error::DeprecationWarning:tfconv", "-c", program], tmp_path)
+    assert "[b'pos' b'neg']" in out
+
+
+@pytest.mark.parametrize("path", re.findall(r"`((?:tfconv|recipes)/[\w/.]+)`", (ROOT / "README.md").read_text("utf-8")))
+def test_named_paths_exist(path):
+    assert (ROOT / path).exists()
