@@ -176,11 +176,9 @@ def _measured(
 def _plain(value: Any) -> Any:
     """Turn NumPy numbers into Python's, counts into integers, NaN into None (JSON has no NaN)."""
     if isinstance(value, dict):
-        counts = ("support", "predicted")
+        counts = ("support", "predicted")  # numbers; a dictionary of that name is a class that is called so
         return {
-            key: int(entry)
-            if key in counts and not isinstance(entry, dict)
-            else _plain(entry)  # a class may be "support"
+            key: int(entry) if key in counts and not isinstance(entry, dict) else _plain(entry)
             for key, entry in value.items()
         }
     if isinstance(value, float | np.floating):
