@@ -15,8 +15,8 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """main one_line_errors run_recipe""",
     "tfconv.data": """
-        Preparation TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors batches build_vocabulary csv
-        imdb jsonl parquet read_shards read_vectors rows synthetic_reviews text_folder text_source tfds token_chunks
+        Preparation TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors batches
+        build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows synthetic_reviews text_folder text_source tfds token_chunks
         write_shards
     """,
     "tfconv.evaluation": """

@@ -26,12 +26,13 @@ def evaluate(
 
     loaded = load_run(run)
     labels, ids, what = _labelled(loaded, data)
+    directory = run / "report" if data is None else run / "report" / Path(data).stem
     from tfconv.data import batches
 
     scores = evaluation.report(
         loaded.model,
         batches(ids, labels, batch_size=256),
-        run / "report",
+        directory,
         class_names=loaded.class_names,
         multi_label=loaded.multi_label,
     )
@@ -40,7 +41,7 @@ def evaluate(
         return
     print(f"{what}, {scores['examples']:,} texts")
     evaluation.print_scores(scores)
-    print(f"report: {run / 'report' / 'report.md'}")
+    print(f"report: {directory / 'report.md'}")
 
 
 def predict(
@@ -104,40 +105,66 @@ def _labelled(run: Any, data: str | None) -> tuple[Any, Any, str]:
     """Labels by the run's class numbers, encoded texts, and what to call them."""
     import numpy as np
 
-    from tfconv.data import text_source, token_chunks
+    from tfconv.data import token_chunks
 
-    source = {name: run.config.get(name) for name in ("text", "label", "split", "multi_label", "separator", "skip")}
-    source = {name: value for name, value in source.items() if value is not None}
-    own = data is None
-    if own:
-        if "data" not in run.config:
-            raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
-        test = run.config.get("test")
-        try:
-            test = float(test)
-        except (TypeError, ValueError):
-            pass
-        source |= {"validation": run.config["validation"], "seed": run.config["seed"], "test": test}
-    found = text_source(run.config["data"] if own else data, **source)
-    names = [name for name in ("test", "validation", "train") if name in found.examples]
-    if not own:
-        names = [name for name in names if name != "unlabelled"]
-    else:
-        names = names[:1]
-    if unknown := sorted(set(found.class_names) - set(run.class_names)):
-        raise InputError(
-            f"{found.name} has the class {unknown[0]!r}, which the run does not know: {', '.join(run.class_names)}"
-        )
-    place = np.array([run.class_names.index(name) for name in found.class_names])
-    parts = [found.examples[name] for name in names]
-    if run.multi_label:
-        labels = np.zeros((sum(map(len, parts)), len(run.class_names)), np.float32)
-        labels[:, place] = np.concatenate([part.labels for part in parts])
-    else:
-        labels = place[np.concatenate([part.labels for part in parts])].astype(np.int32)
-    texts = [text for part in parts for text in part.texts]
+    what, texts, names = _own_texts(run) if data is None else _other_texts(run, data)
+    if unknown := sorted({name for some in names for name in some} - set(run.class_names)):
+        known = ", ".join(run.class_names)
+        raise InputError(f"{what} has the class {unknown[0]!r}, which the run does not know: {known}")
+    place = {name: number for number, name in enumerate(run.class_names)}
+    labels = np.zeros((len(texts), len(run.class_names)), np.float32)
+    for row, some in zip(labels, names, strict=True):
+        row[[place[name] for name in some]] = 1
     ids = run.preprocess.encode(token_chunks(texts, run.preprocess.tokenizer))
-    return labels, ids, f"{found.name}, {' and '.join(names)} split"
+    return labels if run.multi_label else labels.argmax(axis=1).astype(np.int32), ids, what
+
+
+Texts = tuple[str, list[str], list[tuple[str, ...]]]  # what they are, the texts, the class names of each
+
+
+def _own_texts(run: Any) -> Texts:
+    """The test split that the run was scored on, or what stood in for it."""
+    if "data" not in run.config:
+        raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
+    from tfconv import data
+
+    options = _options(run, "split", "test", "validation", "seed")  # the same rows are held out as in training
+    found = data.text_source(run.config["data"], **options)
+    split = next(name for name in ("test", "validation", "train") if name in found.examples)
+    return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
+
+
+def _other_texts(run: Any, data: str) -> Texts:
+    """Every labelled text of another data set; classes may be rare or missing in it."""
+    from tfconv import data as sources
+
+    if Path(data).suffix.lower() in sources.TABLE_ENDINGS:
+        options = {"text": "text", "label": "label"} | _options(run)
+        skipped: list[str] | None = [] if options.pop("skip", False) else None
+        rows = list(sources.rows(data, skipped=skipped, **options))
+        if skipped:
+            print(f"{len(skipped)} rows skipped, the first: {skipped[0]}", file=sys.stderr)
+        if not rows:
+            raise InputError(f"{data} holds no labelled text")
+        names = [(label,) if isinstance(label, str) else label for _, _, label in rows]
+        return Path(data).stem, [text for _, text, _ in rows], names
+    found = sources.text_source(data, validation=0.0, **_options(run))
+    splits = [name for name in found.examples if name != "unlabelled"]
+    texts = [text for split in splits for text in found.examples[split].texts]
+    return f"{found.name}, {' and '.join(splits)}", texts, [some for split in splits for some in _names(found, split)]
+
+
+def _options(run: Any, *more: str) -> dict[str, Any]:
+    """How the run's own data were read."""
+    kept = ("text", "label", "multi_label", "separator", "skip", *more)
+    return {name: run.config[name] for name in kept if run.config.get(name) is not None}
+
+
+def _names(found: Any, split: str) -> list[tuple[str, ...]]:
+    labels = found.examples[split].labels
+    if found.multi_label:
+        return [tuple(name for name, on in zip(found.class_names, row, strict=True) if on) for row in labels]
+    return [(found.class_names[number],) for number in labels]
 
 
 def _dumps(value: Any) -> str:

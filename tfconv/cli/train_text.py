@@ -133,17 +133,12 @@ def _check(config: TrainText) -> None:
 def _open(config: TrainText) -> "TextData":
     from tfconv.data import text_source
 
-    test: str | float | None = config.test
-    try:
-        test = float(config.test) if config.test is not None else None
-    except ValueError:
-        pass  # a file name
     return text_source(
         config.data,
         text=config.text,
         label=config.label,
         split=config.split,
-        test=test,
+        test=config.test,
         validation=config.validation,
         multi_label=config.multi_label,
         separator=config.separator,
@@ -204,4 +199,7 @@ def _balance(data: "TextData") -> dict[int, float]:
 
 def _plain(config: TrainText) -> dict[str, Any]:
     values = dataclasses.asdict(config) | {"kind": "text"}
+    for name in ("data", "test"):  # so that `tfconv evaluate` finds them from anywhere
+        if values[name] is not None and Path(values[name]).exists():
+            values[name] = str(Path(values[name]).resolve())
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 # Public name -> the module that holds it.
 _NAMES = {
+    "TABLE_ENDINGS": "tfconv.data.sources",
     "Preparation": "tfconv.data.preparation",
     "TextData": "tfconv.data.examples",
     "TextExamples": "tfconv.data.examples",
@@ -34,6 +35,7 @@ _NAMES = {
 }
 
 __all__ = [  # noqa: F822 (the names come from __getattr__)
+    "TABLE_ENDINGS",
     "Preparation",
     "TextData",
     "TextExamples",

@@ -1,14 +1,16 @@
 """What a data set is, from the one word that names it on a command line."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from tfconv.data.examples import TextData
 from tfconv.errors import InputError
 
-__all__ = ["text_source"]
+__all__ = ["TABLE_ENDINGS", "text_source"]
 
-_TABLES = {
+# A file's ending, and the function of tfconv.data that reads it.
+TABLE_ENDINGS = {
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
@@ -39,7 +41,7 @@ def text_source(
         text: the column of the texts (tfds: the feature); default "text".
         label: the column of the labels (tfds: the feature); default "label".
         split: a column that says train, validation or test for each row.
-        test: another file to test on, or the fraction of the rows to hold out for testing.
+        test: another file to test on, or the fraction of the rows to hold out for testing, also as a string.
         validation: the fraction of the training texts to hold out.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
@@ -52,7 +54,10 @@ def text_source(
     from tfconv import data as sources
 
     name, path = str(data), Path(data)
-    table = _TABLES.get(path.suffix.lower())
+    if isinstance(test, str):
+        with contextlib.suppress(ValueError):  # else a file name
+            test = float(test)
+    table = TABLE_ENDINGS.get(path.suffix.lower())
     columns = {"text": text, "label": label, "split": split, "test": test}
     if table is not None:
         given = {key: value for key, value in columns.items() if value is not None}
@@ -74,7 +79,7 @@ def text_source(
         return sources.text_folder(
             path, validation=validation, test=_fraction(0.0 if test is None else test, name), seed=seed, skip=skip
         )
-    kinds = ", ".join(_TABLES)
+    kinds = ", ".join(TABLE_ENDINGS)
     if path.exists():
         raise InputError(f"{name}: its ending is none of {kinds}; rename it to what it is, or give a folder of classes")
     raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")

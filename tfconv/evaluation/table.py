@@ -37,7 +37,7 @@ def print_scores(scores: dict[str, Any]) -> None:
         console.print(f"and {len(classes) - _CLASSES_SHOWN} more classes, in report.md", highlight=False)
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | int | None) -> str:
     if value is None:
         return "-"
-    return f"{int(value):,}" if float(value).is_integer() and abs(value) > 1 else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
