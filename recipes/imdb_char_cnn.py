@@ -71,7 +71,7 @@ def main(config: Config) -> dict[str, Any]:
         data.train,
         validation_data=data.validation,
         epochs=config.epochs,
-        optimizer=keras.optimizers.Adam(config.learning_rate),
+        optimizer=training.FusedAdam(config.learning_rate),
         callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)],
         run_dir=config.run,
         preprocess=data.preprocess,

@@ -65,7 +65,6 @@ def main(config: Config) -> dict[str, Any]:
         raise InputError(f"{config.vectors}: no such file; give --vectors a file in GloVe's text format")
     runtime.configure("text")
     runtime.set_seed(config.seed, deterministic=config.deterministic)
-    import keras
     import numpy as np
 
     from tfconv import evaluation, training
@@ -83,7 +82,7 @@ def main(config: Config) -> dict[str, Any]:
             data.train,
             validation_data=data.validation,
             epochs=config.linear_epochs if name.startswith("linear") else config.epochs,
-            optimizer=keras.optimizers.Adam(0.003 if name.startswith("linear") else 0.001),
+            optimizer=training.FusedAdam(0.003 if name.startswith("linear") else 0.001),
             run_dir=run_dir,
             preprocess=data.preprocess,
             config=settings | {"model": name},

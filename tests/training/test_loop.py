@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfconv import runtime
-from tfconv.training import NonFiniteLossError, evaluate, fit
+from tfconv.training import FusedAdam, NonFiniteLossError, evaluate, fit
 
 
 def make_model(classes=1, dropout=0.0, l2=0.0):
@@ -76,14 +76,15 @@ def test_defaults_fit_the_labels():
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])
-def test_two_devices_equal_one(l2):
+@pytest.mark.parametrize("optimizer_class", [keras.optimizers.SGD, FusedAdam])
+def test_two_devices_equal_one(l2, optimizer_class):
     data, held_out = make_data(n=48), make_data(n=21)
     results = []
     for devices in (1, 2):
         strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
         with strategy.scope():
             model = make_model(l2=l2)
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        optimizer = optimizer_class(0.01)
         history = fit(
             model, data, validation_data=held_out, epochs=3, optimizer=optimizer, strategy=strategy, verbose=0
         )
