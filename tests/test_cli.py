@@ -187,6 +187,30 @@ def test_mistakes_about_a_run(trained, tmp_path, capsys):
     assert status("export", run, tmp_path / "models") == 2
 
 
+def test_changed_data_are_not_taken_for_the_same(tmp_path, capsys):
+    path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
+    assert status("train", "text", path, "--run", run, *columns) == 0
+    path.write_text(path.read_text().replace("\r\n", "\n"))
+    assert status("evaluate", run) == 2
+    assert "changed since training, so its held-out rows are unknown: give DATA" in capsys.readouterr().err
+    assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
+    assert "was started with data_sha256=" in capsys.readouterr().err
+    one = tmp_path / "one.csv"
+    one.write_text("review,kind\nsoup,food\n")
+    assert status("evaluate", run, one) == 0  # a class of a single text, and only one class
+    assert (run / "report" / "one" / "report.md").exists()
+
+
+def test_other_delimiter(tmp_path):
+    path = tmp_path / "topics.csv"
+    path.write_text(write_topics(path, n=60).read_text().replace(",", ";"))
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
+    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 2
+    assert status("train", "text", path, "--run", tmp_path / "run", *columns, "--delimiter", ";") == 0
+    assert status("evaluate", tmp_path / "run") == 0
+
+
 def test_start_is_instant_and_imports_no_tensorflow():
     code = (
         "import sys; from tfconv.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\nprint(*sys.modules)"

@@ -16,8 +16,8 @@ PUBLIC = {
     "tfconv.cli": """main one_line_errors run_recipe""",
     "tfconv.data": """
         Preparation TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors batches
-        build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows synthetic_reviews text_folder text_source tfds token_chunks
-        write_shards
+        build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows synthetic_reviews
+        text_folder text_source tfds token_chunks write_shards
     """,
     "tfconv.evaluation": """
         Prediction Predictor auc average_precision binary_metrics class_scores confusion_figure confusion_matrix

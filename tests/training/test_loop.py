@@ -180,6 +180,25 @@ def test_infinite_loss_stops_and_names_the_step(steps_per_execution, tmp_path):
             assert all(np.isfinite(archive[n]).all() for n in archive.files if n.startswith("variable"))
 
 
+def test_one_logit_refuses_many_classes():
+    with pytest.raises(ValueError, match="labels are not all 0 or 1: a model of one logit"):
+        fit(make_model(1), make_data(classes=4), epochs=30, optimizer=keras.optimizers.Adam(0.1), verbose=0)
+
+
+def test_unbuilt_model_and_one_that_ends_in_softmax():
+    results = []
+    for built in (False, True):
+        keras.utils.set_random_seed(7)
+        layers = [keras.layers.Dense(8, activation="tanh"), keras.layers.Dense(3, activation="softmax")]
+        model = keras.Sequential([keras.Input((6,)), *layers] if built else layers)
+        if built:
+            model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+            results.append(model.fit(make_data(classes=3), shuffle=False, verbose=0).history)
+        else:
+            results.append(fit(model, make_data(classes=3), verbose=0).history)
+    assert results[0] == pytest.approx({name: pytest.approx(values) for name, values in results[1].items()})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -132,7 +132,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
 
 def test_run_is_not_lost_by_mistake(tmp_path):
     small_fit(tmp_path / "run")
-    with pytest.raises(InputError, match="holds a run already: resume it, overwrite it"):
+    with pytest.raises(InputError, match="holds a run already: go on with resume=True"):
         small_fit(tmp_path / "run")
     small_fit(tmp_path / "run", overwrite=True)
     with pytest.raises(InputError, match="is of another model: .*dense.*here"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import tyro
 
+from tfconv.cli.train_text import fingerprint
 from tfconv.errors import InputError
 
 
@@ -45,14 +46,16 @@ def evaluate(
 
 
 def predict(
-    run: tyro.conf.Positional[Path], texts: tyro.conf.Positional[tuple[str, ...]] = (), beside: tuple[Path, ...] = ()
+    run: tyro.conf.Positional[Path],
+    texts: tyro.conf.Positional[tuple[str, ...]] = (),
+    beside: tyro.conf.UseAppendAction[tuple[Path, ...]] = (),
 ) -> None:
     """Classify texts; one JSON line each: text, label, probabilities.
 
     Args:
         run: the run folder.
         texts: the texts; default: the lines of standard input.
-        beside: more runs to ask about the same texts; each line then names its run.
+        beside: another run to ask about the same texts, may be given again; each line then names its run.
     """
     _quiet_start()
     from tfconv import evaluation
@@ -90,6 +93,8 @@ def export(
 
     loaded = load_run(run)
     path = export_serving(loaded.model, loaded.preprocess, to, keep=keep, onnx=onnx, litert=litert)
+    for copy in sorted((path / "assets.extra").glob("model.*")):
+        print(f"{copy}: written")
     print(f"{path}: written, loaded again by both of TensorFlow's loaders, answers equal")
     base = to.resolve()
     print(f"serve: tensorflow_model_server --rest_api_port=8501 --model_name={base.name} --model_base_path={base}")
@@ -128,6 +133,9 @@ def _own_texts(run: Any) -> Texts:
         raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
     from tfconv import data
 
+    then, now = run.config.get("data_sha256"), fingerprint(run.config["data"])
+    if then and now and then != now:
+        raise InputError(f"{run.config['data']} changed since training, so its held-out rows are unknown: give DATA")
     options = _options(run, "split", "test", "validation", "seed")  # the same rows are held out as in training
     found = data.text_source(run.config["data"], **options)
     split = next(name for name in ("test", "validation", "train") if name in found.examples)
@@ -156,7 +164,7 @@ def _other_texts(run: Any, data: str) -> Texts:
 
 def _options(run: Any, *more: str) -> dict[str, Any]:
     """How the run's own data were read."""
-    kept = ("text", "label", "multi_label", "separator", "skip", *more)
+    kept = ("text", "label", "multi_label", "separator", "delimiter", "skip", *more)
     return {name: run.config[name] for name in kept if run.config.get(name) is not None}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -34,19 +35,20 @@ class TrainText:
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.csv, .tsv, .jsonl or .parquet file; folder of classes; imdb; synthetic; tfds:NAME"""
     run: Path  # folder for the run: model, vocabulary, checkpoints, history, report
-    text: str | None = None  # column of the texts (default: text)
-    label: str | None = None  # column of the labels (default: label)
+    text: str | None = None  # column of the texts; without it: text
+    label: str | None = None  # column of the labels; without it: label
     split: str | None = None  # column that says train, validation or test
     test: str | None = None  # file to test on, or the fraction of the rows to hold out for testing
     validation: float = 0.1  # fraction of the training texts to hold out
     multi_label: bool = False  # a text may have any number of labels
     separator: str = "|"  # between the labels of one text
+    delimiter: str | None = None  # between the columns of a CSV file; without it: a comma, in .tsv a tab
     skip: bool = False  # leave bad rows out and list them
     model: Model = "multi-width-text-cnn"  # architecture
     vocabulary_size: int = 30000  # ids in all; rarer tokens are unknown
     length: int = 800  # tokens of the longest text; the rest of a longer one is cut off
     level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise
-    punctuation: bool = True  # keep punctuation and emoticons
+    words_only: bool = False  # drop punctuation and emoticons
     vectors: Path | None = None  # word vectors in GloVe's text format (.txt, .gz, .zip) to start from
     freeze_vectors: bool = False  # do not train the word vectors further
     epochs: int = 10  # at most
@@ -59,7 +61,7 @@ class TrainText:
     deterministic: bool = False  # the same bits every time, a little slower
     resume: bool = False  # go on where a stopped run was
     overwrite: bool = False  # replace a run that is in the folder
-    threads: int | None = None  # threads an operation may use (default: one a core)
+    threads: int | None = None  # threads an operation may use; without it: one a core
 
 
 def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
@@ -78,7 +80,7 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
         vocabulary_size=config.vocabulary_size,
         length=config.length,
         level=level,
-        punctuation=config.punctuation and level == "word",
+        punctuation=not config.words_only and level == "word",
         batch_size=config.batch_size,
         bucket=True,
         seed=config.seed,
@@ -143,6 +145,7 @@ def _open(config: TrainText) -> "TextData":
         validation=config.validation,
         multi_label=config.multi_label,
         separator=config.separator,
+        delimiter=config.delimiter,
         skip=config.skip,
         seed=config.seed,
     )
@@ -162,9 +165,8 @@ def _model(config: TrainText, data: "TextData") -> "keras.Model":
         "bag-of-words-mlp": models.BagOfWordsMLP,
     }
     vocabulary = data.preprocess.vocabulary
-    classes = 1 if len(data.class_names) == 2 and not data.multi_label else len(data.class_names)
     if config.vectors is None:
-        return builders[config.model](len(vocabulary), classes=classes)
+        return builders[config.model](len(vocabulary), classes=data.outputs)
     if config.model in ("bag-of-words-linear", "char-cnn"):
         raise InputError(f"--vectors do not go with --model {config.model}: it has no word embedding")
     from tfconv.data import read_vectors
@@ -172,7 +174,9 @@ def _model(config: TrainText, data: "TextData") -> "keras.Model":
     vectors = read_vectors(config.vectors, vocabulary.tokens)
     print(vectors.summary())
     width, trainable = vectors.matrix.shape[1], not config.freeze_vectors
-    model = builders[config.model](len(vocabulary), classes=classes, embedding_dim=width, embedding_trainable=trainable)
+    model = builders[config.model](
+        len(vocabulary), classes=data.outputs, embedding_dim=width, embedding_trainable=trainable
+    )
     models.load_word_vectors(model, vectors.matrix)
     return model
 
@@ -199,8 +203,16 @@ def _balance(data: "TextData") -> dict[int, float]:
     return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
 
 
+def fingerprint(data: str) -> str | None:
+    """SHA-256 of a data file; `None` for what is no file."""
+    if not Path(data).is_file():
+        return None
+    with open(data, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _plain(config: TrainText) -> dict[str, Any]:
-    values = dataclasses.asdict(config) | {"kind": "text"}
+    values = dataclasses.asdict(config) | {"kind": "text", "data_sha256": fingerprint(config.data)}
     for name in ("data", "test"):  # so that `tfconv evaluate` finds them from anywhere
         if values[name] is not None and Path(values[name]).exists():
             values[name] = str(Path(values[name]).resolve())

@@ -82,6 +82,11 @@ class TextData:
         return replace(self, preparation=replace(self.preparation, **changes))
 
     @property
+    def outputs(self) -> int:
+        """Logits that a model of these texts needs: one for two classes, otherwise one for each class."""
+        return 1 if len(self.class_names) == 2 and not self.multi_label else len(self.class_names)
+
+    @property
     def preprocess(self) -> "TextPreprocess":
         """What turns raw strings into ids; its vocabulary is built from the training split when first asked for."""
         return self._encoded[0]
@@ -108,7 +113,8 @@ class TextData:
             InputError: there is no such split.
         """
         if split not in self.examples:
-            raise InputError(f"{self.name} has no split {split!r}: it has {', '.join(self.examples)}")
+            hint = f"; ask for one when reading it ({split}=0.1)" if split in ("test", "validation") else ""
+            raise InputError(f"{self.name} has no split {split!r}: it has {', '.join(self.examples)}{hint}")
         return self.preparation.batches(self._encoded[1][split], self.examples[split].labels, training=training)
 
     @cached_property

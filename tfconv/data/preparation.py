@@ -29,7 +29,8 @@ class Preparation:
         min_count: rarer tokens are left out of the vocabulary.
         batch_size: texts a batch.
         bucket: training batches of texts of like length, so that little is padded.
-        pad_to_length: make every batch `length` wide, for models of a fixed width; otherwise as wide as its longest.
+        pad_to_length: make every batch `length` wide, as the exported graph does for a model that reads padding;
+            `False`: as wide as its longest text. Default: true, unless `bucket` is or there is no `length`.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches, together with the epoch.
     """
@@ -43,7 +44,7 @@ class Preparation:
     min_count: int = 1
     batch_size: int = 64
     bucket: bool = False
-    pad_to_length: bool = False
+    pad_to_length: bool | None = None
     drop_remainder: bool = False
     seed: int = 0
 
@@ -79,12 +80,13 @@ class Preparation:
         """Batches (ids, labels): reshuffled each epoch for training, in the given order otherwise."""
         from tfconv.data import pipeline
 
+        whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
         return pipeline.batches(
             ids,
             labels,
             batch_size=self.batch_size,
             seed=self.seed if training else None,
             bucket=self.bucket and training,
-            pad_to=self.length if self.pad_to_length else None,
+            pad_to=self.length if whole else None,
             drop_remainder=self.drop_remainder and training,
         )

@@ -30,6 +30,7 @@ def text_source(
     validation: float = 0.1,
     multi_label: bool = False,
     separator: str = "|",
+    delimiter: str | None = None,
     skip: bool = False,
     seed: int = 0,
 ) -> TextData:
@@ -45,6 +46,7 @@ def text_source(
         validation: the fraction of the training texts to hold out.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
+        delimiter: what stands between the columns of a CSV file; default a comma, in .tsv a tab.
         skip: leave bad rows out and list them, in place of an error.
         seed: decides which rows are held out.
 
@@ -62,12 +64,15 @@ def text_source(
     if table is not None:
         given = {key: value for key, value in columns.items() if value is not None}
         more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
+        if delimiter is not None:
+            _refuse(name, delimiter=delimiter if table != "csv" else None)
+            more["delimiter"] = delimiter
         return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
     if name.startswith("tfds:"):
-        _refuse(name, split=split, multi_label=multi_label or None)
+        _refuse(name, split=split, multi_label=multi_label or None, delimiter=delimiter)
         held: dict[str, Any] = {} if test is None else {"test": _fraction(test, name)}
         return sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
-    _refuse(name, text=text, label=label, split=split, multi_label=multi_label or None)
+    _refuse(name, text=text, label=label, split=split, multi_label=multi_label or None, delimiter=delimiter)
     if name == "imdb" or (path / "aclImdb").is_dir() or (path / "train" / "unsup").is_dir():
         _refuse(name, test=test)
         return sources.imdb(None if name == "imdb" else path, validation=validation, seed=seed)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfconv.errors import InputError
+from tfconv.models.outputs import gives_probabilities
 
 __all__ = ["Prediction", "Predictor", "joined_labels", "padded_width", "predict", "probability_graph"]
 
@@ -182,7 +183,12 @@ def padded_width(model: Any, preprocess: Any) -> tuple[int, bool]:
 
 
 def check_outputs(model: Any, class_names: Sequence[str], *, multi_label: bool) -> None:
-    """Raise an `InputError` unless the model has one logit a class, or one for two classes that exclude each other."""
+    """Raise an `InputError` unless the model has one logit a class, or one for two classes that exclude each other.
+
+    Also for a model that gives probabilities: they would go through softmax a second time.
+    """
+    if gives_probabilities(model):
+        raise InputError("the model ends in softmax or sigmoid, and logits are needed: leave out its last activation")
     outputs = model.output_shape[-1]
     if outputs != len(class_names) and not (outputs == 1 and len(class_names) == 2 and not multi_label):
         kind = "labels" if multi_label else "classes"

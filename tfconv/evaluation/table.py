@@ -29,7 +29,7 @@ def print_scores(scores: dict[str, Any]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=40)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace("_", " "), justify="right")
     for name, values in classes[:_CLASSES_SHOWN]:
         table.add_row(name, *(_number(values[column]) for column in columns))
     console.print(table)

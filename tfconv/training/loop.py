@@ -93,6 +93,8 @@ def fit(
             if preprocess is not None:
                 preprocess.save(directory / "preprocess")
         stack.enter_context(strategy.scope())
+        if not model.built:
+            model.build(tf.nest.map_structure(lambda spec: tuple(spec.shape), train.element_spec[0]))
         objective.compile_for(model, labels_spec(train), optimizer, loss, metrics)
         loop = _Loop(model, strategy, train, validation_data, class_weight, steps_per_execution, directory)
         loop.checkpoint_seconds = checkpoint_seconds
@@ -202,6 +204,11 @@ class _Loop:
             done += int(ran)
             if not done:
                 raise ValueError("the training data set is empty")
+            if float(loss) < 0 and isinstance(self.model.loss, keras.losses.BinaryCrossentropy):
+                raise ValueError(
+                    f"the loss is {float(loss):.4g}, so labels are not all 0 or 1: a model of one logit decides between "
+                    "two classes; give it one logit a class (classes=...)"
+                )
             if not tf.math.is_finite(loss):
                 raise self._not_finite(epoch, done, float(loss))
             if self.fixed_steps is None and timed:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfconv.models.outputs import gives_probabilities
+
 __all__: list[str] = []
 
 
@@ -14,7 +16,8 @@ def compile_for(
     """Compile `model` with what is given, and fill in the rest from the shapes of logits and labels.
 
     One logit: binary cross-entropy. Several logits: sparse cross-entropy for class numbers of shape (n,), and one
-    binary cross-entropy a class for labels of shape (n, classes). The metric is the accuracy that goes with it. A
+    binary cross-entropy a class for labels of shape (n, classes); a model that ends in softmax or sigmoid gets the same
+    for probabilities. The metric is the accuracy that goes with it. A
     model that is compiled already keeps what it has where nothing is given here.
 
     Raises:
@@ -36,22 +39,23 @@ def compile_for(
 
 def _default_loss(model: keras.Model, labels: tf.TensorSpec) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
     classes = model.output_shape[-1]
+    logits = not gives_probabilities(model)
     rank, width = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
     if classes == 1 and (rank == 1 or width == 1):
-        return keras.losses.BinaryCrossentropy(from_logits=True), _logit_accuracy()
+        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
     if classes > 1 and rank == 2 and width == classes:
-        return keras.losses.BinaryCrossentropy(from_logits=True), _logit_accuracy()
+        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
     if classes > 1 and (rank == 1 or width == 1):
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True), accuracy
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), accuracy
     raise ValueError(
         f"no loss goes by itself with logits of shape {model.output_shape} and labels of shape {labels.shape}: "
         "give `loss`"
     )
 
 
-def _logit_accuracy() -> keras.metrics.Metric:
-    return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # logit 0 is probability one half
+def _accuracy(threshold: float) -> keras.metrics.Metric:
+    return keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)  # logit 0 is probability one half
 
 
 def weighted(dataset: tf.data.Dataset, class_weight: dict[int, float], classes: int) -> tf.data.Dataset:

@@ -104,7 +104,10 @@ def opened(directory: Path, config: dict[str, Any] | None = None, *, resume: boo
         if not resume:
             held = [name for name in _CONTENTS if (directory / name).exists()]
             if held and not overwrite:
-                raise InputError(f"{directory} holds a run already: resume it, overwrite it, or choose another folder")
+                raise InputError(
+                    f"{directory} holds a run already: go on with resume=True (--resume), replace it with "
+                    "overwrite=True (--overwrite), or choose another folder"
+                )
             for name in held:
                 path = directory / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
