@@ -113,12 +113,15 @@ def rows_of(row: str, unit: str, amount: float, seconds: Mapping[str, Sequence[f
 
 
 def machine() -> str:
-    """Return the number of cores and the name of the processor."""
-    name = platform.processor() or platform.machine()
+    """Return the number of cores, the name of the processor, and its widest vector instructions."""
+    name, widest = platform.processor() or platform.machine(), ""
     if Path("/proc/cpuinfo").exists():
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        text = Path("/proc/cpuinfo").read_text()
+        found = re.search(r"model name\s*:\s*(.+)", text)
         name = found.group(1) if found else name
-    return f"{os.cpu_count()} cores, {name}"
+        flags = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_tile") if flag in text]
+        widest = f" ({', '.join(flags)})" if flags else ""
+    return f"{os.cpu_count()} cores, {name}{widest}"
 
 
 def report(title: str, rows: Sequence[Row], target: Path | None, notes: Sequence[str] = ()) -> None:

@@ -48,24 +48,31 @@ def train_with_keras_loop(system: str, network: str, ids: np.ndarray, labels: np
         from tfconv import models, training
 
         network_class = {"cnn": models.MultiWidthTextCNN, "linear": models.BagOfWordsLinear}[network]
-        model = network_class(VOCABULARY)
         training.fit(
-            model, data, epochs=EVER, optimizer="adam", loss=loss, metrics=metrics, callbacks=[Turns()], verbose=0
+            network_class(VOCABULARY),
+            data,
+            epochs=EVER,
+            optimizer=training.FusedAdam(),
+            loss=loss,
+            metrics=metrics,
+            callbacks=[Turns()],
+            verbose=0,
         )
-    model = stock_model(network)
+    model = stock_model(system, network)
     steps = 32 if system == "keras-32" else 1
     model.compile("adam", loss=loss, metrics=metrics, steps_per_execution=steps)
     model.fit(data, epochs=EVER, callbacks=[Turns()], verbose=0)
 
 
-def stock_model(network: str) -> Any:
+def stock_model(system: str, network: str) -> Any:
     """The network in layers that Keras has."""
     import keras
     from keras import layers
 
     words = keras.Input((None,), dtype="int32")
     if network == "linear":
-        # A weight a word, summed: five times faster than a dense layer on CategoryEncoding's counts.
+        if system == "keras-counts":
+            return keras.Model(words, layers.Dense(1)(layers.CategoryEncoding(VOCABULARY, output_mode="count")(words)))
         weights = layers.Embedding(VOCABULARY, 1, embeddings_initializer="zeros")(words)
         return keras.Model(words, layers.GlobalAveragePooling1D()(weights))
     x = layers.Embedding(VOCABULARY, EMBEDDING)(words)
@@ -93,9 +100,9 @@ def train_with_torch(network: str, ids: np.ndarray, labels: np.ndarray, threads:
             self.logits = nn.Linear(FILTERS * len(WIDTHS), 1)
 
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
-            x = self.embedding(ids).transpose(1, 2)
-            # max() gives its gradient to one place; amax() would share it and costs more.
-            maxima = [torch.relu(convolution(x)).max(dim=2).values for convolution in self.convolutions]
+            # The fastest of five ways to write it: contiguous input, and the maximum before the activation.
+            x = self.embedding(ids).transpose(1, 2).contiguous()
+            maxima = [torch.relu(convolution(x).max(dim=2).values) for convolution in self.convolutions]
             return self.logits(self.dropout(torch.cat(maxima, dim=1)))
 
     class Linear(nn.Module):
