@@ -1,9 +1,11 @@
 """The command as a user types it: four classes from a CSV to an exported model, and mistakes."""
 
 import csv
+import hashlib
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,9 +149,19 @@ MISTAKES = [
     (("train", "text", "notes.doc", "--run", "run"), r"notes.doc: its ending is none of .csv"),
     (("train", "text", "empty.csv", "--run", "run"), r"empty.csv"),
     (("train", "text", "synthetic", "--run", "run", "--text", "a"), r"--text does not go with synthetic"),
-    (("train", "text", "synthetic", "--run", "run", "--epochs", "0"), r"--epochs must be 1 or more, got 0"),
+    (("train", "text", "synthetic", "--run", "run", "--epochs", "0"), r"--epochs must be from 1 to 2147483647, got 0"),
     (("train", "text", "synthetic", "--run", "run", "--validation", "1.5"), r"--validation must be a fraction"),
-    (("train", "text", "synthetic", "--run", "run", "--learning-rate", "-1"), r"--learning-rate must be above 0"),
+    (
+        ("train", "text", "synthetic", "--run", "run", "--learning-rate", "-1"),
+        r"--learning-rate must be a number above 0",
+    ),
+    (("train", "text", "synthetic", "--run", "run", "--clip-norm", "nan"), r"--clip-norm must be a number above 0"),
+    (
+        ("train", "text", "synthetic", "--run", "run", "--length", "1" + "0" * 30),
+        r"--length must be from 1 to 2147483647",
+    ),
+    (("train", "text", "synthetic", "--run", "run", "--freeze-vectors"), r"--freeze-vectors goes with --vectors"),
+    (("train", "text", "", "--run", "run"), r"must not be empty"),
     (("train", "text", "synthetic", "--run", "run", "--resume", "--overwrite"), r"give one of the two"),
     (("train", "text", "synthetic", "--run", "topics.csv"), r"topics.csv is a file: give a folder"),
     (("train", "text", "synthetic", "--run", "run", "--vectors", "v.txt", "--model", "char-cnn"), r"no word embedding"),
@@ -200,6 +212,80 @@ def test_changed_data_are_not_taken_for_the_same(tmp_path, capsys):
     one.write_text("review,kind\nsoup,food\n")
     assert status("evaluate", run, one) == 0  # a class of a single text, and only one class
     assert (run / "report" / "one" / "report.md").exists()
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+
+
+def test_refused_resume_and_overwrite_leave_the_run_whole(tmp_path, capsys):
+    path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
+    assert status("train", "text", path, "--run", run, *columns) == 0
+    before = contents(run)
+    path.write_text(path.read_text() + "new words here,food\nmore new words,tech\n")
+    for more in (("--resume",), ("--overwrite", "--vectors", path)):
+        assert status("train", "text", path, "--run", run, *columns, *more) == 2
+        assert contents(run) == before
+    # The settings are the same and so is the fingerprint, but not the texts: as after a change of the tokeniser.
+    config = json.loads((run / "config.json").read_text())
+    config["data_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (run / "config.json").write_text(json.dumps(config))
+    before, _ = contents(run), capsys.readouterr()
+    assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
+    assert "was started on other texts, classes or settings of words" in capsys.readouterr().err
+    assert contents(run) == before
+
+
+def test_overwrite_deletes_no_folder_that_is_no_run(tmp_path, capsys):
+    for name in ("logs", "report"):
+        for i in range(4):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{i}.txt").write_text(f"{name} text {i}")
+    before = contents(tmp_path)
+    arguments = ("--epochs", 1, "--model", "bag-of-words-linear", "--overwrite")
+    assert status("train", "text", tmp_path, "--run", tmp_path, *arguments) == 2
+    assert "which is of no run of tfconv" in capsys.readouterr().err and contents(tmp_path) == before
+
+
+def test_class_names_that_look_like_markup(tmp_path, capsys):
+    path = tmp_path / "topics.csv"
+    path.write_text(write_topics(path, n=60).read_text().replace("food", "[/bold]").replace("tech", "support"))
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
+    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 0
+    assert "[/bold]" in capsys.readouterr().out
+
+
+def test_damaged_run_is_one_line(trained, tmp_path, capsys):
+    run, _ = trained
+    for name, content in (
+        ("model.keras", b"PK\x03\x04 nothing"),
+        ("model.keras", (run / "model.keras").read_bytes()[:-100]),
+        ("config.json", b"[]"),
+        ("config.json", b"[" * 100_000),
+        ("preprocess/vocabulary.json", b"{"),
+    ):
+        copy = tmp_path / "copy"
+        shutil.copytree(run, copy)
+        (copy / name).write_bytes(content)
+        assert status("predict", copy, "soup") == 2
+        error = capsys.readouterr().err.strip()
+        assert "\n" not in error and Path(name).name.split(".")[0] in error.replace("text preproc", "vocabulary")
+        shutil.rmtree(copy)
+
+
+def test_streams_that_end_early_or_are_no_text(trained):
+    run, _ = trained
+    command = f"{sys.executable} -m tfconv predict {run}"
+    shell = lambda line: subprocess.run(["sh", "-c", line], capture_output=True)  # noqa: E731
+    done = shell(f"{command} <&-")
+    assert done.returncode == 2 and b"standard input is closed" in done.stderr and done.stderr.count(b"\n") == 1
+    done = shell(f"printf 'caf\\351 soup\\n' | {command}")
+    assert done.returncode == 0 and json.loads(done.stdout)["text"] == "caf\ufffd soup"
+    done = shell(f"yes 'the soup' | head -2000 | {command} | head -1")
+    assert done.returncode == 0 and not done.stderr
+    done = shell(f"printf 'caf\\351' | xargs {command}")
+    assert b"is not UTF-8" in done.stderr and done.stderr.count(b"Traceback") == 0
 
 
 def test_other_delimiter(tmp_path):

@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     app.command(export)
     app.command(data, name="data", help="Fetch a data set.")
     with one_line_errors("tfconv"):
+        for argument in arguments:
+            if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):
+                raise InputError(f"the argument {argument!a} is not UTF-8: rename the file, or set a UTF-8 locale")
         app.cli(
             prog="tfconv",
             description="Convolutional classifiers, from labelled files to a served model.",
@@ -67,12 +70,20 @@ def one_line_errors(program: str) -> Iterator[None]:
     except InputError as error:
         _leave(f"{program}: {error}", 2)
     except KeyboardInterrupt as error:
-        _leave(f"{program}: {error or 'stopped'}", 130)
+        _leave(f"{program}: {str(error) or 'stopped'}", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has what it wanted
-        sys.exit(0)
-    except (OSError, FloatingPointError, MemoryError) as error:
-        _leave(f"{program}: {type(error).__name__}: {error}", 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(f"{program}: nobody reads the output any more; stopped", 1)
+    except Exception as error:
+        if not isinstance(error, OSError | FloatingPointError | MemoryError) and not _of_tensorflow_or_export(error):
+            raise
+        _leave(f"{program}: {type(error).__name__}: {' '.join(str(error).split())[:500]}", 1)
+
+
+def _of_tensorflow_or_export(error: Exception) -> bool:
+    """Whether TensorFlow's run time (a full disk, memory) or a check of an export is at fault; imports neither."""
+    kinds = {(kind.__module__.split(".")[0], kind.__name__) for kind in type(error).__mro__}
+    return ("tensorflow", "OpError") in kinds or ("tfconv", "ExportError") in kinds
 
 
 def _leave(message: str, status: int) -> NoReturn:

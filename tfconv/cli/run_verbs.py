@@ -1,6 +1,7 @@
 """`tfconv evaluate`, `predict`, `export`: what is done with a finished run."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,20 @@ def predict(
     from tfconv.training import load_run
 
     runs = [evaluation.Predictor(load_run(directory)) for directory in (run, *beside)]
-    lines = iter(texts) if texts else (line.rstrip("\r\n") for line in sys.stdin)
+    if not texts and sys.stdin is None:
+        raise InputError("standard input is closed: give texts as arguments")
+    # Bytes that are no UTF-8 become U+FFFD, as they do in the exported graph.
+    lines = iter(texts or (line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", closefd=False)))
     while part := [line for line, _ in zip(lines, range(256), strict=False)]:
         for answer in evaluation.predict(part, runs):
             fields: dict[str, Any] = dict(answer)
             if not beside:
                 del fields["run"]
-            print(_dumps(fields), flush=not texts)
+            try:
+                print(_dumps(fields), flush=not texts)
+            except BrokenPipeError:  # the reader (head, less) has what it wanted
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
 
 
 def export(
@@ -129,7 +137,7 @@ Texts = tuple[str, list[str], list[tuple[str, ...]]]  # what they are, the texts
 
 def _own_texts(run: Any) -> Texts:
     """The test split that the run was scored on, or what stood in for it."""
-    if "data" not in run.config:
+    if not isinstance(run.config.get("data"), str):
         raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
     from tfconv import data
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import math
 import sys
 import time
 from pathlib import Path
@@ -119,10 +120,16 @@ def _check(config: TrainText) -> None:
     limits = (("vocabulary_size", 4), ("length", 1), ("epochs", 1), ("batch_size", 1), ("patience", 0), ("threads", 1))
     for name, least in limits:
         value = getattr(config, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name.replace('_', '-')} must be {least} or more, got {value}")
-    if not config.learning_rate > 0:
-        raise InputError(f"--learning-rate must be above 0, got {config.learning_rate}")
+        if value is not None and not least <= value < 2**31:
+            raise InputError(f"--{name.replace('_', '-')} must be from {least} to 2147483647, got {value}")
+    for name in ("learning_rate", "clip_norm"):
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+    if not config.data or not config.run.name:
+        raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
+    if config.freeze_vectors and config.vectors is None:
+        raise InputError("--freeze-vectors goes with --vectors FILE: without it nothing would be learned about words")
     if not 0 <= config.validation < 1:
         raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
     if not 0 <= config.seed < 2**32:

@@ -17,7 +17,7 @@ def print_scores(scores: dict[str, Any]) -> None:
     Args:
         scores: the dictionary of `tfconv.evaluation.report`.
     """
-    console = Console(width=min(Console().width, 100))
+    console = Console(width=min(Console().width, 100), markup=False)  # a class may be called [bold]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric")
     table.add_column("value", justify="right")

@@ -6,7 +6,6 @@ arrays and numbers that callbacks keep, the history, and the place in the data.
 
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +55,7 @@ def save(
         state["lists"] = {name: len(parts) for name, parts in lists.items()}
         meta["callbacks"].append(state)
         arrays |= {f"callback_{i}_{name}_{j}": array for name, parts in lists.items() for j, array in enumerate(parts)}
-    path = directory / f"epoch-{position.epoch:04d}-step-{position.step:08d}.npz"
+    path = directory / _file_name(position)
     with atomic_write(path) as file:
         np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
     for old in checkpoints(directory)[keep:]:
@@ -84,28 +83,34 @@ def restore(directory: Path, model: keras.Model, callbacks: Sequence[keras.callb
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 content = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            continue  # damaged after it was written: the one before is as good, only older
-        _assign(path, content, model, callbacks)
-        meta = json.loads(str(content["meta"]))
-        model.stop_training = meta["stopped"]
-        return Position(meta["epoch"], meta["step"])
+            meta = json.loads(str(content.pop("meta")))
+            position, stopped = Position(int(meta["epoch"]), int(meta["step"])), bool(meta["stopped"])
+            if min(position) < 0 or path.name != _file_name(position):
+                raise ValueError
+        except Exception:  # damaged after it was written, in whatever way: the one before is only older
+            continue
+        _assign(path, meta, content, model, callbacks)
+        model.stop_training = stopped
+        return position
     if paths:
         raise InputError(f"no checkpoint in {directory} can be read: delete the folder to start anew")
     return None
 
 
 def _assign(
-    path: Path, content: dict[str, np.ndarray], model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
+    path: Path,
+    meta: dict[str, Any],
+    content: dict[str, np.ndarray],
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
-    meta = json.loads(str(content["meta"]))
     variables = _variables(model)
     if len(meta["paths"]) != len(variables):
         raise InputError(
             f"{path} is of another model or optimizer: {len(meta['paths'])} variables, here {len(variables)}"
         )
     for i, variable in enumerate(variables):
-        array = content[f"variable_{i}"]
+        array = content.get(f"variable_{i}", np.zeros(0))
         if array.shape != tuple(variable.shape):
             raise InputError(
                 f"{path} is of another model: {meta['paths'][i]} is {array.shape}, here {tuple(variable.shape)}"
@@ -122,6 +127,10 @@ def _assign(
         vars(callback).update(state["numbers"])
         for name, length in state["lists"].items():
             setattr(callback, name, [content[f"callback_{i}_{name}_{j}"] for j in range(length)])
+
+
+def _file_name(position: Position) -> str:
+    return f"epoch-{position.epoch:04d}-step-{position.step:08d}.npz"
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -86,12 +86,11 @@ def fit(
     if steps_per_execution != "auto" and steps_per_execution < 1:
         raise ValueError(f"steps_per_execution must be 'auto', or 1 or more, got {steps_per_execution}")
     strategy = strategy or tf.distribute.get_strategy()
+    about = run.Description(config, preprocess)
     with contextlib.ExitStack() as stack:
         directory = None
         if run_dir is not None:
-            directory = stack.enter_context(run.opened(Path(run_dir), config, resume=resume, overwrite=overwrite))
-            if preprocess is not None:
-                preprocess.save(directory / "preprocess")
+            directory = stack.enter_context(run.opened(Path(run_dir), about, resume=resume, overwrite=overwrite))
         stack.enter_context(strategy.scope())
         if not model.built:
             model.build(tf.nest.map_structure(lambda spec: tuple(spec.shape), train.element_spec[0]))
@@ -100,7 +99,7 @@ def fit(
         loop.checkpoint_seconds = checkpoint_seconds
         stack.callback(loop.install_callbacks(callbacks, epochs, verbose))
         loop.stop_signal = stack.enter_context(interruptible())
-        return loop.train(epochs, resume)
+        return loop.train(epochs, resume, about)
 
 
 class _Loop:
@@ -160,14 +159,17 @@ class _Loop:
         )
         return progress.close if progress else lambda: None
 
-    def train(self, epochs: int, resume: bool) -> keras.callbacks.History:
+    def train(self, epochs: int, resume: bool, about: run.Description) -> keras.callbacks.History:
         """All epochs, from the start or from the newest checkpoint."""
         model = self.model
         model.stop_training = False
-        self.callbacks.on_train_begin()
         position = checkpoint.Position(0, 0)
-        if resume and self.directory:
+        if self.directory and not resume:
+            run.begin(self.directory, about, resume=False)
+        self.callbacks.on_train_begin()
+        if self.directory and resume:
             position = checkpoint.restore(self.directory / "checkpoints", model, self.kept) or position
+            run.begin(self.directory, about, resume=True)
         self.saved_at = time.monotonic()
         batches = passes(self.train_data, self.strategy, self.prepare, *position)
         logs: dict[str, float] = {}
@@ -204,11 +206,7 @@ class _Loop:
             done += int(ran)
             if not done:
                 raise ValueError("the training data set is empty")
-            if float(loss) < 0 and isinstance(self.model.loss, keras.losses.BinaryCrossentropy):
-                raise ValueError(
-                    f"the loss is {float(loss):.4g}, so labels are not all 0 or 1: a model of one logit decides between "
-                    "two classes; give it one logit a class (classes=...)"
-                )
+            objective.check_binary(self.model, float(loss))
             if not tf.math.is_finite(loss):
                 raise self._not_finite(epoch, done, float(loss))
             if self.fixed_steps is None and timed:

@@ -37,6 +37,15 @@ def compile_for(
     model.compile(optimizer=optimizer or "adam", loss=loss, metrics=metrics, jit_compile=False)
 
 
+def check_binary(model: keras.Model, loss: float) -> None:
+    """Raise a `ValueError` where a binary cross-entropy is negative: its labels cannot all be 0 or 1."""
+    if loss < 0 and isinstance(model.loss, keras.losses.BinaryCrossentropy):
+        raise ValueError(
+            f"the loss is {loss:.4g}, so labels are not all 0 or 1: a model of one logit decides between two classes; "
+            "give it one logit a class (classes=...)"
+        )
+
+
 def _default_loss(model: keras.Model, labels: tf.TensorSpec) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
     classes = model.output_shape[-1]
     logits = not gives_probabilities(model)

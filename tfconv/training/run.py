@@ -11,11 +11,11 @@ import csv
 import fcntl
 import json
 import shutil
-import zipfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -72,24 +72,26 @@ def load_run(directory: str | Path) -> Run:
 
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file fails in whatever part of Keras, zip or HDF5 it reaches
         raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
-    try:
-        config = json.loads((directory / "config.json").read_text("utf-8"))
-    except FileNotFoundError:
-        config = {}
-    except ValueError as error:
-        raise InputError(f"{directory / 'config.json'} is no JSON: {error}") from None
+    config = _read_config(directory / "config.json") if (directory / "config.json").exists() else {}
     return Run(model, TextPreprocess.load(directory / "preprocess"), config, directory)
 
 
+class Description(NamedTuple):
+    """What a run keeps beside the model: its settings, and what made its inputs."""
+
+    config: dict[str, Any] | None = None
+    preprocess: Any = None
+
+
 @contextlib.contextmanager
-def opened(directory: Path, config: dict[str, Any] | None = None, *, resume: bool, overwrite: bool) -> Iterator[Path]:
-    """Take a run directory for writing, so that no second process writes into it, and note what was asked for.
+def opened(directory: Path, description: Description, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
 
     Raises:
-        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of another configuration; it is
-            no folder, or it is in use.
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or texts, or
+            something that is no run; it is no folder, or it is in use.
     """
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file: give a folder for the run")
@@ -98,40 +100,67 @@ def opened(directory: Path, config: dict[str, Any] | None = None, *, resume: boo
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+        held = [name for name in _CONTENTS if (directory / name).exists()]
+        if held and not any((directory / name).is_file() for name in ("config.json", "model.keras")):
+            if not any((directory / "checkpoints").glob("epoch-*.npz")):
+                raise InputError(f"{directory} holds {held[0]}, which is of no run of tfconv: choose another folder")
+        if resume:
+            _check_same(directory, description)
+        elif held and not overwrite:
             raise InputError(
-                f"another process is training into {directory}: wait for it or choose another folder"
-            ) from None
-        if not resume:
-            held = [name for name in _CONTENTS if (directory / name).exists()]
-            if held and not overwrite:
-                raise InputError(
-                    f"{directory} holds a run already: go on with resume=True (--resume), replace it with "
-                    "overwrite=True (--overwrite), or choose another folder"
-                )
-            for name in held:
-                path = directory / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if config is not None:
-            _check_same(directory, config)
-            write_json(directory / "config.json", config)
+                f"{directory} holds a run already: go on with resume=True (--resume), replace it with "
+                "overwrite=True (--overwrite), or choose another folder"
+            )
         yield directory
 
 
-def _check_same(directory: Path, config: dict[str, Any]) -> None:
-    """Refuse to resume with other settings: the result would be that of neither."""
+def begin(directory: Path, description: Description, *, resume: bool) -> None:
+    """Write what the run is about, after everything that could be refused was; delete an overwritten run's files."""
+    if not resume:
+        for name in _CONTENTS:
+            path = directory / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if description.config is not None:
+        write_json(directory / "config.json", description.config)
+    if description.preprocess is not None:
+        description.preprocess.save(directory / "preprocess")
+
+
+def _check_same(directory: Path, description: Description) -> None:
+    """Refuse to resume with other settings or texts: the result would be that of neither."""
     path = directory / "config.json"
-    if not path.exists():
-        return
+    if description.config is not None and path.exists():
+        before = _read_config(path)
+        for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
+            if before[name] != description.config[name]:
+                raise InputError(
+                    f"{directory} was started with {name}={before[name]!r}, now it is {description.config[name]!r}: "
+                    "resume with the same settings, or choose another folder"
+                )
+    if description.preprocess is not None and (directory / "preprocess").is_dir():
+        with tempfile.TemporaryDirectory() as temporary:
+            description.preprocess.save(temporary)
+            for now in Path(temporary).iterdir():
+                then = directory / "preprocess" / now.name
+                if not then.is_file() or then.read_bytes() != now.read_bytes():
+                    raise InputError(
+                        f"{directory} was started on other texts, classes or settings of words ({then.name} differs): "
+                        "resume with the same, or choose another folder"
+                    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
     try:
-        before = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from None
-    for name in sorted(before.keys() & config.keys() - _MAY_CHANGE):
-        if before[name] != config[name]:
-            raise InputError(
-                f"{directory} was started with {name}={before[name]!r}, now it is {config[name]!r}: "
-                "resume with the same settings, or choose another folder"
-            )
+    if not isinstance(config, dict):
+        raise InputError(f"{path} holds no settings: give a folder that `tfconv train --run` wrote")
+    return config
 
 
 def save_model(model: keras.Model, directory: Path) -> None:
