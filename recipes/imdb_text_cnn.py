@@ -33,7 +33,7 @@ class Config:
     filters: int = 100  # windows learned of each width
     hidden_units: int = 250  # units between the maxima and the logit
     dropout: float = 0.5  # share of hidden units dropped
-    epochs: int = 4  # passes over the training reviews, at most; one without a better validation loss is the last
+    epochs: int = 4  # passes over the training reviews, at most; one without a better validation accuracy is the last
     batch_size: int = 64  # reviews a step
     learning_rate: float = 0.001  # of Adam
     validation: float = 0.1  # share of train held out
@@ -88,7 +88,7 @@ def main(config: Config) -> dict[str, Any]:
         validation_data=data.validation,
         epochs=config.epochs,
         optimizer=training.FusedAdam(config.learning_rate),
-        callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)],
+        callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=1, restore_best_weights=True)],
         run_dir=config.run,
         preprocess=data.preprocess,
         config=settings,
