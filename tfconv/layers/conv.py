@@ -192,7 +192,7 @@ class ConvNormAct1D(_ConvNormAct):
     def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
         """Return the convolution over the real steps, and its mask."""
         if mask is not None:
-            x = x * ops.cast(mask, x.dtype)[:, :, None]
+            x = x * ops.expand_dims(ops.cast(mask, x.dtype), 2)
         if sum(self._zeros_around()):
             x = ops.pad(x, ((0, 0), self._zeros_around(), (0, 0)))
         return self.conv(x), self.compute_mask(x, mask)

@@ -49,7 +49,7 @@ def counted_windows(mask: Any, width: int, padding: str) -> Any:
 def padded_windows(x: Any, mask: Any, width: int, padding: str) -> tuple[Any, Any]:
     """Return x with zeros at masked steps and beyond its ends, and which windows take part (None: all)."""
     if mask is not None:
-        x = ops.where(mask[:, :, None], x, ops.zeros((), x.dtype))
+        x = ops.where(ops.expand_dims(mask, 2), x, ops.zeros((), x.dtype))
     before = (width - 1) // 2 if padding == "same" else 0
     after = width - 1 - before
     if padding == "valid" and mask is None:
@@ -73,7 +73,7 @@ def largest_response(x: Any, kernel: Any, counted: Any) -> Any:
         return conv_max_pooling_tensorflow.largest_response(x, kernel, counted)
     scores = ops.conv(x, kernel, strides=1, padding="valid", data_format="channels_last")
     if counted is not None:
-        scores = ops.where(counted[:, :, None], scores, -float("inf"))
+        scores = ops.where(ops.expand_dims(counted, 2), scores, -float("inf"))
     best = ops.max(scores, axis=1)
     return ops.where(best == -float("inf"), ops.zeros((), best.dtype), best)
 

@@ -25,7 +25,7 @@ def largest_response(x: tf.Tensor, kernel: tf.Tensor, counted: tf.Tensor | None)
     def response(x: tf.Tensor, kernel: tf.Tensor):  # noqa: ANN202
         scores = tf.nn.conv1d(x, kernel, stride=1, padding="VALID")
         if counted is not None:
-            scores = tf.where(counted[:, :, None], scores, lowest)
+            scores = tf.where(tf.expand_dims(counted, 2), scores, lowest)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return _gradient(x, kernel, tf.argmax(scores, axis=1, output_type=tf.int32), upstream)
@@ -78,14 +78,14 @@ def largest_word_responses(
     batch, steps = tf.shape(ids)[0], tf.shape(ids)[1]
     padded = tf.pad(tf.where(kept, ids, -1), ((0, 0), (left, right)), constant_values=-1)
     words, word = tf.unique(tf.reshape(padded, [-1]))  # word: of each padded step, its row in words
-    line = tf.range(batch)[:, None] * (left + steps + right)
+    line = tf.expand_dims(tf.range(batch), 1) * (left + steps + right)
     starts = []
     for windows, before in zip(counted, befores, strict=True):
         one_more = tf.pad(windows, ((0, 0), (0, 1)))  # argmax refuses a batch of no steps
-        first = tf.argmax(one_more, axis=1, output_type=tf.int32)[:, None]
+        first = tf.expand_dims(tf.argmax(tf.cast(one_more, tf.int32), axis=1, output_type=tf.int32), 1)
         starts.append(tf.where(windows, tf.range(steps), first) + line + (left - before))
     vectors = tf.cast(tf.gather(embeddings, tf.maximum(words, 0)), kernels[0].dtype)
-    vectors = tf.where(words[:, None] >= 0, vectors, tf.zeros([], vectors.dtype))
+    vectors = tf.where(tf.expand_dims(words, 1) >= 0, vectors, tf.zeros([], vectors.dtype))
     taps, channels, filters = sum(widths), int(kernels[0].shape[1]), int(kernels[0].shape[2])
     matrix = tf.reshape(tf.transpose(tf.concat(kernels, axis=0), [1, 0, 2]), [channels, taps * filters])
     offsets = [sum(widths[:index]) for index in range(len(widths))]

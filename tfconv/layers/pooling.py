@@ -37,8 +37,8 @@ class MaskedGlobalMaxPooling1D(keras.layers.Layer):
         if mask is None:
             return ops.max(inputs, axis=1)
         zero = ops.zeros((), inputs.dtype)
-        largest = ops.max(ops.where(mask[:, :, None], inputs, zero + lowest(self.compute_dtype)), axis=1)
-        return ops.where(ops.any(mask, axis=1)[:, None], largest, zero)
+        largest = ops.max(ops.where(ops.expand_dims(mask, 2), inputs, zero + lowest(self.compute_dtype)), axis=1)
+        return ops.where(ops.expand_dims(ops.any(mask, axis=1), 1), largest, zero)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, channels)."""
@@ -82,7 +82,7 @@ class MaskedGlobalAveragePooling1D(keras.layers.Layer):
         if mask is None:
             pooled = ops.mean(x, axis=1) if self.mode == "mean" else ops.sum(x, axis=1)
             return ops.cast(pooled, self.compute_dtype)
-        weights = ops.cast(mask, x.dtype)[:, :, None]
+        weights = ops.expand_dims(ops.cast(mask, x.dtype), 2)
         pooled = ops.sum(x * weights, axis=1)
         if self.mode == "mean":
             pooled = pooled / ops.maximum(ops.sum(weights, axis=1), 1.0)
@@ -136,18 +136,18 @@ class MaskedMaxPooling1D(keras.layers.Layer):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Return (batch, ceil(steps / strides), channels); `mask` is bool (batch, steps), False at padded steps."""
         low, zero = lowest(self.compute_dtype), ops.zeros((), inputs.dtype)
-        x = inputs if mask is None else ops.where(mask[:, :, None], inputs, zero + low)
+        x = inputs if mask is None else ops.where(ops.expand_dims(mask, 2), inputs, zero + low)
         x = ops.pad(x, ((0, 0), (0, self.pool_size - 1), (0, 0)), constant_values=low)
         pooled = ops.max_pool(x, self.pool_size, self.strides or self.pool_size, data_format="channels_last")
         if mask is None:
             return pooled
-        return ops.where(self.compute_mask(inputs, mask)[:, :, None], pooled, zero)
+        return ops.where(ops.expand_dims(self.compute_mask(inputs, mask), 2), pooled, zero)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return which windows hold a real step, bool (batch, ceil(steps / strides))."""
         if mask is None:
             return None
-        real = ops.pad(ops.cast(mask, "float32"), ((0, 0), (0, self.pool_size - 1)))[:, :, None]
+        real = ops.expand_dims(ops.pad(ops.cast(mask, "float32"), ((0, 0), (0, self.pool_size - 1))), 2)
         strides = self.strides or self.pool_size
         return ops.max_pool(real, self.pool_size, strides, data_format="channels_last")[:, :, 0] > 0
 

@@ -204,7 +204,7 @@ class BagOfWordsDense(keras.layers.Layer):
             total = summed_rows(self.kernel.value, ids)
         else:
             rows = ops.take(self.kernel, ids, axis=0)
-            total = ops.sum(rows * ops.cast(ops.not_equal(ids, 0), rows.dtype)[:, :, None], axis=1)
+            total = ops.sum(rows * ops.expand_dims(ops.cast(ops.not_equal(ids, 0), rows.dtype), 2), axis=1)
         return ops.cast(total + self.bias, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -19,7 +19,7 @@ def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def total(table: tf.Tensor):  # noqa: ANN202
-        rows = tf.gather(table, ids) * tf.cast(present, table.dtype)[:, :, None]
+        rows = tf.gather(table, ids) * tf.expand_dims(tf.cast(present, table.dtype), 2)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             vocabulary, units = table.shape

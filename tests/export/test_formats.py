@@ -1,0 +1,33 @@
+"""Every text model has a LiteRT and an ONNX form that answers as the model itself (`write_copies` compares them)."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfconv import models
+from tfconv.export.formats import write_copies
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_classifiers import preprocess  # noqa: E402
+
+MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_litert(tmp_path, name):
+    model = getattr(models, name)(13)
+    model(np.ones((1, 8), np.int32))  # Keras converts what has been called
+    write_copies(model, preprocess(), tmp_path / "extra", samples=["good"], onnx=False, litert=True)
+    assert (tmp_path / "extra" / "model.tflite").is_file()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="needs pip install 'tfconv[onnx]'")
+@pytest.mark.parametrize("name", MODELS)
+def test_onnx(tmp_path, name):
+    model = getattr(models, name)(13)
+    model(np.ones((1, 8), np.int32))  # Keras converts what has been called
+    write_copies(model, preprocess(), tmp_path / "extra", samples=["good"], onnx=True, litert=False)
+    assert (tmp_path / "extra" / "model.onnx").is_file()
