@@ -76,6 +76,7 @@ def main(config: Config) -> dict[str, Any]:
     results, labels, columns = {}, None, []
     for name, model in make_models(config, data).items():
         print(f"\n{name}: {model.count_params():,} parameters")
+        asked = settings | {"model": name}
         run_dir = config.runs / name.replace(",", "").replace(" ", "_").lower()
         begin = time.monotonic()
         history = training.fit(
@@ -87,7 +88,7 @@ def main(config: Config) -> dict[str, Any]:
             callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)],
             run_dir=run_dir,
             preprocess=data.preprocess,
-            config=settings | {"model": name},
+            config=asked,
             resume=config.resume,
             overwrite=config.overwrite,
         )
@@ -95,7 +96,7 @@ def main(config: Config) -> dict[str, Any]:
         scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
         labels, logits = evaluation.labels_and_logits(model, data.test)
         columns.append(evaluation.probabilities(logits)[:, 1])
-        results[name] = training.write_result(run_dir, settings, history, {"test": scores["metrics"]}, seconds)
+        results[name] = training.write_result(run_dir, asked, history, {"test": scores["metrics"]}, seconds)
     compare(config, data, results, np.repeat(labels[:, None], len(columns), axis=1), np.stack(columns, axis=1))
     return results
 

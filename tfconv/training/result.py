@@ -1,5 +1,6 @@
 """result.json: what a run was asked, what came out, and with which versions."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -40,11 +41,20 @@ def write_result(
         "seconds": round(seconds, 1),
         "versions": {name: version(name) for name in ("tfconv", "tensorflow", "keras", "numpy")},
         "python": platform.python_version(),
-        "machine": platform.machine(),
+        "machine": _machine(),
         "commit": _commit(),
     }
     write_json(Path(directory) / "result.json", result)
     return result
+
+
+def _machine() -> str:
+    """Cores and processor, as in "2 cores, Intel(R) Xeon(R) Processor"."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return f"{os.cpu_count()} cores, {name}"
 
 
 def _commit() -> str | None:
