@@ -43,7 +43,9 @@ def main() -> None:
     recipe, files = Path(sys.argv[1]), sys.argv[2:]
     results = [json.loads(Path(file).read_text("utf-8")) for file in files]
     paragraph = textwrap.fill(claim(results), 120)
-    text, count = re.subn(r"^Claim: .*?(?=\n\n)", lambda _: paragraph, recipe.read_text("utf-8"), 1, re.S | re.M)
+    text, count = re.subn(
+        r"^Claim: .*?(?=\n\n)", lambda _: paragraph, recipe.read_text("utf-8"), count=1, flags=re.S | re.M
+    )
     if not count:
         sys.exit(f"{recipe} has no paragraph that begins with 'Claim: '")
     with atomic_write(recipe, "w") as file:
