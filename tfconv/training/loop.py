@@ -15,7 +15,7 @@ from tfconv.training.evaluate import evaluated, plain
 from tfconv.training.feed import build, distributed, labels_spec, passes
 from tfconv.training.interrupt import interruptible
 from tfconv.training.progress import ProgressLines
-from tfconv.training.step import make_runner, next_call_steps
+from tfconv.training.step import has_batch_hook, make_runner, next_call_steps
 
 __all__ = ["NonFiniteLossError", "fit"]
 
@@ -145,7 +145,7 @@ class _Loop:
         """Set up the callback list; returns what must run at the end, whatever happened."""
         own = [run.RunLogs(self.directory)] if self.directory else []
         progress = None if verbose == 0 else ProgressLines({"auto": None, 1: True, 2: False}[verbose])
-        if self.fixed_steps is None and any(_has_batch_hook(callback) for callback in callbacks):
+        if self.fixed_steps is None and any(has_batch_hook(callback) for callback in callbacks):
             self.fixed_steps = 1
         history = next((c for c in callbacks if isinstance(c, keras.callbacks.History)), None)
         self.history = history or keras.callbacks.History()
@@ -246,10 +246,3 @@ class _Loop:
         raise KeyboardInterrupt(
             f"stopped at step {step} of epoch {epoch + 1}; saved in {self.directory}: go on with resume=True (--resume)"
         )
-
-
-def _has_batch_hook(callback: keras.callbacks.Callback) -> bool:
-    if isinstance(callback, keras.callbacks.TerminateOnNaN):
-        return False  # it needs the logs, at whatever rate
-    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)

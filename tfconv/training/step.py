@@ -55,3 +55,11 @@ def next_call_steps(steps_done: int, wanted: int, seconds: float) -> int:
     if seconds > 0.4:
         return max(wanted // 2, 1)
     return wanted
+
+
+def has_batch_hook(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback wants to be called at every step."""
+    if isinstance(callback, keras.callbacks.TerminateOnNaN):
+        return False  # it needs the logs, at whatever rate
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    return any(getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
