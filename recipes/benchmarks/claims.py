@@ -43,9 +43,7 @@ def main() -> None:
     recipe, files = Path(sys.argv[1]), sys.argv[2:]
     results = [json.loads(Path(file).read_text("utf-8")) for file in files]
     paragraph = textwrap.fill(claim(results), 120)
-    pattern = re.compile(r"^Claim: .*?(?=
-
-)", re.S | re.M)
+    pattern = re.compile(r"^Claim: .*?(?=\n\n)", re.S | re.M)
     text, count = pattern.subn(lambda _: paragraph, recipe.read_text("utf-8"), count=1)
     if not count:
         sys.exit(f"{recipe} has no paragraph that begins with 'Claim: '")
