@@ -16,9 +16,9 @@ __all__ = ["configure", "set_seed"]
 
 Work = Literal["text", "images"]
 
-# `None`: TensorFlow's own choice, on for CPUs with AVX512-VNNI or AMX. Measured by recipes/benchmarks/onednn.py (its
-# README holds the figures): with these instructions both kinds of network gain. Without them, on two EPYC cores, the
-# switch made a batch-norm image network 1.6 to 2.4 times faster and a three-width text CNN 0.86 times as fast.
+# `None`: TensorFlow's own choice, on for CPUs with AVX512-VNNI or AMX. With these, both kinds of work gain
+# (recipes/benchmarks/onednn.py; its README holds the figures). On two EPYC cores without them it slowed a three-width
+# text CNN from 690 to 800 ms a step and sped batch-norm image networks, so images ask for it everywhere.
 ONEDNN: dict[Work, bool | None] = {"text": None, "images": True}
 
 
