@@ -200,6 +200,43 @@ def test_bad_parquet_rows(tmp_path):
         tfconv.data.parquet(tmp_path / "a.parquet", text="txt")
 
 
+@pytest.mark.parametrize(
+    "label",
+    [
+        pyarrow.array([7, 1], pyarrow.timestamp("ns")),
+        pyarrow.array([2**62, 1], pyarrow.timestamp("us")),
+        pyarrow.array([2**31 - 1, 1], pyarrow.date32()),
+        pyarrow.array([2**62, 1], pyarrow.duration("s")),
+    ],
+    ids=["nanoseconds", "microseconds", "days", "duration"],
+)
+def test_parquet_times_that_python_has_not(tmp_path, label):
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": label}), path)
+    with pytest.raises(InputError, match="a.parquet row 1: a date or time too far or too fine for Python; write it"):
+        tfconv.data.parquet(path)
+    skipped = []
+    assert not list(tfconv.data.rows(path, skipped=skipped)) and len(skipped) == 2
+    assert "row 2" in skipped[1]
+
+
+def test_parquet_columns_of_one_name(tmp_path):
+    columns = [pyarrow.array(values) for values in (["a", "b"], [1, 0], ["c", "d"])]
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "label", "text"]), path)
+    with pytest.raises(InputError, match="a.parquet: 2 columns are called 'text'; rename all but one"):
+        tfconv.data.parquet(path)
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["x", "label", "text"]), path)
+    assert list(tfconv.data.rows(path)) == [(1, "c", "1"), (2, "d", "0")]
+
+
+def test_an_empty_separator(tmp_path):
+    path = write(tmp_path, "a.csv", HEAD + GOOD)
+    with pytest.raises(InputError, match="separator is empty; give what stands between the labels"):
+        tfconv.data.csv(path, multi_label=True, separator="")
+    assert tfconv.data.csv(path, separator="").class_names == ("neg", "pos")
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     path = write(tmp_path, "a.parquet", "x")
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -202,3 +202,12 @@ def test_where_data_lie(monkeypatch, tmp_path):
     assert data_directory(tmp_path) == tmp_path
     monkeypatch.delenv("TFCONV_DATA_DIR")
     assert str(data_directory()) == os.path.expanduser("~/.cache/tfconv")
+
+
+def test_the_home_folder_of_nobody(monkeypatch):
+    message = "~nosuchuser/x: there is no home folder ~nosuchuser; name the folder in full"
+    with pytest.raises(InputError, match=message):
+        data_directory("~nosuchuser/x")
+    monkeypatch.setenv("TFCONV_DATA_DIR", "~nosuchuser/x")
+    with pytest.raises(InputError, match=message):
+        data_directory()

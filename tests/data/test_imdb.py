@@ -1,4 +1,5 @@
 import functools
+import gzip
 import hashlib
 import http.server
 import io
@@ -37,6 +38,25 @@ def archive_bytes(files=None, top="aclImdb"):
             member.size = len(content.encode())
             tar.addfile(member, io.BytesIO(content.encode()))
     return buffer.getvalue()
+
+
+def damaged(change=lambda raw: raw, wrong_checksum=False, links=()):
+    """The archive with its tar file changed, or another checksum behind it, or hard links in it."""
+    tar = io.BytesIO(gzip.decompress(archive_bytes()))
+    with tarfile.open(fileobj=tar, mode="a:") as archive:
+        for name, target in links:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, target
+            archive.addfile(member)
+    content = gzip.compress(change(tar.getvalue()))
+    return content[:-8] + bytes(4) + content[-4:] if wrong_checksum else content
+
+
+def late_header(raw):
+    """A flipped byte in the header of the last member (there are two blocks, header and text, a member)."""
+    raw, place = bytearray(raw), 1024 * (len(FILES | UNLABELLED) - 1) + 150
+    raw[place] ^= 0xFF
+    return bytes(raw)
 
 
 @pytest.fixture
@@ -168,8 +188,20 @@ def test_an_incomplete_folder(tmp_path, part):
         (archive_bytes(top="other"), "holds no reviews under aclImdb/train/neg; remove it"),
         (archive_bytes({"train/neg/1.txt": "x"}), "holds no reviews under aclImdb/train/pos; remove it"),
         (archive_bytes({"../../../evil.txt": "x"}), "is broken or cut short .*outside the destination"),
+        (damaged(late_header, True), "is broken or cut short .*; remove it and run again"),
+        (damaged(late_header), "is broken or cut short .a damaged header after .*; remove it and run again"),
+        (damaged(wrong_checksum=True), "is broken or cut short .CRC check failed"),
+        (damaged()[:-1], "is broken or cut short .*end-of-stream"),
+        (damaged() + b"more", "is broken or cut short .Not a gzipped file"),
+        (damaged(lambda raw: raw.rstrip(b"\0") + bytes(300)), "is broken or cut short"),
+        (damaged(lambda raw: raw[: 1024 * len(FILES | UNLABELLED)]), "is broken or cut short .no end mark"),
+        (damaged(links=[("aclImdb/h", "aclImdb/nosuch")]), "is broken or cut short .*aclImdb/nosuch' not found"),
     ],
-    ids=["end missing", "start only", "a page", "empty", "other folder", "incomplete", "path outside"],
+    ids=[
+        *("end missing", "start only", "a page", "empty", "other folder", "incomplete", "path outside"),
+        *("late header and checksum", "late header", "checksum", "trailer cut", "more behind", "tar cut", "no end"),
+        "hard link to nothing",
+    ],
 )
 def test_a_bad_archive_leaves_nothing_behind(tmp_path, content, message):
     (tmp_path / "in").mkdir()

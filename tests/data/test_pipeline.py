@@ -1,8 +1,5 @@
 """Batches against the texts they are made of: each once an epoch, by (seed, epoch), padded to their longest."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,16 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfconv import InputError
-from tfconv.data import (
-    TextPreprocess,
-    Tokenizer,
-    batches,
-    build_vocabulary,
-    read_shards,
-    synthetic_reviews,
-    token_chunks,
-    write_shards,
-)
+from tfconv.data import Preparation, batches, synthetic_reviews
 
 
 def numbered(n, seed=0):
@@ -98,7 +86,9 @@ def test_fixed_width():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ({"batch_size": 0}, r"batch_size must be a whole number from 1 to 2147483647 \(2\*\*31 - 1\), got 0"),
+        ({"batch_size": 10**30}, "batch_size must be .* got 10000"),
+        ({"pad_to": 10**30}, "pad_to must be .* got 10000"),
         ({"labels": np.zeros(3)}, "10 texts and 3 labels"),
     ],
 )
@@ -123,87 +113,19 @@ def test_data_prepares_its_splits():
         data.prepare(pad_to_length=True, length=None)
 
 
-TEXTS = [(i + 2, f"word{i % 7} and word{i % 11} " * (1 + i % 5), ("a", "b", "c")[i % 3]) for i in range(101)]
+@pytest.mark.parametrize("name", ["vocabulary_size", "length", "min_count", "batch_size", "seed"])
+def test_preparation_refuses_what_does_not_fit(name):
+    bits = 32 if name == "seed" else 31
+    for wrong in (-1, 2**bits, 10**30, 2.5, True, "5"):
+        with pytest.raises(ValueError, match=rf"{name} must be .* to {2**bits - 1} \(2\*\*{bits} - 1\), got '?{wrong}"):
+            Preparation(**{name: wrong})
+    if name != "seed":
+        with pytest.raises(InputError, match=f"{name} must be a whole number from [14] to"):
+            Preparation(**{name: 0})
+    assert getattr(Preparation(**{name: np.int64(7)}), name) == 7
 
 
-def make_preprocess(multi_label=False):
-    tokenizer = Tokenizer()
-    vocabulary = build_vocabulary(token_chunks([text for _, text, _ in TEXTS], tokenizer))
-    return TextPreprocess(tokenizer, vocabulary, 8, class_names="abc", multi_label=multi_label)
-
-
-@pytest.mark.parametrize("bucket", [False, True])
-def test_shards_hold_every_text(tmp_path, bucket):
-    preprocess = make_preprocess()
-    assert write_shards(iter(TEXTS), preprocess, tmp_path / "shards", shard_size=9) == 101
-    assert len(list((tmp_path / "shards").glob("*.tfrecord"))) == 12
-    direct = preprocess(tf.constant([text for _, text, _ in TEXTS])).numpy()
-    expected = sorted((*row.tolist(), "abc".index(name)) for row, (_, _, name) in zip(direct, TEXTS, strict=True))
-
-    def read(dataset):
-        found = []
-        for ids, labels in dataset:
-            padded = np.pad(ids, [(0, 0), (0, direct.shape[1] - ids.shape[1])])
-            found += [(*row.tolist(), int(label)) for row, label in zip(padded, labels, strict=True)]
-        return found
-
-    ordered = read_shards(tmp_path / "shards", batch_size=10)
-    assert [row[:-1] for row in read(ordered)] == [tuple(row) for row in direct.tolist()]
-    shuffled = read_shards(tmp_path / "shards", batch_size=10, seed=3, shuffle_buffer=20, bucket=bucket)
-    epochs = [read(shuffled) for _ in range(2)]
-    assert epochs[0] != epochs[1] and sorted(epochs[0]) == sorted(epochs[1]) == expected
-    assert [read(shuffled.at_epoch(epoch)) for epoch in (1, 0)] == epochs[::-1]
-    assert int(shuffled.cardinality()) == 11
-
-
-def test_shards_of_several_labels(tmp_path):
-    preprocess = make_preprocess(multi_label=True)
-    rows = [(1, "word1", ("a", "c")), (2, "word2", ()), (3, "word3", ("b",))]
-    write_shards(rows, preprocess, tmp_path / "shards")
-    _, labels = next(iter(read_shards(tmp_path / "shards", batch_size=3)))
-    np.testing.assert_array_equal(labels, [[1, 0, 1], [0, 0, 0], [0, 1, 0]])
-
-
-def test_shards_refuse(tmp_path):
-    preprocess = make_preprocess()
-    with pytest.raises(InputError, match="row 7: the class 'd' is not among a, b, c"):
-        write_shards([(7, "word1", "d")], preprocess, tmp_path / "shards")
-    with pytest.raises(InputError, match="no text to write shards of"):
-        write_shards([], preprocess, tmp_path / "shards")
-    assert not list(tmp_path.iterdir())  # nothing half written
-    write_shards(TEXTS, preprocess, tmp_path / "shards")
-    with pytest.raises(InputError, match="is there already"):
-        write_shards(TEXTS, preprocess, tmp_path / "shards")
-    (tmp_path / "shards" / "00000.tfrecord").unlink()
-    with pytest.raises(InputError, match="00000.tfrecord is missing"):
-        read_shards(tmp_path / "shards", batch_size=2)
-    with pytest.raises(InputError, match="holds no index.json of shards"):
-        read_shards(tmp_path, batch_size=2)
-
-
-MEMORY = """
-import resource, sys
-from tfconv import runtime
-runtime.configure("text")
-from tfconv.data import TextPreprocess, Tokenizer, build_vocabulary, read_shards, token_chunks, write_shards
-
-n, folder = int(sys.argv[1]), sys.argv[2]
-def rows():
-    for i in range(n):
-        yield i, f"word{i % 977} " + "plain words of a review that goes on " * 12, "ab"[i % 2]
-tokenizer = Tokenizer()
-vocabulary = build_vocabulary(token_chunks((text for _, text, _ in rows()), tokenizer))
-write_shards(rows(), TextPreprocess(tokenizer, vocabulary, class_names="ab"), folder, shard_size=2000)
-assert sum(len(y) for _, y in read_shards(folder, batch_size=64, seed=1, shuffle_buffer=500)) == n
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
-
-
-def test_memory_does_not_grow_with_the_data(tmp_path):
-    peaks = []
-    for n in (3000, 24_000):  # 2 and 18 MB of text, three passes each
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(n), str(tmp_path / str(n))], capture_output=True, text=True, check=True
-        )
-        peaks.append(int(done.stdout))
-    assert peaks[1] - peaks[0] < 12, peaks  # MB
+def test_the_largest_numbers_work():
+    data = synthetic_reviews(200).prepare(length=2**31 - 1, batch_size=2**31 - 1, bucket=True, seed=2**32 - 1)
+    assert [len(labels) for _, labels in data.train] == [len(data.examples["train"])]
+    assert [len(labels) for _, labels in data.validation] == [len(data.examples["validation"])]

@@ -1,5 +1,6 @@
 """The tokeniser against one written in plain Python, character by character, and the vocabulary against counting."""
 
+import json
 import os
 import re
 import unicodedata
@@ -195,3 +196,46 @@ def test_load_names_what_is_missing(tmp_path):
     (tmp_path / "text.json").write_text("{")
     with pytest.raises(InputError, match="no readable text preprocessing"):
         TextPreprocess.load(tmp_path)
+
+
+BAD_TEXT = {
+    "a number": (lambda text: 3, "text.json lacks tokenizer or length"),
+    "a list": (lambda text: [], "text.json lacks"),
+    "no tokenizer": (lambda text: text | {"tokenizer": 1}, "text.json lacks"),
+    "length 2.5": (lambda text: text | {"length": 2.5}, "text.json: length must be a whole number .* got 2.5"),
+    "length 10**30": (lambda text: text | {"length": 10**30}, r"length must be .* to 2147483647 \(2\*\*31 - 1\)"),
+    "start": (lambda text: text | {"start": "no"}, "start and multi_label must be true or false"),
+    "class names": (lambda text: text | {"class_names": "ab"}, "class_names is no list of strings"),
+    "level": (lambda text: text | {"tokenizer": {"level": []}}, "level must be 'word' or 'char'"),
+    "unknown": (lambda text: text | {"colour": 1}, "colour"),
+}
+
+
+@pytest.mark.parametrize("change, message", BAD_TEXT.values(), ids=BAD_TEXT)
+def test_load_refuses_another_text_json(tmp_path, change, message):
+    make_preprocess(4)[0].save(tmp_path)
+    text = json.loads((tmp_path / "text.json").read_text())
+    (tmp_path / "text.json").write_text(json.dumps(change(text)))
+    with pytest.raises(InputError, match=f"holds no readable text preprocessing: .*{message}"):
+        TextPreprocess.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '"abc"', '["a", 1]', "null", "[" * 100_000, '["a", "b"', "\udcff"])
+def test_load_refuses_another_vocabulary(tmp_path, content):
+    make_preprocess()[0].save(tmp_path)
+    (tmp_path / "vocabulary.json").write_text(content, "utf-8", "surrogateescape")
+    with pytest.raises(InputError, match="holds no readable text preprocessing: .*; copy the folder anew, or train"):
+        TextPreprocess.load(tmp_path)
+
+
+def test_load_notices_a_vocabulary_cut_short(tmp_path):
+    preprocess, _ = make_preprocess()
+    preprocess.save(tmp_path)
+    text = json.loads((tmp_path / "text.json").read_text())
+    assert text["vocabulary_size"] == len(preprocess.vocabulary) == 10
+    (tmp_path / "vocabulary.json").write_text(json.dumps(preprocess.vocabulary.tokens[3:-1]))
+    with pytest.raises(InputError, match="vocabulary.json has 6 tokens and text.json says 10 with the 3 special ones"):
+        TextPreprocess.load(tmp_path)
+    del text["vocabulary_size"]  # as written before there was one
+    (tmp_path / "text.json").write_text(json.dumps(text))
+    assert len(TextPreprocess.load(tmp_path).vocabulary) == 9

@@ -28,6 +28,16 @@ def write_zip(path, members):
     return path
 
 
+def write_zip_flags(path, compression=0, flags=0):
+    """A zip file whose member says another compression, or that it is encrypted."""
+    content = bytearray(write_zip(path, {"v.txt": lines()}).read_bytes())
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        start = content.index(mark) + place
+        content[start] |= flags
+        content[start + 2] = compression or content[start + 2]
+    return write(path, bytes(content))
+
+
 def check(found):
     assert found.matrix.dtype == np.float32 and found.matrix.shape == (7, 3)
     assert (found.found, found.summary()) == (3, "loaded 3/4 words")
@@ -74,6 +84,10 @@ def test_the_first_of_two_lines_of_a_word_counts(tmp_path):
         ("v.txt", b"9 3\n" + lines(), None, "v.txt has 4 words where line 1 says 9; get the file anew"),
         ("v.txt", b"the 1 x 2\n", 3, "v.txt line 1: could not convert .*'x'"),
         ("v.txt", b"the 1 nan 2\n", 3, "v.txt line 1: a number is not finite"),
+        ("v.txt", b"the 1 1e39 2\n", 3, "v.txt line 1: a number is not finite in float32; mend the line"),
+        ("v.txt", b"1 0\nthe\n", None, r"v.txt line 1: no counts of words and numbers \(1 0\); get the file anew"),
+        ("v.txt", b"1 " + b"9" * 5000 + b"\nthe 1\n", None, r"v.txt line 1: no counts .* \(1 9{20}\); get"),
+        ("v.txt", b"9" * 5000 + b" 3\n" + lines(), None, r"v.txt line 1: no counts .* \(9{20} 3\); get"),
         ("v.txt", b"the\n", None, "v.txt line 1: no word and numbers; give word vectors in GloVe's text format"),
         ("v.txt", lines() + b"caf\xe9 1 2 3\n", None, r"v.txt line 5: not UTF-8 \(byte 0xe9\); give the text format"),
         ("v.txt", b"", None, "v.txt is empty"),
@@ -98,10 +112,14 @@ def test_zip_files_of_several_and_nothing_there(tmp_path):
     damaged[45:50] = b"xxxxx"
     with pytest.raises(InputError, match="bad.zip cannot be read"):
         read_vectors(write(tmp_path / "bad.zip", bytes(damaged)), VOCABULARY, 2)
+    for name, change in (("encrypted", {"flags": 1}), ("compression", {"compression": 99})):
+        path = write_zip_flags(tmp_path / "odd.zip", **change)
+        with pytest.raises(InputError, match=f"odd.zip cannot be read .*{name}.*; unpack it and give the file in it"):
+            read_vectors(path, VOCABULARY)
     with pytest.raises(InputError, match=r"none.txt cannot be read \(No such file"):
         read_vectors(tmp_path / "none.txt", VOCABULARY)
     with pytest.raises(ValueError, match="must begin with the padding token"):
-        read_vectors(path, ["the"])
+        read_vectors(tmp_path / "many.zip", ["the"])
 
 
 def test_400_000_words_of_50_numbers_take_less_than_15_seconds(tmp_path):

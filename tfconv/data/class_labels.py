@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tfconv.errors import InputError
+
 __all__ = ["BadLabel", "Label", "class_indices", "label_kind", "label_name", "parse_labels", "sorted_class_names"]
 
 Label = str | int | float | bool
@@ -34,11 +36,14 @@ def parse_labels(value: Any, *, multi_label: bool = False, separator: str = "|")
 
     Raises:
         BadLabel: no label (empty, null, NaN), or a value that is no string, number or boolean.
+        InputError: `multi_label` with an empty `separator`.
     """
     if not multi_label:
         if isinstance(value, (list, tuple)):
             raise BadLabel(f"the label is a list, {value!r:.60}", "give one label a text, or say multi_label=True")
         return (_scalar(value),)
+    if not separator:
+        raise InputError("separator is empty; give what stands between the labels of a text, such as | (--separator)")
     if isinstance(value, str):
         value = value.split(separator) if value.strip() else []
     elif not isinstance(value, (list, tuple)):

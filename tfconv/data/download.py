@@ -25,8 +25,18 @@ _CHUNK = 1 << 18
 
 
 def data_directory(directory: str | Path | None = None) -> Path:
-    """Where data sets lie: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv."""
-    return Path(directory or os.environ.get("TFCONV_DATA_DIR") or "~/.cache/tfconv").expanduser()
+    """Where data sets lie: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv.
+
+    Raises:
+        InputError: the path begins with the home folder of a user who has none.
+    """
+    path = Path(directory or os.environ.get("TFCONV_DATA_DIR") or "~/.cache/tfconv")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: there is no home folder {path.parts[0]}; name the folder in full, here or in TFCONV_DATA_DIR"
+        ) from error
 
 
 def download(

@@ -4,6 +4,7 @@
 called imdb so that `tfconv.data.imdb` is always the function.
 """
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -24,6 +25,7 @@ __all__ = ["imdb", "imdb_folder"]
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 MD5 = "7c2ac02c03563afcf9b574c7e45c153a"
 SIZE = 84_125_825
+_CHUNK = 1 << 20
 _FOLDER, _ARCHIVE = "aclImdb", "aclImdb_v1.tar.gz"
 _CLASSES = ("neg", "pos")
 _NEEDED = ("train/neg", "train/pos", "test/neg", "test/pos")
@@ -107,14 +109,15 @@ def _unpack(archive: Path, folder: Path) -> None:
             size, task = archive.stat().st_size, f"unpacking {archive.name}"
             with (
                 wrap_file(file, size, description=task, transient=True, console=Console(stderr=True)) as shown,
-                tarfile.open(fileobj=shown, mode="r:gz") as tar,
+                gzip.open(shown) as unzipped,
+                tarfile.open(fileobj=unzipped, mode="r:") as tar,
             ):
-                tar.extractall(temporary, filter="data")
+                _extract(tar, unzipped, temporary)
             _check(Path(temporary, _FOLDER), archive)
             os.sync()  # one for all: an fsync for each of 100,000 files takes minutes
             os.chmod(os.path.join(temporary, _FOLDER), 0o755)
             os.rename(os.path.join(temporary, _FOLDER), folder)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{archive} is broken or cut short ({error}); remove it and run again") from error
     except OSError as error:
         if folder.is_dir():  # where files cannot be locked another process may have been faster
@@ -123,6 +126,22 @@ def _unpack(archive: Path, folder: Path) -> None:
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _extract(tar: tarfile.TarFile, unzipped: gzip.GzipFile, folder: str) -> None:
+    """Extract every member; tarfile itself takes a damaged header for the end, and leaves the checksum unread."""
+    try:
+        tar.extractall(folder, filter="data")
+    except (LookupError, ValueError, OverflowError, RecursionError) as error:  # a link to no member, a senseless date
+        raise tarfile.ReadError(str(error)) from error
+    unzipped.seek(tar.offset)
+    end = 0
+    while chunk := unzipped.read(_CHUNK):  # to the end, where gzip compares length and checksum
+        if chunk.strip(b"\0"):
+            raise tarfile.ReadError(f"a damaged header after {tar.offset + end:,} bytes")
+        end += len(chunk)
+    if end < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("no end mark")
 
 
 def _check(folder: Path, archive: Path | None = None) -> None:

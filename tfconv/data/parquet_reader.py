@@ -11,14 +11,15 @@ __all__ = ["parquet_records"]
 
 _BATCH_ROWS = 1024
 _UNREADABLE = object()
+_NO_DATE = object()
 
 
 def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | None = None) -> Iterator[Record]:
     """Stream the named columns of a Parquet file; the first row is row 1.
 
     Raises:
-        InputError: pyarrow is not installed, the file is no Parquet or damaged, a column is missing, or a row's bytes
-            are not UTF-8 and `skipped` is None.
+        InputError: pyarrow is not installed, the file is no Parquet or damaged, a column is missing or there twice, or
+            a row's bytes are not UTF-8, or its time none that Python has, and `skipped` is None.
     """
     try:
         import pyarrow
@@ -31,6 +32,8 @@ def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | 
             for column in columns:
                 if column not in names:
                     raise InputError(f"{path}: {missing_column(column, names)}")
+                if (times := names.count(column)) > 1:
+                    raise InputError(f"{path}: {times} columns are called {column!r}; rename all but one")
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
                 values = [_values(batch.column(column)) for column in columns]
@@ -39,6 +42,8 @@ def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | 
                     where = f"{path} row {number}"
                     if any(value is _UNREADABLE for value in row):
                         reject(where, "not UTF-8", "write strings as UTF-8", skipped)
+                    elif any(value is _NO_DATE for value in row):
+                        reject(where, "a date or time too far or too fine for Python", "write it as a string", skipped)
                     else:
                         yield Record(number, where, list(row))
     except (pyarrow.ArrowException, OSError) as error:
@@ -48,7 +53,7 @@ def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | 
 def _values(column: Any) -> list[Any]:
     try:
         values = column.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         values = [_value(item) for item in column]
     return [_decoded(value) if isinstance(value, bytes) else value for value in values]
 
@@ -58,6 +63,8 @@ def _value(item: Any) -> Any:
         return item.as_py()
     except UnicodeDecodeError:
         return _UNREADABLE
+    except (ValueError, OverflowError):
+        return _NO_DATE
 
 
 def _decoded(value: bytes) -> Any:

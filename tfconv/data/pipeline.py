@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfconv.data.preparation import check_whole
+
 __all__ = ["batches", "reshuffled"]
 
 # Batches among which texts are sorted by length: wide enough to fill buckets, narrow enough to stay random.
@@ -64,11 +66,11 @@ def batches(
         Batches (ids int32 (batch, width), labels), padded with 0 at the end.
 
     Raises:
-        ValueError: `batch_size` below 1, no text, or more labels than texts.
+        ValueError: `batch_size` or `pad_to` not in 1 to 2**31 - 1, no text, or more labels than texts.
     """
     n = int(ids.nrows())
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    check_whole("batch_size", batch_size)
+    check_whole("pad_to", pad_to, optional=True)
     if n != len(labels):
         raise ValueError(f"one label a text is needed, got {n} texts and {len(labels)} labels")
     if n == 0 or (drop_remainder and n < batch_size):

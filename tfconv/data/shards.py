@@ -1,19 +1,24 @@
 """Data sets larger than memory: encoded once into sharded files, then streamed with flat memory."""
 
 import json
+import os
 from collections.abc import Iterable
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfconv.data.pipeline import reshuffled
+from tfconv.data.preparation import check_whole
 from tfconv.data.text import TextPreprocess, token_chunks
 from tfconv.errors import InputError
 from tfconv.files import atomic_directory, write_json
 
 __all__ = ["read_shards", "write_shards"]
+
+_NAME = "{:05d}.tfrecord"
 
 
 def write_shards(
@@ -36,31 +41,40 @@ def write_shards(
         How many texts were written.
 
     Raises:
-        InputError: there is no text, a class is not in `preprocess.class_names`, or the folder is there already.
-        ValueError: `shard_size` below 1.
+        InputError: there is no text, a text is no string that UTF-8 can hold, a class is not in
+            `preprocess.class_names`, the folder is there already or cannot be made, or `shard_size` is below 1.
     """
-    if shard_size < 1:
-        raise ValueError(f"shard_size must be 1 or more, got {shard_size}")
+    check_whole("shard_size", shard_size)
     directory = Path(directory)
-    if directory.exists():
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        there = directory.exists()
+    except OSError as error:
+        in_the_way = isinstance(error, (FileExistsError, NotADirectoryError))
+        reason = "a file is in the way" if in_the_way else error.strerror
+        raise InputError(f"{directory} cannot be made ({reason}): choose another folder for the shards") from error
+    if there:
         raise InputError(f"{directory} is there already: delete it or choose another folder for the shards")
     numbers = {name: number for number, name in enumerate(preprocess.class_names)}
-    count = shards = 0
+    count, sizes = 0, list[int]()
     iterator = iter(rows)
     with atomic_directory(directory) as temporary:
         while first := list(islice(iterator, 1)):
-            with tf.io.TFRecordWriter(str(temporary / f"{shards:05d}.tfrecord")) as writer:
+            name = str(temporary / _NAME.format(len(sizes)))
+            with tf.io.TFRecordWriter(name) as writer:
                 part = chain(first, islice(iterator, shard_size - 1))
                 while some := list(islice(part, 512)):
+                    for row, text, _ in some:
+                        _check_text(text, row)
                     encoded = preprocess.encode(token_chunks((text for _, text, _ in some), preprocess.tokenizer))
                     for (row, _, label), ids in zip(some, encoded, strict=True):
                         labels = _numbered(label, numbers, row)
                         writer.write(_example(ids.numpy(), labels, preprocess))
                     count += len(some)
-            shards += 1
+            sizes.append(os.path.getsize(name))
         if not count:
             raise InputError("there is no text to write shards of")
-        index = {"texts": count, "shards": shards, "classes": len(numbers), "multi_label": preprocess.multi_label}
+        index = {"texts": count, "classes": len(numbers), "multi_label": preprocess.multi_label, "bytes": sizes}
         write_json(temporary / "index.json", index)
     return count
 
@@ -91,20 +105,16 @@ def read_shards(
         Batches (ids int32 (batch, width), labels), with `at_epoch` as in `tfconv.data.batches`.
 
     Raises:
-        InputError: the folder is none of `write_shards`, or a file of it is missing.
-        ValueError: `batch_size` below 1.
+        InputError: the folder is none of `write_shards`, a file of it is missing or cut short, or a number is not in 1
+            to 2**31 - 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    check_whole("batch_size", batch_size)
+    check_whole("shuffle_buffer", shuffle_buffer)
+    check_whole("pad_to", pad_to, optional=True)
     directory = Path(directory)
-    try:
-        index = json.loads((directory / "index.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        raise InputError(f"{directory} holds no index.json of shards: give a folder of write_shards") from None
+    index = _index(directory)
+    files = _files(directory, index["bytes"])
     window_size = -(-shuffle_buffer // batch_size) * batch_size  # whole batches, so that a bucket is not cut
-    files = [str(directory / f"{i:05d}.tfrecord") for i in range(index["shards"])]
-    if missing := [name for name in files if not Path(name).exists()]:
-        raise InputError(f"{missing[0]} is missing: the shards are not whole, write them again")
 
     def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = {
@@ -149,7 +159,48 @@ def read_shards(
     steps = index["texts"] // batch_size + int(not drop_remainder and index["texts"] % batch_size > 0)
     if seed is not None:
         return reshuffled(epoch_batches, steps)
-    return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)
+    ordered = epoch_batches(tf.constant(0, tf.int64))
+    return ordered.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _index(directory: Path) -> dict[str, Any]:
+    """What `write_shards` wrote into index.json, checked."""
+    try:
+        index = json.loads((directory / "index.json").read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{directory} holds no index.json of shards: give a folder of write_shards") from None
+    try:
+        check_whole("texts", index["texts"], bits=63)
+        check_whole("classes", index["classes"], 0)
+        for size in index["bytes"]:
+            check_whole("bytes", size, bits=63)
+        good = isinstance(index["bytes"], list) and len(index["bytes"]) and isinstance(index["multi_label"], bool)
+    except (InputError, LookupError, TypeError):
+        good = False
+    if not good:
+        raise InputError(f"{directory}/index.json is not as write_shards writes it: write the shards again")
+    return index
+
+
+def _files(directory: Path, sizes: list[int]) -> list[str]:
+    files = [str(directory / _NAME.format(number)) for number in range(len(sizes))]
+    for name, size in zip(files, sizes, strict=True):
+        try:
+            found = os.path.getsize(name)
+        except OSError:
+            raise InputError(f"{name} is missing: the shards are not whole, write them again") from None
+        if found != size:
+            raise InputError(f"{name} has {found:,} bytes where {size:,} were written: write the shards again")
+    return files
+
+
+def _check_text(text: Any, row: int) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"row {row}: the text is {text!r:.60} ({type(text).__name__}); give a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"row {row}: the text holds half a surrogate pair, which is no character; mend it") from None
 
 
 def _numbered(label: str | tuple[str, ...], numbers: dict[str, int], row: int) -> list[int]:

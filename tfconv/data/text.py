@@ -1,10 +1,8 @@
 """From raw text to integer ids: tokeniser, vocabulary, and the two together.
 
-Everything here is TensorFlow operations, so that the very graph that made the training batches goes into the exported
-model: there is no second implementation to drift from it.
+All is TensorFlow operations: the very graph that made the training batches goes into the exported model.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -14,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfconv.data.preparation import check_whole, read_settings, write_settings
 from tfconv.errors import InputError
-from tfconv.files import write_json
 
 __all__ = ["TextPreprocess", "TokenChunk", "Tokenizer", "Vocabulary", "build_vocabulary", "token_chunks"]
 
@@ -119,9 +117,8 @@ class Vocabulary(tf.Module):
     def __init__(self, tokens: Sequence[str]):
         super().__init__(name="vocabulary")
         self.tokens: tuple[str, ...] = (*_SPECIAL, *tokens)
-        if len(set(tokens)) != len(tokens):
-            twice = next(token for token, count in Counter(tokens).items() if count > 1)
-            raise ValueError(f"a vocabulary holds each token once, got {twice!r} twice")
+        if twice := [token for token, count in Counter(tokens).items() if count > 1]:
+            raise ValueError(f"a vocabulary holds each token once, got {twice[0]!r} twice")
         keys = tf.constant(list(tokens), tf.string, shape=(len(tokens),))
         ids = tf.range(len(_SPECIAL), len(self.tokens), dtype=tf.int32)
         self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), OUT_OF_VOCABULARY)
@@ -185,8 +182,7 @@ class TextPreprocess(tf.Module):
         multi_label: bool = False,
     ):
         super().__init__(name="text_preprocess")
-        if length is not None and length < 1:
-            raise ValueError(f"length must be 1 or more, got {length}")
+        check_whole("length", length, optional=True)
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary
         self.length = length
@@ -235,30 +231,20 @@ class TextPreprocess(tf.Module):
         return self.vocabulary.decode(ids, " " if self.tokenizer.level == "word" else "")
 
     def save(self, directory: str | Path) -> None:
-        """Write `text.json` and `vocabulary.json` (a list, so that a line feed can be a token) into `directory`."""
-        write_json(Path(directory) / "vocabulary.json", list(self.vocabulary.tokens[len(_SPECIAL) :]))
-        config = {
-            "tokenizer": self.tokenizer.config(),
-            "length": self.length,
-            "start": self.start,
-            "class_names": list(self.class_names),
-            "multi_label": self.multi_label,
-        }
-        write_json(Path(directory) / "text.json", config)
+        """Write `text.json` and `vocabulary.json` into `directory`."""
+        settings: dict[str, Any] = {"tokenizer": self.tokenizer.config(), "length": self.length, "start": self.start}
+        settings |= {"class_names": list(self.class_names), "multi_label": self.multi_label}
+        write_settings(directory, self.vocabulary.tokens, settings)
 
     @classmethod
     def load(cls, directory: str | Path) -> "TextPreprocess":
         """Read what `save` wrote.
 
         Raises:
-            InputError: a file is missing or broken.
+            InputError: a file is missing, cut short or broken.
         """
-        directory = Path(directory)
+        tokens, settings = read_settings(directory)
         try:
-            config = json.loads((directory / "text.json").read_text("utf-8"))
-            vocabulary = Vocabulary(json.loads((directory / "vocabulary.json").read_text("utf-8")))
-            return cls(Tokenizer(**config.pop("tokenizer")), vocabulary, config.pop("length"), **config)
-        except FileNotFoundError as error:
-            raise InputError(f"{error.filename} is missing: give a folder that a text run wrote") from None
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{directory} holds no readable text preprocessing: {error}") from None
+            return cls(Tokenizer(**settings.pop("tokenizer")), Vocabulary(tokens), **settings)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{directory} holds no readable text preprocessing: {error}; train again") from None

@@ -2,7 +2,7 @@
 
 import contextlib
 import gzip
-import math
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ __all__ = ["WordVectors", "read_vectors"]
 
 _SPECIAL = frozenset({"", "<start>", "<oov>"})
 _SCALE = 0.1
+_DIGITS = 12  # of a number in word2vec's first line
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +71,7 @@ def read_vectors(
     try:
         with _opened(path, width) as file:
             width, vectors = _read(path, file, ids, width)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}); check the path, or get the file anew") from error
     matrix = np.random.default_rng(seed).normal(0, _SCALE, (len(vocabulary), width)).astype(np.float32)
@@ -89,6 +90,9 @@ def _read(path: Path, file: IO[bytes], ids: dict[bytes, int], width: int | None)
             line = line.removeprefix(b"\xef\xbb\xbf")
             fields = line.split(b" ")
             if len(fields) == 2 and width != 1 and fields[0].isdigit() and fields[1].isdigit():
+                if max(map(len, fields)) > _DIGITS or not int(fields[1]):
+                    says = " ".join(f"{field.decode():.20}" for field in fields)
+                    raise InputError(f"{path} line 1: no counts of words and numbers ({says}); get the file anew")
                 promised, file_width = int(fields[0]), int(fields[1])
                 if width not in (None, file_width):
                     raise InputError(f"{path} line 1: {file_width} numbers a word where width={width}; give that width")
@@ -150,9 +154,11 @@ def _numbers(path: Path, number: int, fields: bytes) -> np.ndarray:
         values = [float(field) for field in fields.split(b" ")]
     except ValueError as error:
         raise InputError(f"{path} line {number}: {error}; mend the line or get the file anew") from error
-    if not all(map(math.isfinite, values)):
-        raise InputError(f"{path} line {number}: a number is not finite; mend the line or get the file anew")
-    return np.array(values, np.float32)
+    with np.errstate(over="ignore"):
+        vector = np.array(values, np.float32)
+    if not np.isfinite(vector).all():
+        raise InputError(f"{path} line {number}: a number is not finite in float32; mend the line or get the file anew")
+    return vector
 
 
 @contextlib.contextmanager
@@ -162,9 +168,13 @@ def _opened(path: Path, width: int | None) -> Iterator[IO[bytes]]:
         with gzip.open(path, "rb") as unzipped:
             yield unzipped  # type: ignore[misc]
     elif ending == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            with archive.open(_member(path, archive.namelist(), width)) as member:
-                yield member
+        with contextlib.ExitStack() as stack:
+            try:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                member = stack.enter_context(archive.open(_member(path, archive.namelist(), width)))
+            except RuntimeError as error:  # encrypted, or compressed by a method that Python does not know
+                raise InputError(f"{path} cannot be read ({error}); unpack it and give the file in it") from error
+            yield member
     else:
         with open(path, "rb") as file:
             yield file
