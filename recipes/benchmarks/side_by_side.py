@@ -83,7 +83,7 @@ class _System:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()  # closes the pipes
         self.errors.close()
 
 

@@ -8,6 +8,7 @@ padding out of account, and the others compute on it.
     python recipes/benchmarks/text_training.py --json text_training.json
 """
 
+import importlib.util
 import os
 import sys
 import tempfile
@@ -86,6 +87,8 @@ def compare(config: Config, row: str, network: str, steps: int, ids: np.ndarray,
             batches, ids=ids[texts].reshape(*shape, LENGTH), labels=labels[texts].reshape(shape).astype(np.float32)
         )
         for system, (name, threads, variables) in SYSTEMS[network].items():
+            if name == "torch" and importlib.util.find_spec("torch") is None:
+                continue
             commands[system] = [sys.executable, str(WORKER), name, network, str(batches), str(threads)]
             environment[system] = variables
         seconds = take_turns(commands, config.turns, environment)
@@ -107,6 +110,8 @@ def main(config: Config) -> dict[str, list[Row]]:
         f"medians of {config.turns} turns, 2 threads",
         "ratio: steps a second of tfconv fit, divided by the system's",
     ]
+    if importlib.util.find_spec("torch") is None:
+        notes.append("PyTorch is not installed: pip install 'tfconv[bench]'")
     report("Training", rows, config.json, notes)
     return {"rows": rows}
 
