@@ -1,6 +1,7 @@
 """The best single TextCNN on the IMDB reviews: raw texts to a served model on one page.
 
-Claim: not measured yet.
+Claim: test accuracy 89.90 ± 0.17 % after 3-4 epochs in 149 s of training (mean ± sd of seeds 0, 1, 2; 2 cores, Intel(R)
+Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1).
 
 Windows of 3, 4 and 5 tokens (Kim, 2014) over 30,000 words and marks, their maxima over time, one hidden layer. Against
 the published setting of this workflow (`tfconv.models.text_cnn_imdb`) it reads whole reviews, keeps punctuation and

@@ -1,6 +1,8 @@
 """The original IMDB workflow: four classifiers on the same 200 words of each review, side by side.
 
-Claim: not measured yet.
+Claim: test accuracy linear bag of words: 85.66 % after 4 epochs in 2 s; embedding bag of words: 86.22 % after 3 epochs
+in 4 s; CNN: 85.48 % after 4 epochs in 16 s; CNN, pretrained vectors: 86.48 % after 6 epochs in 24 s of training (seed
+0; 2 cores, Intel(R) Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1).
 
 Linear bag of words, embedding bag of words, CNN, and CNN with pretrained word vectors, as in "Classifying text with
 TensorFlow Estimators" (2018): vocabulary 5000, first 200 words, embedding 50. Writes a table, precision-recall curves
