@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfconv.data.preparation import check_whole
+from tfconv.data.limits import check_whole
 
 __all__ = ["batches", "reshuffled"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfconv.data.limits import check_whole
 from tfconv.data.pipeline import reshuffled
-from tfconv.data.preparation import check_whole
 from tfconv.data.text import TextPreprocess, token_chunks
 from tfconv.errors import InputError
 from tfconv.files import atomic_directory, write_json

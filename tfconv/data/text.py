@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfconv.data.preparation import check_whole, read_settings, write_settings
+from tfconv.data.limits import check_whole
+from tfconv.data.saved_text import read_settings, write_settings
 from tfconv.errors import InputError
 
 __all__ = ["TextPreprocess", "TokenChunk", "Tokenizer", "Vocabulary", "build_vocabulary", "token_chunks"]
@@ -20,7 +21,7 @@ __all__ = ["TextPreprocess", "TokenChunk", "Tokenizer", "Vocabulary", "build_voc
 PAD, START, OUT_OF_VOCABULARY = 0, 1, 2
 _SPECIAL = ("", "<start>", "<oov>")
 
-# "<br />", not the "<" of "a < b" nor the heart of "<3"; blanks and control characters of every script.
+# "<br />", not the "<" of "a < b" nor of "<3"; blanks and control characters of every script.
 _BLANK = r"</?[a-zA-Z][^<>]*>|[\pZ\pC]+"
 _NO_WORD = r"[^\pL\pM\pN']+"
 # Leftmost alternative first: an emoticon, a run of dots, a run of ! and ?, or any other single mark.
