@@ -25,6 +25,12 @@ def fresh_session():
 
 
 @pytest.fixture(scope="session")
+def two_replicas() -> tf.distribute.Strategy:
+    """One strategy for all tests: two in a process mix up their collective operations."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
 def data_directory() -> Path:
     """The folder with aclImdb, imdb.w2v.50d.txt and the CIFAR-10 files."""
     if not os.environ.get("TFCONV_DATA_DIR"):

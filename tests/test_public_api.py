@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def test_import_of_tfconv_imports_no_framework():
     assert not modules_after("import tfconv, tfconv.geometry") & {"tensorflow", "keras", "numpy", "torch"}
 
 
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: make .venv/bench")
 def test_layers_and_models_need_no_tensorflow():
     loaded = modules_after("import tfconv.layers, tfconv.models", {"KERAS_BACKEND": "torch"})
     assert "keras" in loaded and "tensorflow" not in loaded

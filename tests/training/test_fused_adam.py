@@ -74,10 +74,10 @@ def test_learning_rate_schedules_and_half_precision_weights():
     np.testing.assert_allclose(variable, np.full(3, 0.8), atol=2e-3)
 
 
-def test_two_replicas_equal_one():
+def test_two_replicas_equal_one(two_replicas):
     x, y = np.random.default_rng(0).integers(1, 9, (4, 6)), np.array([0, 1, 1, 0])
     results = []
-    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
         keras.utils.set_random_seed(0)
         with strategy.scope():
             model = keras.Sequential([keras.layers.Embedding(9, 4), keras.layers.Flatten(), keras.layers.Dense(1)])
