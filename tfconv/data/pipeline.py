@@ -77,6 +77,7 @@ def batches(
         raise ValueError(f"{n} texts do not fill one batch of {batch_size}")
     targets = tf.constant(labels)
     lengths = ids.row_lengths()
+    batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
     whole = n // batch_size
 
     def take(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
