@@ -47,17 +47,20 @@ def test_bag_of_words_dense_is_dense_on_counts(ids):
     )
 
 
-def test_bag_of_words_dense_has_the_gradient_of_dense_on_counts(monkeypatch):
+@pytest.mark.parametrize("units", [1, 3])
+def test_bag_of_words_dense_has_value_and_gradient_of_dense_on_counts(monkeypatch, units):
     ids = np.array([[1, 1, 5, 0], [0, 5, 7, 2]], "int32")
     counts = np.stack([np.bincount(row, minlength=8) for row in ids]).astype("float32")
     counts[:, 0] = 0
-    layer = BagOfWordsDense(8, 3, kernel_initializer="normal")
+    layer = BagOfWordsDense(8, units, kernel_initializer="normal")
     layer.build(ids.shape)
-    upstream = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+    upstream = np.random.default_rng(0).normal(size=(2, units)).astype("float32")
     for backend in ("tensorflow", "another"):
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(layer(ids) * upstream)
+            value = layer(ids)
+            loss = tf.reduce_sum(value * upstream)
+        np.testing.assert_allclose(value, counts @ layer.kernel.numpy(), rtol=1e-5, atol=1e-6)
         gradient = tf.convert_to_tensor(tape.gradient(loss, layer.kernel.value))
         np.testing.assert_allclose(gradient, counts.T @ upstream, rtol=1e-5, atol=1e-6)
 
