@@ -19,7 +19,11 @@ def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def total(table: tf.Tensor):  # noqa: ANN202
-        rows = tf.gather(table, ids) * tf.expand_dims(tf.cast(present, table.dtype), 2)
+        if table.shape[1] == 1:  # gather copies row by row, gather_nd number by number: half the time for one column
+            rows = tf.expand_dims(tf.gather_nd(tf.reshape(table, [-1]), tf.expand_dims(ids, 2)), 2)
+        else:
+            rows = tf.gather(table, ids)
+        rows *= tf.expand_dims(tf.cast(present, table.dtype), 2)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             vocabulary, units = table.shape
