@@ -107,7 +107,7 @@ def main(config: Config) -> dict[str, list[Row]]:
         rows += compare(config, "linear bag of words", "linear", config.linear_steps, ids, labels)
     notes = [
         f"{source}; {VOCABULARY} words, {config.batch_size} texts a step, Adam; "
-        f"medians of {config.turns} turns, 2 threads",
+        f"medians of {config.turns} turns, at most 2 threads",
         "ratio: steps a second of tfconv fit, divided by the system's",
     ]
     if importlib.util.find_spec("torch") is None:
