@@ -1,0 +1,123 @@
+"""The fused batch normalisation against Keras' own layer and against the formula in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfconv.layers import BatchNorm
+
+SHAPES = [(16, 5), (8, 7, 5), (6, 4, 3, 5)]
+
+
+def numbers(*shape, seed=3):
+    return (np.random.default_rng(seed).normal(size=shape) * 2 + 1).astype("float32")
+
+
+def pair(shape, **options):
+    """Our layer and Keras', with the same random weights."""
+    ours, stock = BatchNorm(**options), keras.layers.BatchNormalization(**{"momentum": 0.9, **options})
+    for layer in (ours, stock):
+        layer.build(shape)
+        rng = np.random.default_rng(0)
+        for weight in sorted(layer.weights, key=lambda weight: weight.name):
+            weight.assign(rng.uniform(0.3, 2.0, weight.shape))
+    return ours, stock
+
+
+def step(layer, x, *, training):
+    """Output, gradients of a loss by input and weights, and all weights afterwards."""
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=training)
+        loss = tf.reduce_sum(tf.sin(y) * numbers(*y.shape, seed=4) + y**3)
+    names = [weight.name for weight in layer.trainable_variables]
+    gradients = tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_variables)])
+    found = {"y": y, "dx": gradients[0], **dict(zip(names, gradients[1:], strict=True))}
+    return found | {f"new {weight.name}": weight.value for weight in layer.weights}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"epsilon": 0.1, "momentum": 0.5}])
+def test_equals_keras_in_outputs_gradients_and_statistics(shape, training, options):
+    ours, stock = pair(shape, **options)
+    got, expected = (step(layer, numbers(*shape), training=training) for layer in (ours, stock))
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = max(1.0, float(np.abs(value).max()))
+        np.testing.assert_allclose(np.asarray(got[name]) / scale, np.asarray(value) / scale, atol=1e-5, err_msg=name)
+
+
+def test_equals_the_formula():
+    x = numbers(9, 4, 3, 5).astype("float64")
+    ours, _ = pair(x.shape)
+    before = {weight.name: weight.numpy() for weight in ours.weights}
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = before["gamma"] * (x - mean) / np.sqrt(variance + 1e-3) + before["beta"]
+    np.testing.assert_allclose(ours(x.astype("float32"), training=True), expected, atol=2e-5)
+    np.testing.assert_allclose(ours.moving_mean, 0.9 * before["moving_mean"] + 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance, 0.9 * before["moving_variance"] + 0.1 * variance, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_frozen_layer_keeps_its_statistics(shape):
+    ours, _ = pair(shape)
+    ours.trainable = False
+    before = [weight.numpy() for weight in ours.weights]
+    x = numbers(*shape)
+    np.testing.assert_array_equal(ours(x, training=True), ours(x, training=False))
+    for weight, value in zip(ours.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def test_masked_steps_take_no_part():
+    x, mask = numbers(4, 6, 5), np.arange(6) < np.array([[6], [2], [4], [1]])
+    results = [layer(x, training=True, mask=tf.constant(mask)) for layer in pair(x.shape)]
+    np.testing.assert_allclose(results[0], results[1], atol=1e-6)
+    real = x[mask]
+    ours, _ = pair(x.shape)
+    ours(x, training=True, mask=tf.constant(mask))
+    expected = 0.9 * pair(x.shape)[0].moving_mean.numpy() + 0.1 * real.mean(0)
+    np.testing.assert_allclose(ours.moving_mean, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_keeps_its_statistics_in_float32(dtype):
+    x = numbers(64, 8, 8, 5) + 300.0  # its squares are beyond float16
+    layer = BatchNorm(dtype=dtype, momentum=0.0)
+    y = layer(x.astype("float32"), training=True)
+    assert y.dtype == layer.compute_dtype and np.all(np.isfinite(tf.cast(y, "float32")))
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+    rounded = tf.cast(tf.cast(x, layer.compute_dtype), "float64").numpy()
+    np.testing.assert_allclose(layer.moving_mean, rounded.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, rounded.var((0, 1, 2)), rtol=1e-2)
+
+
+def test_replicas_share_statistics_where_asked(two_replicas):
+    x = numbers(8, 3, 3, 5)
+
+    def updated(synchronized):
+        with two_replicas.scope():
+            layer = BatchNorm(synchronized=synchronized, momentum=0.0)
+            layer.build(x.shape)
+        values = two_replicas.experimental_distribute_values_from_function(
+            lambda context: tf.constant(x[4 * context.replica_id_in_sync_group :][:4])
+        )
+        outputs = two_replicas.run(tf.function(lambda part: layer(part, training=True)), (values,))
+        return np.concatenate([part.numpy() for part in two_replicas.experimental_local_results(outputs)])
+
+    whole = BatchNorm()
+    np.testing.assert_allclose(updated(True), whole(x, training=True), atol=1e-5)
+    apart = np.concatenate([BatchNorm()(x[:4], training=True), BatchNorm()(x[4:], training=True)])
+    np.testing.assert_allclose(updated(False), apart, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"momentum": 1.0}, "momentum must be from 0 to below 1"), ({"epsilon": 0.0}, "epsilon must be above 0")],
+)
+def test_arguments_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        BatchNorm(**options)
