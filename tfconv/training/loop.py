@@ -63,7 +63,8 @@ def fit(
             an execution one step, unless `steps_per_execution` says otherwise.
         strategy: default: the strategy in force (`tf.distribute.get_strategy()`).
         steps_per_execution: steps in one call of the graph; `"auto"`: as many as fill 0.1 to 0.4 seconds.
-        run_dir: folder for checkpoints, `history.csv`, TensorBoard logs and at the end `model.keras`.
+        run_dir: folder for checkpoints, `history.csv`, TensorBoard logs and at the end `model.keras`; a model trained
+            in mixed precision is kept in float32 (`in_float32`).
         preprocess: what made the inputs (`data.preprocess`): saved in the run, so that it can read raw texts.
         config: settings to keep in the run's `config.json`; a resumed run must have been started with the same.
         resume: go on from the run's newest checkpoint. With op determinism (`runtime.set_seed(seed,
