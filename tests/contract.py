@@ -4,14 +4,18 @@ An example names every argument of a constructor, none at its default.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfconv import layers, models
+sys.path.insert(0, str(Path(__file__).parent))
+import contract_images  # noqa: E402
+from contract_images import kernel  # noqa: E402
+
+from tfconv import layers, models  # noqa: E402
 
 VOCABULARY = 12
 
@@ -22,14 +26,8 @@ class Example:
 
     required: dict[str, Any]
     others: dict[str, Any]
-    shape: tuple[int, ...] = (9, 5)  # of one example; one number: token ids
-
-
-def kernel() -> dict[str, Any]:
-    return {
-        "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
-        "kernel_regularizer": keras.regularizers.L2(0.01),
-    }
+    shape: tuple[int, ...] = (9, 5)  # of one example; one number: token ids; its own where an argument says it
+    small: dict[str, Any] = field(default_factory=dict)  # in place of defaults that are too large to be saved here
 
 
 CONVOLUTION = {
@@ -45,6 +43,20 @@ CONVOLUTION = {
 TEXT_MODEL = {"classes": 3, "length": 6, "dtype": "float64", "name": "renamed"}
 EMBEDDED = {**TEXT_MODEL, "embedding_dim": 7, "embedding_trainable": False}
 LAYERS = {
+    "BatchNorm": Example(
+        {},
+        {
+            "momentum": 0.7,
+            "epsilon": 0.01,
+            "center": False,
+            "scale": False,
+            "beta_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
+            "gamma_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
+            "beta_regularizer": keras.regularizers.L1(0.02),
+            "gamma_regularizer": keras.regularizers.L2(0.03),
+            "synchronized": True,
+        },
+    ),
     "BagOfWordsDense": Example({"vocabulary_size": VOCABULARY, "units": 3}, kernel(), (9,)),
     "ConvMaxPooling1D": Example(
         {"filters": 6, "kernel_size": 3},
@@ -176,20 +188,22 @@ MODELS = {
 }
 EXAMPLES: dict[str, Example] = {
     **LAYERS,
+    **{name: Example(*example) for name, example in contract_images.LAYERS.items()},
+    **{name: Example({}, others, (32, 32, 3), small) for name, (others, small) in contract_images.MODELS.items()},
     **{name: Example({"vocabulary_size": VOCABULARY}, others, (9,)) for name, others in MODELS.items()},
 }
 CLASSES: dict[str, type[keras.layers.Layer]] = {
     name: item
     for package in (layers, models)
     for name in package.__all__
-    if isinstance(item := getattr(package, name), type)
+    if isinstance(item := getattr(package, name), type) and issubclass(item, keras.layers.Layer)
 }
 
 
-def inputs(name: str) -> np.ndarray:
-    """Return a batch for a layer or model: numbers, or token ids with padding and a row of nothing else."""
+def inputs(name: str, which: str) -> np.ndarray:
+    """Return a batch for a variant: numbers, or token ids with padding and a row of nothing else."""
     rng = np.random.default_rng(0)
-    shape = EXAMPLES[name].shape
+    shape = saved_variants(name)[which].get("input_shape", EXAMPLES[name].shape)
     if len(shape) > 1:
         return rng.normal(size=(8, *shape)).astype("float32")
     ids = rng.integers(1, VOCABULARY, (8, *shape)).astype("int32")
@@ -201,9 +215,9 @@ def saved_variants(name: str) -> dict[str, dict[str, Any]]:
     """Return the arguments under which a layer or model is saved: its defaults, none of them, half precision."""
     example = EXAMPLES[name]
     return {
-        "defaults": example.required,
+        "defaults": {**example.required, **example.small},
         "others": {**example.required, **example.others},
-        "mixed": {**example.required, "dtype": "mixed_float16"},
+        "mixed": {**example.required, **example.small, "dtype": "mixed_float16"},
     }
 
 
@@ -222,8 +236,7 @@ def as_model(name: str, arguments: dict[str, Any]) -> keras.Model:
 def answer(directory: Path) -> None:
     """Load every model of a directory and write what each makes of its input, as NAME.answer.npy."""
     for path in sorted(directory.glob("*.keras")):
-        name = path.name.split("-")[0]
-        output = keras.models.load_model(path)(inputs(name), training=False)
+        output = keras.models.load_model(path)(inputs(*path.stem.split("-")), training=False)
         np.save(directory / f"{path.stem}.{keras.backend.backend()}.npy", keras.ops.convert_to_numpy(output))
 
 

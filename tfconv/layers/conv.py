@@ -1,4 +1,4 @@
-"""Convolution, normalisation and activation as one layer, in one and two dimensions."""
+"""Convolution, normalisation and activation as one layer: what all dimensions share, and over a text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["ConvNormAct1D", "ConvNormAct2D"]
+from tfconv.layers.batch_norm import BatchNorm
+
+__all__ = ["ConvNormAct1D"]
 
 
-class _ConvNormAct(keras.layers.Layer):
+class ConvNormAct(keras.layers.Layer):
     """What the layers of one and two dimensions share: everything but the shapes and the mask."""
 
     _convolution: type[keras.layers.Layer]
@@ -21,7 +23,7 @@ class _ConvNormAct(keras.layers.Layer):
         kernel_size: int | tuple[int, ...],
         *,
         strides: int | tuple[int, ...] = 1,
-        padding: str = "same",
+        padding: Any = "same",
         dilation_rate: int | tuple[int, ...] = 1,
         groups: int = 1,
         normalization: str | None = "batch",
@@ -33,8 +35,7 @@ class _ConvNormAct(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if padding not in self._paddings:
-            raise ValueError(f"padding must be one of {self._paddings}. Received: padding={padding!r}")
+        self._check_padding(padding)
         if normalization not in ("batch", "layer", None):
             raise ValueError(f"normalization must be 'batch', 'layer' or None. Received: {normalization!r}")
         if sorted(order.split("-")) != ["act", "conv", "norm"]:
@@ -69,8 +70,7 @@ class _ConvNormAct(keras.layers.Layer):
         )
         self.norm: Any = None
         if normalization == "batch":
-            # Keras' own momentum, 0.99, still holds a tenth of the starting statistics after 230 steps.
-            self.norm = keras.layers.BatchNormalization(axis=-1, momentum=0.9, dtype=self.dtype_policy, name="norm")
+            self.norm = BatchNorm(dtype=self.dtype_policy, name="norm")
         elif normalization == "layer":
             self.norm = keras.layers.LayerNormalization(axis=-1, dtype=self.dtype_policy, name="norm")
 
@@ -95,6 +95,11 @@ class _ConvNormAct(keras.layers.Layer):
             elif self.normalization == "layer":
                 x = self.norm(x)
         return x
+
+    def _check_padding(self, padding: Any) -> None:
+        """Raise a ValueError for a padding that this layer does not have."""
+        if padding not in self._paddings:
+            raise ValueError(f"padding must be one of {self._paddings}. Received: padding={padding!r}")
 
     def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
         """Return the convolution and its mask."""
@@ -132,7 +137,7 @@ class _ConvNormAct(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
-class ConvNormAct1D(_ConvNormAct):
+class ConvNormAct1D(ConvNormAct):
     """Convolution over the steps of a text, normalisation and activation, in a settable order.
 
     With the default order: y = activation(norm(conv(x)))
@@ -140,7 +145,7 @@ class ConvNormAct1D(_ConvNormAct):
     Padded steps count as zero vectors in the convolution, whatever the layers before made of them, and take no part in
     the batch's mean and variance. The mask goes on, for every `strides`-th step. With "same" padding, window t is
     centred on step `strides` t, also where Keras' strided convolution shifts it by the length's remainder, so that
-    the result does not depend on the number of padded steps. Batch normalisation has momentum 0.9.
+    the result does not depend on the number of padded steps. Batch normalisation is `BatchNorm`, momentum 0.9.
 
     Args:
         filters: Channels of the output.
@@ -208,38 +213,3 @@ class ConvNormAct1D(_ConvNormAct):
         if self.padding == "valid" and last:
             mask = ops.logical_and(mask[:, :-last], mask[:, last:])
         return mask[:, :: self.conv.strides[0]]
-
-
-@keras.saving.register_keras_serializable(package="tfconv")
-class ConvNormAct2D(_ConvNormAct):
-    """Convolution over an image, normalisation and activation, in a settable order.
-
-    With the default order: y = activation(norm(conv(x))). Batch normalisation has momentum 0.9.
-
-    Args:
-        filters: Channels of the output.
-        kernel_size: Rows and columns of a window, one number or two.
-        strides: Pixels from one window to the next, one number or two; 1 where `dilation_rate` is above 1.
-        padding: "same" (Keras' own, which for strides above 1 depends on the size's remainder) or "valid".
-        dilation_rate: Pixels from one of a window's pixels to the next, one number or two.
-        groups: Groups that channels are split into.
-        normalization: "batch", "layer" (over the channels of each pixel) or None.
-        activation: A Keras activation; None is linear.
-        order: "conv", "norm" and "act", joined by "-": "norm-act-conv" is pre-activation (He et al. 2016).
-        use_bias: Whether the convolution has a bias; None: unless the normalisation follows it and has one.
-        kernel_initializer: Of the kernel, (rows, columns, channels / groups, filters).
-        kernel_regularizer: None or a Keras regularizer.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
-
-    Input shape: (batch, height, width, channels).
-    Output shape: (batch, new height, new width, filters), as `tfconv.geometry.output_size` gives them.
-
-    Raises:
-        ValueError: another padding, normalization or order; numbers below 1.
-
-    Reference: Ioffe and Szegedy, "Batch Normalization", 2015; He et al., "Identity Mappings in Deep Residual
-        Networks", 2016 (the order).
-    """
-
-    _convolution = keras.layers.Conv2D
-    _paddings = ("same", "valid")

@@ -1,11 +1,11 @@
-"""Two 1-D convolutions with a shortcut around them."""
+"""Convolutions with a shortcut around them: what all dimensions share, and two over a text."""
 
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from tfconv.layers.conv import ConvNormAct1D
+from tfconv.layers.conv import ConvNormAct, ConvNormAct1D
 
 __all__ = ["ResidualBlock1D"]
 
@@ -15,8 +15,137 @@ def anew(initializer: Any) -> Any:
     return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
+class ResidualBlock(keras.layers.Layer):
+    """What the blocks of one and two dimensions share: everything but which convolutions and which shortcut."""
+
+    _convolution: type[ConvNormAct]
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        strides: int = 1,
+        normalization: str | None = "batch",
+        activation: str | Callable | None = "relu",
+        order: str = "conv-norm-act",
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if order not in ("conv-norm-act", "norm-act-conv"):
+            raise ValueError(f"order must be 'conv-norm-act' or 'norm-act-conv'. Received: order={order!r}")
+        if normalization not in ("batch", "layer", None):
+            raise ValueError(f"normalization must be 'batch', 'layer' or None. Received: {normalization!r}")
+        if min(filters, kernel_size, strides) < 1:
+            raise ValueError(
+                f"filters, kernel_size and strides must be at least 1. Received: {filters}, {kernel_size}, {strides}"
+            )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.normalization = normalization
+        self.activation = keras.activations.get(activation)
+        self.order = order
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.first: Any = None
+        self.second: Any = None
+        self.projection: Any = None
+
+    def _part(self, name: str, filters: int, kernel_size: int, strides: int = 1, *, last: bool = False) -> Any:
+        """Return one of the block's convolutions; the activation after the `last` waits for the sum."""
+        post = self.order == "conv-norm-act"
+        return self._convolution(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=self._part_padding(kernel_size),
+            normalization=self.normalization,
+            activation=None if post and last else self.activation,
+            order=self.order,
+            kernel_initializer=anew(self.kernel_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def _part_padding(self, kernel_size: int) -> Any:
+        """Return the padding with which window t is centred on step `strides` t, as the shortcut's is."""
+        return "same"
+
+    def _make_branch(self) -> None:
+        """Make the convolutions that the shortcut goes around."""
+        self.first = self._part("first", self.filters, self.kernel_size, self.strides)
+        self.second = self._part("second", self.filters, self.kernel_size, last=True)
+
+    @property
+    def branch(self) -> list[Any]:
+        """The convolutions that the shortcut goes around, first to last; of a block that is built."""
+        return [self.first, self.second]
+
+    def _projects(self, input_shape: tuple[int | None, ...]) -> bool:
+        """Whether the shortcut has to be a convolution."""
+        return self.strides > 1 or input_shape[-1] != self.filters
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make and build the convolutions; the shortcut's only where shapes differ."""
+        self._make_branch()
+        shape = input_shape
+        for part in self.branch:
+            part.build(shape)
+            shape = part.compute_output_shape(shape)
+        if self._projects(input_shape):
+            self.projection = self._convolution(
+                self.filters,
+                1,
+                strides=self.strides,
+                normalization=self.normalization if self.order == "conv-norm-act" else None,
+                activation=None,
+                order=self.order,
+                kernel_initializer=anew(self.kernel_initializer),
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name="projection",
+            )
+            self.projection.build(input_shape)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return the block's output; `mask` is bool (batch, steps), False at padded steps of a text."""
+        x, x_mask = inputs, mask
+        for part in self.branch:
+            y = part(x, training=training, mask=x_mask)
+            x, x_mask = y, part.compute_mask(x, x_mask)
+        x = x + self._shortcut(inputs, training, mask)
+        return self.activation(x) if self.order == "conv-norm-act" else x
+
+    def _shortcut(self, inputs: Any, training: bool | None, mask: Any) -> Any:
+        """Return what is added to the convolutions' output."""
+        return inputs if self.projection is None else self.projection(inputs, training=training, mask=mask)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape, its sizes divided by `strides` and rounded up, with `filters` channels."""
+        batch, *sizes, _ = input_shape
+        return (batch, *(None if size is None else -(-size // self.strides) for size in sizes), self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "normalization": self.normalization,
+            "activation": keras.activations.serialize(self.activation),
+            "order": self.order,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
 @keras.saving.register_keras_serializable(package="tfconv")
-class ResidualBlock1D(keras.layers.Layer):
+class ResidualBlock1D(ResidualBlock):
     """Two `ConvNormAct1D` and a shortcut around both.
 
     With order "conv-norm-act": y = activation(norm(conv(activation(norm(conv(x))))) + shortcut(x))
@@ -46,85 +175,8 @@ class ResidualBlock1D(keras.layers.Layer):
         He et al., "Identity Mappings in Deep Residual Networks", 2016, figure 4 (pre-activation).
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int = 3,
-        *,
-        strides: int = 1,
-        normalization: str | None = "batch",
-        activation: str | Callable | None = "relu",
-        order: str = "conv-norm-act",
-        kernel_initializer: Any = "glorot_uniform",
-        kernel_regularizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if order not in ("conv-norm-act", "norm-act-conv"):
-            raise ValueError(f"order must be 'conv-norm-act' or 'norm-act-conv'. Received: order={order!r}")
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.normalization = normalization
-        self.activation = keras.activations.get(activation)
-        self.order = order
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        post = order == "conv-norm-act"
-        self.first = self._part("first", kernel_size, strides, normalization, self.activation)
-        self.second = self._part("second", kernel_size, 1, normalization, None if post else self.activation)
-        self.projection: Any = None
-
-    def _part(self, name: str, kernel_size: int, strides: int, normalization: str | None, activation: Any) -> Any:
-        """Return one of the block's convolutions."""
-        return ConvNormAct1D(
-            self.filters,
-            kernel_size,
-            strides=strides,
-            normalization=normalization,
-            activation=activation,
-            order=self.order,
-            kernel_initializer=anew(self.kernel_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build the convolutions; the shortcut's only where shapes differ."""
-        self.first.build(input_shape)
-        self.second.build(self.first.compute_output_shape(input_shape))
-        if self.strides > 1 or input_shape[-1] != self.filters:
-            normalization = self.normalization if self.order == "conv-norm-act" else None
-            self.projection = self._part("projection", 1, self.strides, normalization, None)
-            self.projection.build(input_shape)
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Return (batch, ceil(steps / strides), filters); `mask` is bool (batch, steps), False at padded steps."""
-        x = self.first(inputs, training=training, mask=mask)
-        x = self.second(x, training=training, mask=self.first.compute_mask(inputs, mask))
-        shortcut = inputs if self.projection is None else self.projection(inputs, training=training, mask=mask)
-        x = x + shortcut
-        return self.activation(x) if self.order == "conv-norm-act" else x
+    _convolution = ConvNormAct1D
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return which steps of the output are real, bool (batch, ceil(steps / strides))."""
-        return self.first.compute_mask(inputs, mask)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return (batch, ceil(steps / strides), filters)."""
-        return self.first.compute_output_shape(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "normalization": self.normalization,
-            "activation": keras.activations.serialize(self.activation),
-            "order": self.order,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
+        return None if mask is None else mask[:, :: self.strides]
