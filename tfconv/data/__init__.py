@@ -1,7 +1,7 @@
-"""tfconv.data: labelled texts from files, and what turns them into batches.
+"""tfconv.data: labelled texts and pictures from files, and what turns them into batches.
 
-Every source returns a `TextData`. Importing this package, or a source, imports no TensorFlow: a wrong column name is
-reported at once.
+Every source returns a `TextData` or an `ImageData`. Importing this package, or a source, imports no TensorFlow: a wrong
+column name is reported at once.
 """
 
 import importlib
@@ -10,6 +10,10 @@ from typing import Any
 # Public name -> the module that holds it.
 _NAMES = {
     "TABLE_ENDINGS": "tfconv.data.sources",
+    "ImageData": "tfconv.data.image_examples",
+    "ImageExamples": "tfconv.data.image_examples",
+    "ImagePreparation": "tfconv.data.image_preparation",
+    "ImagePreprocess": "tfconv.data.image",
     "Preparation": "tfconv.data.preparation",
     "TextData": "tfconv.data.examples",
     "TextExamples": "tfconv.data.examples",
@@ -17,9 +21,14 @@ _NAMES = {
     "Tokenizer": "tfconv.data.text",
     "Vocabulary": "tfconv.data.text",
     "WordVectors": "tfconv.data.vectors",
+    "augment": "tfconv.data.augment",
     "batches": "tfconv.data.pipeline",
     "build_vocabulary": "tfconv.data.text",
+    "cifar10": "tfconv.data.cifar10_pictures",
     "csv": "tfconv.data.tables",
+    "image_folder": "tfconv.data.image_folders",
+    "image_source": "tfconv.data.image_sources",
+    "image_table": "tfconv.data.image_tables",
     "imdb": "tfconv.data.imdb_reviews",
     "jsonl": "tfconv.data.tables",
     "parquet": "tfconv.data.tables",
@@ -27,6 +36,7 @@ _NAMES = {
     "read_vectors": "tfconv.data.vectors",
     "rows": "tfconv.data.row_readers",
     "synthetic_reviews": "tfconv.data.synthetic",
+    "synthetic_shapes": "tfconv.data.shapes",
     "text_folder": "tfconv.data.folders",
     "text_source": "tfconv.data.sources",
     "tfds": "tfconv.data.tensorflow_datasets",
@@ -36,6 +46,10 @@ _NAMES = {
 
 __all__ = [  # noqa: F822 (the names come from __getattr__)
     "TABLE_ENDINGS",
+    "ImageData",
+    "ImageExamples",
+    "ImagePreparation",
+    "ImagePreprocess",
     "Preparation",
     "TextData",
     "TextExamples",
@@ -43,9 +57,14 @@ __all__ = [  # noqa: F822 (the names come from __getattr__)
     "Tokenizer",
     "Vocabulary",
     "WordVectors",
+    "augment",
     "batches",
     "build_vocabulary",
+    "cifar10",
     "csv",
+    "image_folder",
+    "image_source",
+    "image_table",
     "imdb",
     "jsonl",
     "parquet",
@@ -53,6 +72,7 @@ __all__ = [  # noqa: F822 (the names come from __getattr__)
     "read_vectors",
     "rows",
     "synthetic_reviews",
+    "synthetic_shapes",
     "text_folder",
     "text_source",
     "tfds",
@@ -65,7 +85,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name's module when the name is first used."""
     if name not in _NAMES:
         raise AttributeError(f"module 'tfconv.data' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_NAMES[name]), name)
+    module = importlib.import_module(_NAMES[name])
+    value = module if name == "augment" else getattr(module, name)  # a family of functions keeps its own name
     globals()[name] = value
     return value
 

@@ -1,7 +1,8 @@
-"""From labelled rows to a `TextData`: checks over all rows, class names, splits."""
+"""From labelled rows to a data set of texts or of images: checks over all rows, class names, splits."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,16 +13,37 @@ from tfconv.data.row_readers import LabelledRow
 from tfconv.data.splits import check_fraction, stratified_split
 from tfconv.errors import InputError
 
-__all__ = ["assemble"]
+__all__ = ["Assembled", "assemble"]
 
 _KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
 
 
+class Assembled(NamedTuple):
+    """Rows that passed the checks over all rows, and what was decided about them.
+
+    `labels` are as in `TextExamples`; `parts` has the indices into `rows` of each split that has rows; `notes` are
+    lines on rows left out.
+    """
+
+    rows: list[LabelledRow]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    multi_label: bool
+    parts: dict[str, np.ndarray]
+    notes: tuple[str, ...]
+
+    def text_data(self, name: str) -> TextData:
+        """The rows' texts as a data set called `name`."""
+        every = TextExamples([row.text for row in self.rows], self.labels)
+        examples = {split: every.take(indices) for split, indices in self.parts.items()}
+        return TextData(name, self.class_names, self.multi_label, examples, self.notes)
+
+
 def assemble(
-    name: str,
     rows: Sequence[LabelledRow],
     *,
     where: str,
+    noun: str = "text",
     multi_label: bool = False,
     validation: float = 0.1,
     test: float = 0.0,
@@ -30,13 +52,13 @@ def assemble(
     skip: bool = False,
     one_kind: bool = True,
     class_names: tuple[str, ...] | None = None,
-) -> TextData:
+) -> Assembled:
     """Check rows together, give the classes their indices, and split.
 
     Args:
-        name: the name of the data set.
         rows: the rows; those whose `split` is None count as training rows.
         where: the file or folder, for messages.
+        noun: what messages call a row's text or image.
         multi_label: whether a text may have any number of labels.
         validation: the share of the training rows to hold out, where no row says that it is for validation.
         test: the share of the training rows to hold out before that, where no row says that it is for testing.
@@ -67,17 +89,17 @@ def assemble(
     _require_training_rows(kept, notes, where)
     classes = class_names or sorted_class_names(label for row in names for label in row)
     if len(classes) < (1 if multi_label else 2):
-        found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
+        found = f"the only class is {classes[0]!r}" if classes else f"no {noun} has a label"
         raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
-    every = TextExamples([row.text for row in kept], class_indices(names, classes, multi_label=multi_label))
+    labels = class_indices(names, classes, multi_label=multi_label)
     splits = np.array([row.split or "train" for row in kept])
     parts = {split: np.flatnonzero(splits == split) for split in ("train", "validation", "test")}
     for split, fraction, stream in (("test", test, 1), ("validation", validation, 0)):
         if not len(parts[split]):
-            kept_here, held = stratified_split(every.labels[parts["train"]], fraction, seed=[seed, stream])
+            kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[seed, stream])
             parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
-    examples = {split: every.take(indices) for split, indices in parts.items() if len(indices)}
-    return TextData(name, classes, multi_label, examples, tuple(notes))
+    filled = {split: part for split, part in parts.items() if len(part)}
+    return Assembled(kept, labels, classes, multi_label, filled, tuple(notes))
 
 
 def _require_training_rows(rows: list[LabelledRow], notes: list[str], where: str) -> None:

@@ -40,10 +40,10 @@ def parse_labels(value: Any, *, multi_label: bool = False, separator: str = "|")
     """
     if not multi_label:
         if isinstance(value, (list, tuple)):
-            raise BadLabel(f"the label is a list, {value!r:.60}", "give one label a text, or say multi_label=True")
+            raise BadLabel(f"the label is a list, {value!r:.60}", "give one label, or say multi_label=True")
         return (_scalar(value),)
     if not separator:
-        raise InputError("separator is empty; give what stands between the labels of a text, such as | (--separator)")
+        raise InputError("separator is empty; give what stands between the labels, such as | (--separator)")
     if isinstance(value, str):
         value = value.split(separator) if value.strip() else []
     elif not isinstance(value, (list, tuple)):

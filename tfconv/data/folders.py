@@ -10,7 +10,7 @@ from tfconv.data.records import reject
 from tfconv.data.row_readers import LabelledRow, split_name, text_problem
 from tfconv.errors import InputError
 
-__all__ = ["read_bytes", "text_files", "text_folder"]
+__all__ = ["class_folders", "read_bytes", "text_files", "text_folder"]
 
 
 def text_folder(
@@ -40,34 +40,45 @@ def text_folder(
             of a single text or one that is not in train, and `skip` is false.
     """
     directory = Path(directory)
-    if not directory.is_dir():
-        if directory.exists():
-            raise InputError(f"{directory} is a file, not a folder; read it with csv, jsonl or parquet")
-        raise InputError(f"{directory}: no such folder; check the path")
     notes: list[str] = []
     skipped = notes if skip else None
-    top = _folders(directory)
-    splits = {folder: split_name(folder.name) for folder in top}
     rows: list[LabelledRow] = []
-    if "train" in splits.values():
-        strangers = [folder.name for folder, split in splits.items() if split is None]
-        if strangers:
-            raise InputError(
-                f"{directory} has a train folder beside {strangers[0]!r}, which is no split; name the split folders "
-                "train, validation, test, or move the others away"
-            )
-        for folder, split in splits.items():
-            for class_folder in _folders(folder):
-                rows += _class_rows(class_folder, split, notes, skipped)
-    else:
-        for class_folder in top:
-            rows += _class_rows(class_folder, None, notes, skipped)
+    for folder, split in class_folders(directory, "csv, jsonl or parquet"):
+        rows += _class_rows(folder, split, notes, skipped)
     if not rows and not notes:
         raise InputError(f"{directory} has no folders of .txt files; put each class's texts in a folder named for it")
-    return assemble(
-        directory.resolve().name, rows, where=str(directory), validation=validation, test=test, seed=seed,
-        skipped=notes, skip=skip, one_kind=False,
+    done = assemble(
+        rows, where=str(directory), validation=validation, test=test, seed=seed, skipped=notes, skip=skip,
+        one_kind=False,
     )  # fmt: skip
+    return done.text_data(directory.resolve().name)
+
+
+def class_folders(directory: Path, readers: str) -> list[tuple[Path, str | None]]:
+    """The folders that are classes, each with its split; None where the data set is not split by folders.
+
+    Args:
+        directory: the folder of the class folders, or of the split folders.
+        readers: the functions that read a file, for the message where `directory` is one.
+
+    Raises:
+        InputError: no such folder, or folders beside `train` that are no splits.
+    """
+    if not directory.is_dir():
+        if directory.exists():
+            raise InputError(f"{directory} is a file, not a folder; read it with {readers}")
+        raise InputError(f"{directory}: no such folder; check the path")
+    top = _folders(directory)
+    splits = {folder: split_name(folder.name) for folder in top}
+    if "train" not in splits.values():
+        return [(folder, None) for folder in top]
+    strangers = [folder.name for folder, split in splits.items() if split is None]
+    if strangers:
+        raise InputError(
+            f"{directory} has a train folder beside {strangers[0]!r}, which is no split; name the split folders "
+            "train, validation, test, or move the others away"
+        )
+    return [(inner, split) for folder, split in splits.items() for inner in _folders(folder)]
 
 
 def text_files(folder: Path) -> tuple[list[str], list[str]]:

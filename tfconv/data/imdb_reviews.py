@@ -4,17 +4,13 @@
 called imdb so that `tfconv.data.imdb` is always the function.
 """
 
-import gzip
-import os
-import shutil
-import tarfile
-import tempfile
-import zlib
+import functools
 from pathlib import Path
 
 import numpy as np
 
-from tfconv.data.download import data_directory, download, lock
+from tfconv.data.archives import unpack
+from tfconv.data.download import data_directory, download
 from tfconv.data.examples import TextData, TextExamples
 from tfconv.data.folders import read_bytes, text_files
 from tfconv.data.splits import check_fraction, stratified_split
@@ -25,7 +21,6 @@ __all__ = ["imdb", "imdb_folder"]
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 MD5 = "7c2ac02c03563afcf9b574c7e45c153a"
 SIZE = 84_125_825
-_CHUNK = 1 << 20
 _FOLDER, _ARCHIVE = "aclImdb", "aclImdb_v1.tar.gz"
 _CLASSES = ("neg", "pos")
 _NEEDED = ("train/neg", "train/pos", "test/neg", "test/pos")
@@ -90,58 +85,8 @@ def imdb_folder(directory: str | Path | None = None) -> Path:
                 f"(1) run again with a connection to {URL}; (2) put {_ARCHIVE} from there into {directory}; "
                 f"(3) name the folder that holds {_FOLDER} as directory= or in TFCONV_DATA_DIR"
             ) from error
-    _unpack(archive, directory / _FOLDER)
+    unpack(archive, directory / _FOLDER, functools.partial(_check, archive=archive))
     return directory / _FOLDER
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack into a temporary folder beside, check it, rename it; a process that comes second waits."""
-    from rich.console import Console
-    from rich.progress import wrap_file
-
-    temporary: str | None = None
-    try:
-        with open(archive, "rb") as file:
-            lock(file)
-            if folder.is_dir():
-                return
-            temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
-            size, task = archive.stat().st_size, f"unpacking {archive.name}"
-            with (
-                wrap_file(file, size, description=task, transient=True, console=Console(stderr=True)) as shown,
-                gzip.open(shown) as unzipped,
-                tarfile.open(fileobj=unzipped, mode="r:") as tar,
-            ):
-                _extract(tar, unzipped, temporary)
-            _check(Path(temporary, _FOLDER), archive)
-            os.sync()  # one for all: an fsync for each of 100,000 files takes minutes
-            os.chmod(os.path.join(temporary, _FOLDER), 0o755)
-            os.rename(os.path.join(temporary, _FOLDER), folder)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{archive} is broken or cut short ({error}); remove it and run again") from error
-    except OSError as error:
-        if folder.is_dir():  # where files cannot be locked another process may have been faster
-            return
-        raise InputError(f"{archive} cannot be unpacked into {folder.parent} ({error.strerror}); move it") from error
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _extract(tar: tarfile.TarFile, unzipped: gzip.GzipFile, folder: str) -> None:
-    """Extract every member; tarfile itself takes a damaged header for the end, and leaves the checksum unread."""
-    try:
-        tar.extractall(folder, filter="data")
-    except (LookupError, ValueError, OverflowError, RecursionError) as error:  # a link to no member, a senseless date
-        raise tarfile.ReadError(str(error)) from error
-    unzipped.seek(tar.offset)
-    end = 0
-    while chunk := unzipped.read(_CHUNK):  # to the end, where gzip compares length and checksum
-        if chunk.strip(b"\0"):
-            raise tarfile.ReadError(f"a damaged header after {tar.offset + end:,} bytes")
-        end += len(chunk)
-    if end < tarfile.BLOCKSIZE:
-        raise tarfile.ReadError("no end mark")
 
 
 def _check(folder: Path, archive: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""From encoded texts to batches: shuffle by (seed, epoch), bucket by length, pad, prefetch.
+"""From examples to batches: shuffle by (seed, epoch), bucket by length, pad, prefetch.
 
 A training set is an ordinary `tf.data.Dataset` that gives a new order each time it is iterated. Its attribute
 `at_epoch` is the function behind it, from the epoch number to the data set of that epoch: `tfconv.training.fit` calls
@@ -6,13 +6,14 @@ it, so that a resumed run sees the very batches that an uninterrupted one would 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfconv.data.limits import check_whole
 
-__all__ = ["batches", "reshuffled"]
+__all__ = ["batches", "reshuffled", "row_batches"]
 
 # Batches among which texts are sorted by length: wide enough to fill buckets, narrow enough to stay random.
 _WINDOW = 100
@@ -39,6 +40,62 @@ def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
     dataset.at_epoch = at_epoch
     return dataset
+
+
+def row_batches(
+    n: int,
+    take: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any],
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    lengths: tf.Tensor | None = None,
+    drop_remainder: bool = False,
+    unit: str = "text",
+) -> tf.data.Dataset:
+    """Batches of n examples that are found by their number.
+
+    Args:
+        n: how many examples there are.
+        take: from the numbers of a batch, int64 (batch,), the epoch and the step in it, int64 scalars, to that batch.
+        batch_size: examples a batch.
+        seed: shuffle by (seed, epoch); `None`: keep the order, every time.
+        lengths: int64 (n,); put examples of like length into one batch, in random order still.
+        drop_remainder: leave out the last, smaller batch.
+        unit: what an example is, for the message.
+
+    Raises:
+        ValueError: `batch_size` not in 1 to 2**31 - 1, or too few examples for one batch.
+    """
+    check_whole("batch_size", batch_size)
+    if n == 0 or (drop_remainder and n < batch_size):
+        raise ValueError(f"{n} {unit}s do not fill one batch of {batch_size}")
+    batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
+    whole = n // batch_size
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.range(n, dtype=tf.int64)
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
+        if lengths is not None:
+            window = tf.range(n, dtype=tf.int64) // (batch_size * _WINDOW)
+            longest = tf.reduce_max(lengths) + 1
+            order = tf.gather(order, tf.argsort(window * longest + tf.gather(lengths, order), stable=True))
+        plan = tf.reshape(order[: whole * batch_size], [whole, batch_size])
+        if lengths is not None and seed is not None:
+            mixed = tf.stack([tf.cast(seed, tf.int64), -1 - epoch])
+            plan = tf.gather(plan, tf.random.experimental.stateless_shuffle(tf.range(whole), seed=mixed))
+        steps = tf.range(whole, dtype=tf.int64)
+        dataset = tf.data.Dataset.from_tensor_slices((plan, steps))
+        dataset = dataset.map(lambda rows, step: take(rows, epoch, step), num_parallel_calls=tf.data.AUTOTUNE)
+        if not drop_remainder and n % batch_size:
+            rest = tf.data.Dataset.from_tensors((order[whole * batch_size :], tf.constant(whole, tf.int64)))
+            dataset = dataset.concatenate(rest.map(lambda rows, step: take(rows, epoch, step)))
+        return dataset
+
+    steps = whole + int(not drop_remainder and n % batch_size > 0)
+    if seed is not None:
+        return reshuffled(epoch_batches, steps)
+    return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)
 
 
 def batches(
@@ -68,39 +125,14 @@ def batches(
     Raises:
         ValueError: `batch_size` or `pad_to` not in 1 to 2**31 - 1, no text, or more labels than texts.
     """
-    n = int(ids.nrows())
-    check_whole("batch_size", batch_size)
     check_whole("pad_to", pad_to, optional=True)
+    n = int(ids.nrows())
     if n != len(labels):
         raise ValueError(f"one label a text is needed, got {n} texts and {len(labels)} labels")
-    if n == 0 or (drop_remainder and n < batch_size):
-        raise ValueError(f"{n} texts do not fill one batch of {batch_size}")
     targets = tf.constant(labels)
-    lengths = ids.row_lengths()
-    batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
-    whole = n // batch_size
 
-    def take(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def take(rows: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(ids, rows).to_tensor(0, shape=(None, pad_to)), tf.gather(targets, rows)
 
-    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(n, dtype=tf.int64)
-        if seed is not None:
-            order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
-        if bucket:
-            window = tf.range(n, dtype=tf.int64) // (batch_size * _WINDOW)
-            longest = tf.reduce_max(lengths) + 1
-            order = tf.gather(order, tf.argsort(window * longest + tf.gather(lengths, order), stable=True))
-        plan = tf.reshape(order[: whole * batch_size], [whole, batch_size])
-        if bucket and seed is not None:
-            mixed = tf.stack([tf.cast(seed, tf.int64), -1 - epoch])
-            plan = tf.gather(plan, tf.random.experimental.stateless_shuffle(tf.range(whole), seed=mixed))
-        dataset = tf.data.Dataset.from_tensor_slices(plan).map(take, num_parallel_calls=tf.data.AUTOTUNE)
-        if not drop_remainder and n % batch_size:
-            dataset = dataset.concatenate(tf.data.Dataset.from_tensors(order[whole * batch_size :]).map(take))
-        return dataset
-
-    steps = whole + int(not drop_remainder and n % batch_size > 0)
-    if seed is not None:
-        return reshuffled(epoch_batches, steps)
-    return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)
+    lengths = ids.row_lengths() if bucket else None
+    return row_batches(n, take, batch_size=batch_size, seed=seed, lengths=lengths, drop_remainder=drop_remainder)

@@ -1,4 +1,4 @@
-"""What the three readers share: a record, decoded lines, and the two ways to meet a bad row."""
+"""What the readers share: a record, decoded lines, and the two ways to meet a bad row or picture."""
 
 import contextlib
 import difflib
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from tfconv.errors import InputError
 
-__all__ = ["DecodedLines", "Record", "missing_column", "open_bytes", "reject"]
+__all__ = ["BadExample", "DecodedLines", "Record", "missing_column", "open_bytes", "pictures_named", "reject"]
 
 
 class Record(NamedTuple):
@@ -19,14 +19,38 @@ class Record(NamedTuple):
     values: list[Any]
 
 
+class BadExample(InputError):
+    """A bad row, file or picture that could be left out; the parts of its message, for a reader with its own words."""
+
+    def __init__(
+        self, where: str, problem: str, remedy: str, *, leave_out: str = "such rows out with skip=True (--skip)"
+    ) -> None:
+        super().__init__(f"{where}: {problem}; {remedy}, or leave {leave_out}")
+        self.where, self.problem, self.remedy = where, problem, remedy
+
+
+@contextlib.contextmanager
+def pictures_named() -> Iterator[None]:
+    """Where a row is a picture, an error names the option of the image sources that leaves it out.
+
+    Raises:
+        BadExample: in place of one about rows.
+    """
+    try:
+        yield
+    except BadExample as error:
+        leave_out = "such pictures out with skip_broken=True (--skip-broken)"
+        raise BadExample(error.where, error.problem, error.remedy, leave_out=leave_out) from error
+
+
 def reject(where: str, problem: str, remedy: str, skipped: list[str] | None) -> None:
     """Note a bad row in `skipped`, or, where that is None, raise the error that names it.
 
     Raises:
-        InputError: `skipped` is None.
+        BadExample: `skipped` is None.
     """
     if skipped is None:
-        raise InputError(f"{where}: {problem}; {remedy}, or leave such rows out with skip=True (--skip)")
+        raise BadExample(where, problem, remedy)
     skipped.append(f"{where}: {problem}")
 
 

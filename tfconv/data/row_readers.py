@@ -73,8 +73,11 @@ def labelled_rows(
     delimiter: str | None = None,
     form: str | None = None,
     skipped: list[str] | None = None,
+    noun: str = "text",
 ) -> Iterator[LabelledRow]:
     """Stream the checked rows of a file, as `rows` does, with the labels as they stand and a `split` column.
+
+    Args: as `rows`; `noun` is what messages call the value of column `text`.
 
     Raises:
         InputError: as `rows`; also a `split` value that is none of train, validation, test.
@@ -90,7 +93,7 @@ def labelled_rows(
     else:
         found = parquet_records(path, columns, skipped=skipped)
     for record in found:
-        problem = text_problem(record.values[0])
+        problem = text_problem(record.values[0], noun)
         if problem:
             reject(record.where, problem, "mend it", skipped)
             continue
@@ -116,21 +119,21 @@ def split_name(value: Any) -> str | None:
     return names.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def text_problem(value: Any) -> str | None:
+def text_problem(value: Any, noun: str = "text") -> str | None:
     """What is wrong with a text, or None: it must be a string with something in it that UTF-8 can hold."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "no text (null)"
+        return f"no {noun} (null)"
     if not isinstance(value, str):
-        return f"the text is {value!r:.60} ({type(value).__name__}) where a string is needed"
+        return f"the {noun} is {value!r:.60} ({type(value).__name__}) where a string is needed"
     if not value.strip():
-        return "empty text"
+        return f"empty {noun}"
     if "\0" in value:
-        return "the text holds a NUL byte"
+        return f"the {noun} holds a NUL byte"
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            return "the text holds half a surrogate pair, which is no character"
+            return f"the {noun} holds half a surrogate pair, which is no character"
     return None
 
 

@@ -1,18 +1,17 @@
 """The two files that keep a text preprocessing: `text.json` and `vocabulary.json`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfconv.data.limits import check_whole
+from tfconv.data.saved_settings import are_strings, read_json, unreadable
 from tfconv.errors import InputError
 from tfconv.files import write_json
 
 __all__ = ["read_settings", "write_settings"]
 
 _SPECIAL = 3  # padding, start, unknown: the first ids of every vocabulary
-_ANEW = "copy the folder anew, or train again"
 
 
 def write_settings(directory: str | Path, tokens: Sequence[str], settings: dict[str, Any]) -> None:
@@ -33,17 +32,10 @@ def read_settings(directory: str | Path) -> tuple[list[str], dict[str, Any]]:
     Raises:
         InputError: a file is missing, cut short or not as it was written.
     """
-    directory = Path(directory)
-    try:
-        settings = json.loads((directory / "text.json").read_text("utf-8"))
-        tokens = json.loads((directory / "vocabulary.json").read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{error.filename} is missing: give a folder that a text run wrote") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{directory} holds no readable text preprocessing: {error}; {_ANEW}") from None
+    settings, tokens = read_json(directory, ("text.json", "vocabulary.json"), "text")
     problem = _problem(settings, tokens)
     if problem:
-        raise InputError(f"{directory} holds no readable text preprocessing: {problem}; {_ANEW}")
+        raise unreadable(directory, "text", problem)
     settings.pop("vocabulary_size", None)
     return tokens, settings
 
@@ -59,15 +51,11 @@ def _problem(settings: Any, tokens: Any) -> str | None:
     flags += [settings.get(name, False) for name in ("start", "multi_label")]
     if not all(isinstance(flag, bool) for flag in flags):
         return "text.json: punctuation, lowercase, start and multi_label must be true or false"
-    if not _are_strings(settings.get("class_names", [])):
+    if not are_strings(settings.get("class_names", [])):
         return "text.json: class_names is no list of strings"
-    if not _are_strings(tokens) or not tokens:
+    if not are_strings(tokens) or not tokens:
         return "vocabulary.json is no list of strings, or an empty one"
     size = settings.get("vocabulary_size", len(tokens) + _SPECIAL)
     if size != len(tokens) + _SPECIAL:
         return f"vocabulary.json has {len(tokens)} tokens and text.json says {size} with the {_SPECIAL} special ones"
     return None
-
-
-def _are_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -7,7 +7,7 @@ from typing import Any
 from tfconv.data.examples import TextData
 from tfconv.errors import InputError
 
-__all__ = ["TABLE_ENDINGS", "text_source"]
+__all__ = ["TABLE_ENDINGS", "fraction", "number_or_name", "refuse", "text_source"]
 
 # A file's ending, and the function of tfconv.data that reads it.
 TABLE_ENDINGS = {
@@ -56,33 +56,34 @@ def text_source(
     from tfconv import data as sources
 
     name, path = str(data), Path(data)
-    if isinstance(test, str):
-        with contextlib.suppress(ValueError):  # else a file name
-            test = float(test)
+    test = number_or_name(test)
     table = TABLE_ENDINGS.get(path.suffix.lower())
     columns = {"text": text, "label": label, "split": split, "test": test}
     if table is not None:
         given = {key: value for key, value in columns.items() if value is not None}
         more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
         if delimiter is not None:
-            _refuse(name, delimiter=delimiter if table != "csv" else None)
+            refuse(name, delimiter=delimiter if table != "csv" else None)
             more["delimiter"] = delimiter
         return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
     if name.startswith("tfds:"):
-        _refuse(name, split=split, multi_label=multi_label or None, delimiter=delimiter)
-        held: dict[str, Any] = {} if test is None else {"test": _fraction(test, name)}
-        return sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
-    _refuse(name, text=text, label=label, split=split, multi_label=multi_label or None, delimiter=delimiter)
+        refuse(name, split=split, multi_label=multi_label or None, delimiter=delimiter)
+        held: dict[str, Any] = {} if test is None else {"test": fraction(test, name)}
+        found = sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
+        if not isinstance(found, TextData):
+            raise InputError(f"{name} is read as pictures, not texts; name the feature of its texts with --text")
+        return found
+    refuse(name, text=text, label=label, split=split, multi_label=multi_label or None, delimiter=delimiter)
     if name == "imdb" or (path / "aclImdb").is_dir() or (path / "train" / "unsup").is_dir():
-        _refuse(name, test=test)
+        refuse(name, test=test)
         return sources.imdb(None if name == "imdb" else path, validation=validation, seed=seed)
     if name == "synthetic":
         return sources.synthetic_reviews(
-            seed=seed, validation=validation, test=_fraction(0.2 if test is None else test, name)
+            seed=seed, validation=validation, test=fraction(0.2 if test is None else test, name)
         )
     if path.is_dir():
         return sources.text_folder(
-            path, validation=validation, test=_fraction(0.0 if test is None else test, name), seed=seed, skip=skip
+            path, validation=validation, test=fraction(0.0 if test is None else test, name), seed=seed, skip=skip
         )
     kinds = ", ".join(TABLE_ENDINGS)
     if path.exists():
@@ -90,13 +91,31 @@ def text_source(
     raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")
 
 
-def _fraction(test: str | float, name: str) -> float:
+def number_or_name(test: str | float | None) -> str | float | None:
+    """What a command line gives as a string: a fraction where it is a number, otherwise the name of a file."""
     if isinstance(test, str):
-        raise InputError(f"test={test!r} does not go with {name}: give the fraction of its texts to test on")
+        with contextlib.suppress(ValueError):
+            return float(test)
     return test
 
 
-def _refuse(name: str, **options: Any) -> None:
+def fraction(test: str | float, name: str) -> float:
+    """`test` as a fraction.
+
+    Raises:
+        InputError: it names a file.
+    """
+    if isinstance(test, str):
+        raise InputError(f"test={test!r} does not go with {name}: give the fraction of its examples to test on")
+    return test
+
+
+def refuse(name: str, why: str = "it is for files with columns", **options: Any) -> None:
+    """Refuse the options that were given and do not go with a source.
+
+    Raises:
+        InputError: naming the option and the source.
+    """
     for option, value in options.items():
         if value is not None:
-            raise InputError(f"--{option.replace('_', '-')} does not go with {name}: it is for files with columns")
+            raise InputError(f"--{option.replace('_', '-')} does not go with {name}: {why}")

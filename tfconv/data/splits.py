@@ -6,7 +6,7 @@ import numpy as np
 
 from tfconv.errors import InputError
 
-__all__ = ["check_fraction", "stratified_split"]
+__all__ = ["check_fraction", "stratified_parts", "stratified_split"]
 
 
 def check_fraction(name: str, fraction: float) -> None:
@@ -53,6 +53,32 @@ def stratified_split(
     wanted = max(1, round(fraction * count))
     held = _held_of_many(labels, fraction, wanted, rng) if labels.ndim == 2 else _held(labels, fraction, wanted, rng)
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def stratified_parts(labels: np.ndarray, *, validation: float, test: float, seed: int) -> dict[str, np.ndarray]:
+    """Cut all examples into parts for training, validation and testing.
+
+    Args:
+        labels: as in `stratified_split`.
+        validation: the share of all examples for validation.
+        test: the share of all examples for testing.
+        seed: the same seed and labels give the same parts.
+
+    Returns:
+        Ascending indices of "train", "validation" and "test", without those that get none.
+
+    Raises:
+        InputError: a share is not in [0, 1), or both together leave less than a tenth to train on.
+    """
+    check_fraction("validation", validation)
+    check_fraction("test", test)
+    if validation + test > 0.9:
+        raise InputError(f"validation + test must leave a tenth to train on; got {validation} + {test}")
+    rest, held = stratified_split(labels, test, seed=[seed, 1])
+    # Of the rest, the share that makes `validation` of all.
+    kept, checked = stratified_split(labels[rest], validation / (1 - test), seed=[seed, 0])
+    parts = {"train": rest[kept], "validation": rest[checked], "test": held}
+    return {split: indices for split, indices in parts.items() if len(indices)}
 
 
 def _held(labels: np.ndarray, fraction: float, wanted: int, rng: np.random.Generator) -> np.ndarray:

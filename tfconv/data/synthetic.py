@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from tfconv.data.examples import TextData, TextExamples
-from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.data.splits import stratified_parts
 from tfconv.errors import InputError
 
 __all__ = ["synthetic_reviews"]
@@ -68,19 +68,12 @@ def synthetic_reviews(n: int = 4000, seed: int = 0, *, validation: float = 0.1, 
     """
     if n < 10:
         raise InputError(f"n must be at least 10 reviews; got {n}")
-    check_fraction("validation", validation)
-    check_fraction("test", test)
-    if validation + test > 0.9:
-        raise InputError(f"validation + test must leave a tenth to train on; got {validation} + {test}")
     rng = random.Random(f"tfconv synthetic reviews {seed}")
     labels = [index % 2 for index in range(n)]
     rng.shuffle(labels)
+    parts = stratified_parts(np.array(labels, np.int32), validation=validation, test=test, seed=seed)
     every = TextExamples([_review(rng, bool(label)) for label in labels], np.array(labels, np.int32))
-    rest, held = stratified_split(every.labels, test, seed=[seed, 1])
-    # Of the rest, the share that makes `validation` of all.
-    kept, checked = stratified_split(every.labels[rest], validation / (1 - test), seed=[seed, 0])
-    parts = {"train": rest[kept], "validation": rest[checked], "test": held}
-    examples = {split: every.take(indices) for split, indices in parts.items() if len(indices)}
+    examples = {split: every.take(indices) for split, indices in parts.items()}
     return TextData("synthetic_reviews", ("neg", "pos"), False, examples)
 
 

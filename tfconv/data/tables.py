@@ -1,6 +1,7 @@
 """Labelled texts from CSV, JSON Lines and Parquet files."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tfconv.data.assembly import assemble
@@ -8,7 +9,7 @@ from tfconv.data.examples import TextData
 from tfconv.data.row_readers import LabelledRow, labelled_rows
 from tfconv.errors import InputError
 
-__all__ = ["csv", "jsonl", "parquet", "table"]
+__all__ = ["csv", "jsonl", "parquet", "table", "table_rows"]
 
 
 def csv(
@@ -131,6 +132,43 @@ def table(
         InputError: as `csv`.
     """
     skipped: list[str] | None = [] if skip else None
+    rows, held_out = table_rows(
+        path, form=form, text=text, label=label, split=split, test=test, multi_label=multi_label, separator=separator,
+        delimiter=delimiter, skipped=skipped,
+    )  # fmt: skip
+    done = assemble(
+        rows, where=str(path), multi_label=multi_label, validation=validation, test=held_out, seed=seed,
+        skipped=skipped or (), skip=skip,
+    )  # fmt: skip
+    return done.text_data(Path(path).stem)
+
+
+def table_rows(
+    path: str | Path,
+    *,
+    text: str,
+    label: str,
+    split: str | None,
+    test: str | Path | float | None,
+    multi_label: bool,
+    separator: str,
+    delimiter: str | None,
+    skipped: list[str] | None,
+    form: str | None = None,
+    noun: str = "text",
+    checked: Callable[[Path, list[LabelledRow]], list[LabelledRow]] | None = None,
+) -> tuple[list[LabelledRow], float]:
+    """The rows of a table, and of the file to test on where `test` names one.
+
+    Args: as `table`; `noun` is what messages call the value of column `text`; `checked` sees the rows of each file
+    with its path, and returns those to use.
+
+    Returns:
+        The rows, and the share of them to hold out for testing.
+
+    Raises:
+        InputError: as `csv`.
+    """
 
     def read(file: str | Path, split_column: str | None) -> list[LabelledRow]:
         before = len(skipped or ())
@@ -145,11 +183,12 @@ def table(
                 delimiter=delimiter,
                 form=form,
                 skipped=skipped,
+                noun=noun,
             )
         )
         if not found and len(skipped or ()) == before:
             raise InputError(f"{file}: no rows, only a header or blank lines; give a file with rows")
-        return found
+        return checked(Path(file), found) if checked else found
 
     rows = read(path, split)
     held_out = 0.0
@@ -161,7 +200,4 @@ def table(
         rows += [row._replace(split="test") for row in read(test, None)]
     elif test is not None:
         held_out = test
-    return assemble(
-        Path(path).stem, rows, where=str(path), multi_label=multi_label, validation=validation, test=held_out,
-        seed=seed, skipped=skipped or (), skip=skip,
-    )  # fmt: skip
+    return rows, held_out

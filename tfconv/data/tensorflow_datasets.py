@@ -1,16 +1,19 @@
-"""Labelled texts from TensorFlow Datasets (needs the extra `tfds`)."""
+"""Labelled texts and pictures from TensorFlow Datasets (needs the extra `tfds`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tfconv.data.assembly import assemble
 from tfconv.data.class_labels import BadLabel, Label, parse_labels
 from tfconv.data.examples import TextData, TextExamples
+from tfconv.data.image_examples import ImageData
+from tfconv.data.picture_files import check_decoding, image_data
 from tfconv.data.records import missing_column, reject
 from tfconv.data.row_readers import LabelledRow, split_name, text_problem
+from tfconv.data.tensorflow_datasets_pictures import image_features, tfds_pictures
 from tfconv.errors import InputError
 
 __all__ = ["tfds"]
@@ -20,6 +23,7 @@ def tfds(
     name: str,
     *,
     text: str | None = None,
+    image: str | None = None,
     label: str | None = None,
     data_dir: str | Path | None = None,
     validation: float = 0.1,
@@ -27,12 +31,17 @@ def tfds(
     seed: int = 0,
     unlabelled: bool = False,
     skip: bool = False,
-) -> TextData:
-    """Read a data set of TensorFlow Datasets, such as `"imdb_reviews"` or `"ag_news_subset"`.
+    size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "stretch"] = "crop",
+    channels: int = 3,
+) -> TextData | ImageData:
+    """Read a data set of TensorFlow Datasets, such as `"imdb_reviews"`, `"ag_news_subset"` or `"oxford_flowers102"`.
 
     Args:
         name: its name, with configuration and version where wanted (`"glue/sst2:2.0.0"`).
         text: the feature of the texts; by default that of the supervised pair, or the only text.
+        image: the feature of the pictures; by default that of the supervised pair, or the only one where there is no
+            text.
         label: the feature of the labels: a class label, a number or a string, or a sequence of these for any number of
             labels a text; by default that of the supervised pair, or the only class label, or the one called "label".
         data_dir: where the prepared data lie or shall lie; by default tfds's own choice.
@@ -40,27 +49,30 @@ def tfds(
         test: the fraction to hold out for testing, unless there is a test split.
         seed: decides which examples are held out.
         unlabelled: read the split "unsupervised" too, as "unlabelled".
-        skip: leave bad examples out, one line each in `TextData.skipped`, in place of an error.
+        skip: leave bad examples out, one line each in `skipped` of the result, in place of an error.
+        size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
+        fit: for pictures of another shape.
+        channels: 3, or 1 for grey.
 
     Returns:
         The classes as tfds has them, with its indices. Splits of other names are not read, and are noted in `skipped`.
+        Pictures are decoded once and kept, as `image_folder` does it.
 
     Raises:
         InputError: tensorflow-datasets is not installed, no such data set, no or several features to choose from, or a
             bad example (as `tfconv.data.csv` says) and `skip` is false.
     """
+    decoding = check_decoding(size, fit, channels)
     builder, features = _prepared(name, data_dir)
-    from tensorflow_datasets.core.features import ClassLabel, Text
+    from tensorflow_datasets.core.features import ClassLabel
 
     pair = builder.info.supervised_keys or (None, None)
-    strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]
-    prose = [key for key in strings if isinstance(features[key], Text) and key != label]
-    text = text or _choice(name, "text", prose or [key for key in strings if key != label], pair[0])
-    if text not in strings:
-        raise InputError(f"tfds {name}: {missing_column(text, strings, 'string feature')}")
+    text, image = _contents(name, features, text, image, label, pair[0])
+    if image and unlabelled:
+        raise InputError(f"tfds {name} is read as pictures of feature {image!r}; say unlabelled=False")
     inner = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
     class_features = [key for key, feature in inner.items() if isinstance(feature, ClassLabel)]
-    others = [key for key in features if key != text]
+    others = [key for key in features if key != (image or text)]
     label = label or (pair[1] if pair[1] in others else _choice(name, "label", class_features or others, "label"))
     if label not in others:
         raise InputError(f"tfds {name}: {missing_column(label, others, 'feature')}")
@@ -69,20 +81,25 @@ def tfds(
 
     notes: list[str] = []
     rows: list[LabelledRow] = []
+    read: dict[str, int] = {}
     free_texts: list[str] = []
     for split, info in builder.info.splits.items():
         part = split_name(split)
         if part:
             found = _examples(builder, split, text, label)
-            rows += _rows(name, split, part, found, names, multi_label, notes if skip else None)
+            rows += _rows(name, split, part, found, names, multi_label, sum(read.values()), notes if skip else None)
+            read[split] = info.num_examples
         elif split == "unsupervised" and unlabelled:
             free_texts = [str(value) for value, _ in _examples(builder, split, text, label)]
         else:
             notes.append(f"tfds {name}: split {split!r} of {info.num_examples:,} examples is not read")
-    data = assemble(
-        name.split("/")[0].split(":")[0], rows, where=f"tfds {name}", multi_label=multi_label, validation=validation,
-        test=test, seed=seed, skipped=notes, skip=skip, class_names=tuple(names) if names else None,
-    )  # fmt: skip
+    title = name.split("/")[0].split(":")[0]
+    options: dict[str, Any] = {"where": f"tfds {name}", "multi_label": multi_label, "validation": validation}
+    options |= {"test": test, "seed": seed, "skipped": notes, "skip": skip}
+    options |= {"class_names": tuple(names) if names else None}
+    if image is not None:
+        return image_data(title, rows, lambda kept: tfds_pictures(builder, image, read, kept), decoding, **options)
+    data = assemble(rows, **options).text_data(title)
     if unlabelled:
         if not free_texts:
             raise InputError(f"tfds {name} has no split 'unsupervised'; say unlabelled=False")
@@ -107,6 +124,28 @@ def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, An
     return builder, dict(features.items())
 
 
+def _contents(
+    name: str, features: dict[str, Any], text: str | None, image: str | None, label: str | None, preferred: str | None
+) -> tuple[str | None, str | None]:
+    """The feature of the texts, or that of the pictures."""
+    from tensorflow_datasets.core.features import Text
+
+    strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]
+    images = image_features(features)
+    if text and image:
+        raise InputError(f"tfds {name}: text={text!r} and image={image!r} are both given; choose one")
+    if image or not text and (preferred in images or images and not strings):
+        image = image or _choice(name, "image", images, preferred)
+        if image not in images:
+            raise InputError(f"tfds {name}: {missing_column(image, images, 'image feature')}")
+        return None, image
+    prose = [key for key in strings if isinstance(features[key], Text) and key != label]
+    text = text or _choice(name, "text", prose or [key for key in strings if key != label], preferred)
+    if text not in strings:
+        raise InputError(f"tfds {name}: {missing_column(text, strings, 'string feature')}")
+    return text, None
+
+
 def _choice(name: str, what: str, candidates: list[str], preferred: str | None) -> str:
     if preferred in candidates:
         return preferred
@@ -116,12 +155,14 @@ def _choice(name: str, what: str, candidates: list[str], preferred: str | None) 
     raise InputError(f"tfds {name} has {found}; name the one to use with {what}=")
 
 
-def _examples(builder: Any, split: str, text: str, label: str) -> Iterator[tuple[Any, Any]]:
+def _examples(builder: Any, split: str, text: str | None, label: str) -> Iterator[tuple[Any, Any]]:
+    """Text and label of each example; where it is a picture, "-" and its label alone, as pixels are read later."""
     import tensorflow_datasets
 
-    dataset = builder.as_dataset(split=split, shuffle_files=False)
-    for example in tensorflow_datasets.as_numpy(dataset):
-        value = example[text]
+    wanted = {label: True} if text is None else {text: True, label: True}
+    decoders = tensorflow_datasets.decode.PartialDecoding(wanted)
+    for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split, decoders=decoders)):
+        value = example[text] if text else "-"
         try:
             value = value.decode() if isinstance(value, bytes) else value
         except UnicodeDecodeError:
@@ -136,6 +177,7 @@ def _rows(
     examples: Iterator[tuple[Any, Any]],
     names: list[str] | None,
     multi_label: bool,
+    before: int,
     skipped: list[str] | None,
 ) -> Iterator[LabelledRow]:
     for number, (text, value) in enumerate(examples, 1):
@@ -145,7 +187,7 @@ def _rows(
             reject(where, problem, "mend the data set", skipped)
             continue
         try:
-            yield LabelledRow(number, where, text, _labels(value, names, multi_label), part)
+            yield LabelledRow(before + number, where, text, _labels(value, names, multi_label), part)
         except BadLabel as error:
             reject(where, str(error), error.remedy, skipped)
 

@@ -1,0 +1,125 @@
+"""Labelled pictures from folders of picture files, one folder a class."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from tfconv.data.folders import class_folders
+from tfconv.data.image_examples import ImageData
+from tfconv.data.picture_files import case_twins, check_decoding, image_data, picture_files
+from tfconv.data.records import pictures_named, reject
+from tfconv.data.row_readers import LabelledRow
+from tfconv.errors import InputError
+
+__all__ = ["image_folder"]
+
+_NO_PICTURES = {"thumbs.db", "desktop.ini"}  # Windows leaves them in folders of pictures, unasked
+
+
+@pictures_named()
+def image_folder(
+    directory: str | Path,
+    *,
+    size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "stretch"] = "crop",
+    channels: int = 3,
+    validation: float = 0.1,
+    test: float = 0.0,
+    seed: int = 0,
+    skip_broken: bool = False,
+) -> ImageData:
+    """Read `<class>/*`, or `train/<class>/*` beside `test/...` and, if there is one, `validation/...`.
+
+    JPEG, PNG, BMP, GIF and WebP files, told by their content and not by their ending; of an animation the first
+    picture. They are decoded and resized once, by the graph that an exported model uses, and kept as an array in
+    `decoded/` beside the other data sets (see `tfconv.data.imdb` for where that is) or in ~/.cache/tfconv; the array
+    stays on disk, so memory does not grow with the pictures. It is made anew when a file's path, size or time of
+    change differs.
+
+    TensorFlow's decoder decides what the pixels are: grey and palettes become colours, transparency is dropped (what
+    lies under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. The orientation that a camera
+    writes beside the pixels (EXIF) is *not* applied, neither here nor when the model serves: turn such
+    pictures first. A JPEG that is damaged inside but has its end is decoded as far as it goes.
+
+    Args:
+        directory: the folder of the class folders, or of the split folders. Its name names the data set.
+        size: what pictures are resized to, one number or (height, width). By default the size they have where all
+            have the same and it is not above 64, otherwise 64.
+        fit: for pictures of another shape: `"crop"` cuts off what sticks out, `"stretch"` squeezes.
+        channels: 3, or 1 for grey.
+        validation: the fraction of the training pictures to hold out, unless there is a validation folder.
+        test: the fraction to hold out for testing, unless there is a test folder.
+        seed: decides which pictures are held out; the split keeps every class's share.
+        skip_broken: leave bad files out, one line each in `ImageData.skipped`, in place of an error.
+
+    Returns:
+        Classes are the folder names (numbers sorted by value); pictures are in the order of the file names. Folders
+        within class folders are not read, and noted in `ImageData.skipped`; names that begin with a dot are ignored.
+
+    Raises:
+        InputError: no such folder or no class folders, an argument out of range; or (unless `skip_broken`) a file
+            that is no picture, broken, cut short, empty, unreadable or of more than 89 million pixels, two names that
+            differ only in case, a class without pictures, with a single one, or with none in train.
+    """
+    decoding = check_decoding(size, fit, channels)
+    directory = Path(directory)
+    notes: list[str] = []
+    skipped = notes if skip_broken else None
+    folders = class_folders(directory, "image_table")
+    twins = case_twins(sorted({folder.name for folder, _ in folders}))
+    rows: list[LabelledRow] = []
+    for folder, split in folders:
+        problem, remedy = _bad_class(folder.name, twins)
+        if problem:
+            reject(_shown(str(folder)), problem, remedy, skipped)
+        else:
+            rows += _class_rows(folder, split, notes, skipped)
+    if not rows and not notes:
+        raise InputError(f"{directory} has no folders of pictures; put each class's pictures in a folder named for it")
+    path = directory.resolve()
+    source = _shown(str(path))
+    return image_data(
+        _shown(path.name), rows, lambda kept: picture_files(source, kept), decoding, where=_shown(str(directory)),
+        validation=validation, test=test, seed=seed, skipped=notes, skip=skip_broken, one_kind=False,
+    )  # fmt: skip
+
+
+def _bad_class(name: str, twins: dict[str, str]) -> tuple[str | None, str]:
+    if not name.isprintable():  # half a surrogate pair, that is bytes that are not UTF-8, or control characters
+        return "the class's name is not UTF-8 or holds control characters", "rename the folder"
+    if name in twins:
+        return f"the class differs only in case from {twins[name]!r}", "rename or merge them"
+    return None, ""
+
+
+def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:
+    """One row for each file; the files themselves are looked at later."""
+    with os.scandir(folder) as entries:
+        found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+    names = [name for name, is_folder in found if not is_folder and name.lower() not in _NO_PICTURES]
+    deeper = [f"{folder}/{name}" for name, is_folder in found if is_folder]
+    notes += [f"{_shown(path)}: a folder within a class" for path in deeper]
+    if not names:
+        what = "has only folders in it" if deeper else "has no pictures"
+        reject(_shown(str(folder)), f"the class {what}", "put its pictures there, or remove the folder", skipped)
+    twins = case_twins(names)
+    for number, name in enumerate(names, 1):
+        path = f"{folder}/{name}"
+        if name in twins:
+            problem = f"the name differs only in case from {_shown(twins[name])!r}, so other systems cannot hold both"
+            reject(_shown(path), problem, "rename one", skipped)
+        else:
+            yield LabelledRow(number, _shown(path), path, (folder.name,), split)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _shown(path: str) -> str:
+    """A path for messages, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")

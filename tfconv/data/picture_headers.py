@@ -1,0 +1,110 @@
+"""What the first bytes of a picture file say: its format, height and width. No pixel is decoded."""
+
+import os
+import struct
+
+__all__ = ["BadPicture", "picture_size"]
+
+# Pillow's limit too: 256 MiB of pixels in three colours, four times that while they are resized. A file of some
+# kilobytes can claim far more, and would take the memory of the machine.
+MOST_PIXELS = 89_478_485
+
+_READ = 1 << 12
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # JPEG markers without a length
+_OTHERS = {b"II*\0": "TIFF", b"MM\0*": "TIFF", b"%PDF": "PDF", b"<svg": "SVG", b"<?xm": "XML", b"8BPS": "Photoshop"}
+
+
+class BadPicture(ValueError):
+    """A file that is no usable picture; `str()` of it says what is wrong, `.remedy` what to do."""
+
+    def __init__(self, problem: str, remedy: str = "mend it or remove it") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+def picture_size(path: str | bytes) -> tuple[int, int]:
+    """Height and width of a JPEG, PNG, BMP, GIF or WebP file, whatever its name ends in.
+
+    Raises:
+        BadPicture: another kind of file, an empty one, one that cannot be read or whose header is cut short, a BMP of
+            a kind that TensorFlow misreads, or more than 89 million pixels.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a pipe among the pictures would be waited for
+        try:
+            height, width = _size(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise BadPicture(f"cannot be read ({error.strerror})", "check its permissions") from error
+    except (struct.error, IndexError) as error:
+        raise BadPicture("broken or cut short: its header has no height and width") from error
+    if height < 1 or width < 1:
+        raise BadPicture(f"a picture of {height} x {width} pixels")
+    if height * width > MOST_PIXELS:
+        problem = f"{height:,} x {width:,} pixels, more than the {MOST_PIXELS:,} that are decoded"
+        raise BadPicture(problem, "make it smaller")
+    return height, width
+
+
+def _size(handle: int) -> tuple[int, int]:
+    head = os.read(handle, _READ)
+    if not head:
+        raise BadPicture("an empty file (0 bytes)")
+    if head.startswith(b"\xff\xd8\xff"):
+        height, width = _jpeg_size(handle, head)
+    elif head.startswith(b"\x89PNG\r\n\x1a\n"):
+        width, height = struct.unpack_from(">II", head, 16)
+    elif head.startswith((b"GIF87a", b"GIF89a")):
+        width, height = struct.unpack_from("<HH", head, 6)
+    elif head.startswith(b"BM"):
+        width, height, _, bits, packed = struct.unpack_from("<iiHHI", head, 18)
+        if bits not in (8, 24, 32) or packed in (1, 2):
+            kind = f"{bits} bits a pixel" + (", packed" if packed in (1, 2) else "")
+            raise BadPicture(f"a BMP file of {kind}, which TensorFlow cannot read", "save it as PNG")
+    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        height, width = _webp_size(head)
+    else:
+        raise _no_picture(head)
+    return abs(height), width
+
+
+def _jpeg_size(handle: int, head: bytes) -> tuple[int, int]:
+    """Height and width from the start of the frame, which may lie behind 100 kB of camera data."""
+    place = 2
+    start = 0  # where in the file `head` begins
+    while True:
+        if place + 9 > start + len(head):
+            start, head = place, os.pread(handle, _READ, place)
+        at = place - start
+        marker = head[at + 1]
+        if head[at] != 0xFF:
+            raise IndexError("no marker where one must be")
+        if marker == 0xFF:  # fill bytes
+            place += 1
+        elif marker in _START_OF_FRAME:
+            return struct.unpack_from(">HH", head, at + 5)
+        elif marker in _ALONE:
+            place += 2
+        else:
+            place += 2 + struct.unpack_from(">H", head, at + 2)[0]
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(head[27:30], "little") + 1, int.from_bytes(head[24:27], "little") + 1
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", head, 21)[0]
+        return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", head, 26)
+    return height & 0x3FFF, width & 0x3FFF
+
+
+def _no_picture(head: bytes) -> BadPicture:
+    other = _OTHERS.get(head[:4]) or ("HEIC or AVIF" if head[4:8] == b"ftyp" else None)
+    if other:
+        return BadPicture(f"a file of kind {other}, which TensorFlow cannot read", "save it as JPEG or PNG")
+    kind = "a text file" if head.isascii() and b"\0" not in head else f"it begins with {head[:4]!r}"
+    return BadPicture(f"no JPEG, PNG, BMP, GIF or WebP picture ({kind})", "remove it")
