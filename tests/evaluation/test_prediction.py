@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfconv.data.text import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import metrics
-from tfconv.evaluation.prediction import Predictor, padded_width, predict
+from tfconv.evaluation.prediction import Predictor, predict
+from tfconv.evaluation.probability_graphs import padded_width
 
 WORDS = ["good", "bad", "film", "not"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.export import ExportError, check_saved_model, export_serving, graph, serving
+from tfconv.export import ExportError, check_saved_model, export_serving, text_graph, text_samples
 from tfconv.export.checks import rule_breaks
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,13 +23,13 @@ def published(base):
 
 def broken(monkeypatch, change):
     """Export with a served graph that differs from the live model."""
-    real = graph.probability_graph
+    real = text_graph.probability_graph
 
     def wrapped(*args, **kwargs):
         answer = real(*args, **kwargs)
         return lambda texts: change(texts, answer)
 
-    monkeypatch.setattr(graph, "probability_graph", wrapped)
+    monkeypatch.setattr(text_graph, "probability_graph", wrapped)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,10 @@ def test_a_broken_graph_is_not_published(tmp_path, monkeypatch, change, message)
 
 
 def test_a_shifted_vocabulary_is_found(tmp_path, monkeypatch):
-    real = graph._FileVocabulary.lookup
-    monkeypatch.setattr(graph._FileVocabulary, "lookup", lambda self, tokens: tf.maximum(real(self, tokens) - 1, 2))
+    real = text_graph._FileVocabulary.lookup
+    monkeypatch.setattr(
+        text_graph._FileVocabulary, "lookup", lambda self, tokens: tf.maximum(real(self, tokens) - 1, 2)
+    )
     with pytest.raises(ExportError, match="differ from the live model"):
         export_serving(stock_model(), preprocess(), tmp_path)
     assert published(tmp_path) == []
@@ -125,7 +127,7 @@ def test_an_answer_that_depends_on_padding_is_refused(tmp_path):
 
 
 def test_the_samples_hold_what_breaks_models():
-    samples = serving._SAMPLES
+    samples = text_samples._SAMPLES
     assert b"" in samples and max(map(len, samples)) > 10_000
     with pytest.raises(UnicodeDecodeError):
         b" ".join(samples).decode()

@@ -20,7 +20,7 @@ MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), t
 def test_litert(tmp_path, name):
     model = getattr(models, name)(13)
     model(np.ones((1, 8), np.int32))  # Keras converts what has been called
-    write_copies(model, preprocess(), tmp_path / "extra", samples=["good"], onnx=False, litert=True)
+    write_copies(model, preprocess(), tmp_path / "extra", instances=["good"], onnx=False, litert=True)
     assert (tmp_path / "extra" / "model.tflite").is_file()
 
 
@@ -29,5 +29,5 @@ def test_litert(tmp_path, name):
 def test_onnx(tmp_path, name):
     model = getattr(models, name)(13)
     model(np.ones((1, 8), np.int32))  # Keras converts what has been called
-    write_copies(model, preprocess(), tmp_path / "extra", samples=["good"], onnx=True, litert=False)
+    write_copies(model, preprocess(), tmp_path / "extra", instances=["good"], onnx=True, litert=False)
     assert (tmp_path / "extra" / "model.onnx").is_file()

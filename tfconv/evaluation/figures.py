@@ -12,9 +12,9 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from tfconv.evaluation.curves import auc, average_precision, pr_curve, roc_curve
 
-__all__ = ["confusion_figure", "plain_label", "pr_curve_figure", "roc_curve_figure"]
+__all__ = ["COLOURS", "confusion_figure", "plain_label", "pr_curve_figure", "roc_curve_figure", "text_width"]
 
-_COLOURS = (
+COLOURS = (
     "#0072b2",
     "#d55e00",
     "#009e73",
@@ -24,7 +24,7 @@ _COLOURS = (
     "#7f3fbf",
     "#8c564b",
 )  # Okabe and Ito first
-_NAMED = len(_COLOURS)
+_NAMED = len(COLOURS)
 
 
 def pr_curve_figure(
@@ -106,7 +106,7 @@ def confusion_figure(matrix: npt.ArrayLike, class_names: Sequence[str]) -> Figur
     upright = 90 if max(map(len, names)) > 6 or classes > 12 else 0
     axes.set_xticks(ticks, [names[i] for i in ticks], fontsize=size, rotation=upright)
     axes.set_yticks(ticks, [names[i] for i in ticks], fontsize=size)
-    axes.set(xlabel="predicted class", ylabel="true class", title=f"Confusion matrix, {counts.sum():,} texts")
+    axes.set(xlabel="predicted class", ylabel="true class", title=f"Confusion matrix, {counts.sum():,} examples")
     if classes <= 30:
         digits = len(f"{counts.max():,}") if counts.size else 1
         cell = 72 * side / classes  # points
@@ -151,6 +151,14 @@ def distinct_labels(class_names: Sequence[str], width: int) -> list[str]:
     return names
 
 
+def text_width(label: str, size: float) -> float:
+    """Measure a `plain_label` as drawn on one line, in inches; `size` in points."""
+    font = get_font(findfont(FontProperties()))
+    font.set_size(size, 72)
+    font.set_text(label.replace(r"\$", "$"))
+    return font.get_width_height()[0] / 64 / 72  # FreeType counts in 1/64 points
+
+
 def _columns(
     labels: npt.ArrayLike, scores: npt.ArrayLike, class_names: Sequence[str]
 ) -> tuple[npt.NDArray, npt.NDArray, list[str]]:
@@ -176,7 +184,7 @@ def _styles(areas: Sequence[float], names: Sequence[str], measure: str) -> list[
         known = "no example" if np.isnan(areas[column]) else f"{measure} {areas[column]:.3f}"
         if place < _NAMED:
             label = f"{names[column]} ({known})"
-            styles.append((column, {"color": _COLOURS[place], "linewidth": 1.6, "label": label, "zorder": 3}))
+            styles.append((column, {"color": COLOURS[place], "linewidth": 1.6, "label": label, "zorder": 3}))
         else:
             others = f"{len(names) - _NAMED} easier classes" if place == _NAMED else None
             styles.append((column, {"color": "0.8", "linewidth": 0.8, "label": others, "zorder": 2}))

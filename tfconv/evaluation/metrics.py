@@ -49,7 +49,7 @@ def probabilities(logits: npt.ArrayLike, *, multi_label: bool = False) -> npt.ND
 def binary_metrics(labels: npt.ArrayLike, logits: npt.ArrayLike) -> dict[str, float]:
     """Give the nine numbers of TensorFlow's original binary head, under its names.
 
-    A text is predicted as class 1 when its probability is over 0.5, that is when its logit is over 0.
+    An example is predicted as class 1 when its probability is over 0.5, that is when its logit is over 0.
 
     Args:
         labels: (n,) of 0 and 1.
@@ -127,7 +127,7 @@ def multi_label_metrics(labels: npt.ArrayLike, logits: npt.ArrayLike) -> dict[st
 
     Returns:
         accuracy (share of all n C answers that are right); accuracy_baseline (the same for the constant best answer
-        of each label); subset_accuracy (share of texts with every label right); average_loss (mean binary
+        of each label); subset_accuracy (share of examples with every label right); average_loss (mean binary
         cross-entropy in nats); label/mean; prediction/mean; micro/precision, micro/recall, micro/f1 (over all
         answers together); macro/precision, macro/recall, macro/f1 (mean over labels); macro/auc and
         macro/auc_precision_recall (mean over the labels for which they exist, NaN when there is none).
@@ -178,14 +178,14 @@ def label_scores(labels: npt.ArrayLike, logits: npt.ArrayLike) -> dict[str, Floa
 
 
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
-    """Count texts by class: entry [i, j] is how many of class i were predicted as j; (classes, classes)."""
+    """Count examples by class: entry [i, j] is how many of class i were predicted as j; (classes, classes)."""
     truth = _checked_classes(labels, classes, None)
     answer = _checked_classes(predictions, classes, len(truth))
     return np.bincount(truth * classes + answer, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_scores(matrix: npt.ArrayLike) -> dict[str, Floats]:
-    """Give (C,) precision, recall, f1, support (texts of the class) and predicted (texts given the class).
+    """Give (C,) precision, recall, f1, support (examples of the class) and predicted (examples given it).
 
     Args:
         matrix: (C, C) from `confusion_matrix`. A ratio without a denominator is 0.
@@ -210,7 +210,7 @@ def _checked_logits(logits: npt.ArrayLike) -> Floats:
         raise InputError(f"logits must have shape (n, classes), got {values.shape}")
     bad = int((~np.isfinite(values)).any(axis=1).sum())
     if bad:
-        raise InputError(f"{bad} of {len(values)} texts have NaN or infinite logits: the model has diverged")
+        raise InputError(f"{bad} of {len(values)} examples have NaN or infinite logits: the model has diverged")
     return values
 
 

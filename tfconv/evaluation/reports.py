@@ -25,7 +25,7 @@ from tfconv.evaluation.metrics import (
     multi_label_metrics,
     probabilities,
 )
-from tfconv.evaluation.prediction import check_outputs
+from tfconv.evaluation.probability_graphs import check_outputs
 from tfconv.files import atomic_write, write_json
 
 __all__ = ["labels_and_logits", "report", "write_pr_summaries"]
@@ -49,8 +49,8 @@ def report(
     replaced.
 
     Args:
-        model: ids to logits, (n, 1) for two classes or (n, C).
-        dataset: batches of (ids, labels): labels int (n,), or with `multi_label` (n, C) of 0 and 1.
+        model: ids or normalised pictures to logits, (n, 1) for two classes or (n, C).
+        dataset: batches of (inputs, labels): labels int (n,), or with `multi_label` (n, C) of 0 and 1.
         directory: folder for the report; made when missing.
         class_names: names in the order of the labels' numbers.
         multi_label: each class is a yes or no of its own.
@@ -80,7 +80,7 @@ def report(
 
 
 def labels_and_logits(model: Any, dataset: tf.data.Dataset) -> tuple[npt.NDArray, npt.NDArray[np.float32]]:
-    """Run the model once over (ids, labels) batches.
+    """Run the model once over (inputs, labels) batches.
 
     Returns:
         labels (n,) or (n, C) as they came, logits float32 (n, outputs), in the order of the data set.
@@ -90,11 +90,11 @@ def labels_and_logits(model: Any, dataset: tf.data.Dataset) -> tuple[npt.NDArray
     """
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) < 2:
-        raise InputError("a data set to score must give (ids, labels) batches: this one has no labels")
+        raise InputError("a data set to score must give (inputs, labels) batches: this one has no labels")
 
     @tf.function(reduce_retracing=True)
-    def logits_of(ids: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(ids, training=False), tf.float32)
+    def logits_of(inputs: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(inputs, training=False), tf.float32)
 
     labels, logits = [], []
     for batch in dataset:

@@ -5,7 +5,7 @@ Two loaders are tried, for a model can pass one and fail the other: `tf.saved_mo
 The rules are checked against the stock binary of the installed TensorFlow's version or newer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +34,20 @@ def check_saved_model(
     multi_label: bool = False,
     separator: str = "|",
     tolerance: float = 1e-5,
+    pixels: Mapping[int, npt.NDArray[np.uint8]] | None = None,
 ) -> None:
-    """Check a saved text classifier against the rules, and against the live model by both loaders.
+    """Check a saved text or image classifier against the rules, and against the live model by both loaders.
 
     Args:
         directory: holds `saved_model.pb`.
-        samples: n texts.
+        samples: n texts, or n encoded pictures.
         probabilities: (n, C), the live model's answers.
         class_names: C names.
         multi_label: each class is a yes or no of its own.
-        separator: between the labels of one text.
+        separator: between the labels of one example.
         tolerance: largest difference of a probability.
+        pixels: for an image classifier, the pixels (h, w, channels) of one or more samples, by the sample's place: the
+            signature `pixels` is asked about one at a time.
 
     Raises:
         ExportError: a check failed.
@@ -52,11 +55,14 @@ def check_saved_model(
     broken = list(rule_breaks(directory))
     if broken:
         raise ExportError(f"{directory} would not be served: " + "; ".join(broken))
-    examples = np.array([_example(text) for text in samples], dtype=object)
-    texts = np.array(list(samples), dtype=object)
+    pixels = pixels or {}
+    feature = "image" if pixels else "text"
+    calls = [("serving_default", np.array(list(samples), dtype=object))]
+    calls += [("classify", np.array([_example(sample, feature) for sample in samples], dtype=object))]
+    calls += [("pixels", picture[None]) for picture in pixels.values()]
     for loader, run in (("tf.saved_model.load", _loaded), ("the session loader", _in_session)):
         try:
-            answers, classified = run(str(directory), texts, examples)
+            answers, classified, *of_pixels = run(str(directory), calls)
         except Exception as error:
             raise ExportError(f"{loader} cannot run {directory}: {_last_words(error)}") from error
         own = answers["probabilities"]
@@ -72,6 +78,9 @@ def check_saved_model(
         _compare(f"classify scores ({loader})", classified["scores"], probabilities, tolerance)
         if not (classified["classes"] == names).all():
             raise ExportError(f"classify classes ({loader}) are not the class names")
+        if of_pixels:
+            got = np.concatenate([answer["probabilities"] for answer in of_pixels])
+            _compare(f"probabilities of pixels ({loader})", got, probabilities[list(pixels)], tolerance)
 
 
 def rule_breaks(directory: str | Path) -> Iterator[str]:
@@ -125,17 +134,21 @@ def _graph_breaks(graph: tf.compat.v1.GraphDef) -> Iterator[str]:
             yield f"constant {node.name} has {value.ByteSize():,} bytes: weights must be variables"
 
 
-_Answers = tuple[dict[str, npt.NDArray], dict[str, npt.NDArray]]
+_Calls = Sequence[tuple[str, npt.NDArray]]  # a signature, and the values of its only input
+_Answers = list[dict[str, npt.NDArray]]
 
 
-def _loaded(directory: str, texts: npt.NDArray, examples: npt.NDArray) -> _Answers:
+def _loaded(directory: str, calls: _Calls) -> _Answers:
     signatures = tf.saved_model.load(directory).signatures
-    answers = signatures["serving_default"](text=tf.constant(texts, tf.string))
-    classified = signatures["classify"](inputs=tf.constant(examples, tf.string))
-    return {k: v.numpy() for k, v in answers.items()}, {k: v.numpy() for k, v in classified.items()}
+    results = []
+    for name, values in calls:
+        (given,) = signatures[name].structured_input_signature[1]
+        answers = signatures[name](**{given: tf.constant(values)})
+        results.append({alias: tensor.numpy() for alias, tensor in answers.items()})
+    return results
 
 
-def _in_session(directory: str, texts: npt.NDArray, examples: npt.NDArray) -> _Answers:
+def _in_session(directory: str, calls: _Calls) -> _Answers:
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
     with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
         logger = tf.get_logger()
@@ -146,11 +159,11 @@ def _in_session(directory: str, texts: npt.NDArray, examples: npt.NDArray) -> _A
         finally:
             logger.setLevel(level)
         results = []
-        for name, values in (("serving_default", texts), ("classify", examples)):
+        for name, values in calls:
             (given,) = signatures[name].inputs.values()
             wanted = {alias: tensor.name for alias, tensor in signatures[name].outputs.items()}
             results.append(session.run(wanted, {given.name: values}))
-    return results[0], results[1]
+    return results
 
 
 def _compare(what: str, got: npt.NDArray, want: npt.NDArray, tolerance: float) -> None:
@@ -169,6 +182,6 @@ def _last_words(error: Exception) -> str:
     return next((line for line in lines if "rror:" not in line[-7:] and not line.startswith("Detected at")), lines[0])
 
 
-def _example(text: bytes) -> bytes:
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
-    return tf.train.Example(features=tf.train.Features(feature={"text": feature})).SerializeToString()
+def _example(value: bytes, name: str) -> bytes:
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    return tf.train.Example(features=tf.train.Features(feature={name: feature})).SerializeToString()

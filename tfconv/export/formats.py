@@ -2,7 +2,7 @@
 
 import importlib.util
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfconv.data.image import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.export.checks import ExportError
 from tfconv.files import write_json
@@ -18,11 +19,11 @@ __all__ = ["write_copies"]
 
 _TOLERANCE = 1e-3  # of a logit; other runtimes sum in another order
 
-_Runner = Callable[[Path, npt.NDArray[np.int32]], npt.NDArray[np.float32]]
+_Runner = Callable[[Path, npt.NDArray], npt.NDArray[np.float32]]
 
 
 def write_copies(
-    model: Any, preprocess: Any, folder: Path, *, samples: Sequence[str], onnx: bool, litert: bool
+    model: Any, preprocess: Any, folder: Path, *, instances: Sequence[Any], onnx: bool, litert: bool
 ) -> None:
     """Write `model.keras`, `preprocess/`, `example-request.json` and, when asked, `model.onnx` and `model.tflite`.
 
@@ -34,17 +35,17 @@ def write_copies(
     model.save(folder / "model.keras")
     if hasattr(preprocess, "save"):
         preprocess.save(folder / "preprocess")
-    write_json(folder / "example-request.json", {"instances": list(samples)})
+    write_json(folder / "example-request.json", {"instances": list(instances)})
     if onnx:
         if importlib.util.find_spec("tf2onnx") is None:
             raise InputError("ONNX export needs the package tf2onnx: pip install 'tfconv[onnx]'")
         _convert(model, folder / "model.onnx", "onnx", "ONNX")
         _check_onnx(folder / "model.onnx")
         if importlib.util.find_spec("onnxruntime") is not None:
-            _compare(model, folder / "model.onnx", "ONNX", _onnx_logits)
+            _compare(model, folder / "model.onnx", "ONNX", _onnx_logits, _inputs(model, preprocess))
     if litert:
         _convert(model, folder / "model.tflite", "litert", "LiteRT")
-        _compare(model, folder / "model.tflite", "LiteRT", _litert_logits)
+        _compare(model, folder / "model.tflite", "LiteRT", _litert_logits, _inputs(model, preprocess))
 
 
 def _convert(model: Any, path: Path, form: str, name: str) -> None:
@@ -59,15 +60,24 @@ def _convert(model: Any, path: Path, form: str, name: str) -> None:
         raise InputError(f"Keras wrote no {name} file for this model")
 
 
-def _compare(model: Any, path: Path, name: str, run: _Runner) -> None:
-    """Ask the converted model and the live one about ids of two widths, one of them padded."""
-    widths = (12, 30) if model.input_shape[1] is None else (model.input_shape[1],)
-    for width in widths:
+def _inputs(model: Any, preprocess: Any) -> Iterator[npt.NDArray]:
+    """A normalised picture; or ids of two widths, padded."""
+    if isinstance(preprocess, ImagePreprocess):
+        shape = (1, *preprocess.size, preprocess.channels)
+        yield preprocess.normalize(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).numpy()
+        return
+    for width in (12, 30) if model.input_shape[1] is None else (model.input_shape[1],):
         ids = np.zeros((1, width), np.int32)
         ids[0, : 2 * width // 3] = 1 + np.arange(2 * width // 3) % 3
-        live = model(ids, training=False).numpy()
+        yield ids
+
+
+def _compare(model: Any, path: Path, name: str, run: _Runner, inputs: Iterable[npt.NDArray]) -> None:
+    """Ask the converted model and the live one the same."""
+    for values in inputs:
+        live = model(values, training=False).numpy()
         try:
-            logits = run(path, ids)
+            logits = run(path, values)
         except Exception as error:  # operations that only TensorFlow itself has
             raise InputError(f"the {name} runtime cannot run this model: {str(error)[:300]}") from error
         difference = float(np.abs(logits - live).max())
@@ -85,20 +95,20 @@ def _check_onnx(path: Path) -> None:
         raise InputError(f"the ONNX file that Keras wrote for this model is not valid: {str(error)[:300]}") from error
 
 
-def _onnx_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+def _onnx_logits(path: Path, values: npt.NDArray) -> npt.NDArray[np.float32]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path))
-    return session.run(None, {session.get_inputs()[0].name: ids})[0]
+    return session.run(None, {session.get_inputs()[0].name: values})[0]
 
 
-def _litert_logits(path: Path, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+def _litert_logits(path: Path, values: npt.NDArray) -> npt.NDArray[np.float32]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter will move to another package
         interpreter = tf.lite.Interpreter(model_path=str(path))
     (given,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(given["index"], ids.shape)
+    interpreter.resize_tensor_input(given["index"], values.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(given["index"], ids.astype(given["dtype"]))
+    interpreter.set_tensor(given["index"], values.astype(given["dtype"]))
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])

@@ -1,35 +1,31 @@
-"""Export a text classifier for TensorFlow Serving: written aside, checked on reload, then published by a rename."""
+"""Export a classifier for TensorFlow Serving: written aside, checked on reload, then published by a rename."""
 
+import base64
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfconv.data.image import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.evaluation.metrics import probabilities
-from tfconv.evaluation.prediction import SEPARATOR, check_outputs, padded_width
+from tfconv.evaluation.prediction import SEPARATOR
+from tfconv.evaluation.probability_graphs import check_outputs
 from tfconv.export.checks import check_saved_model
 from tfconv.export.formats import write_copies
-from tfconv.export.graph import LABELS_FILE, ServedTextClassifier, file_backed
+from tfconv.export.graph import LABELS_FILE, ServedClassifier
+from tfconv.export.image_graph import ServedImageClassifier
+from tfconv.export.image_samples import image_logits, image_samples, png_pixels
+from tfconv.export.text_graph import ServedTextClassifier, file_backed
+from tfconv.export.text_samples import TEXT_EXAMPLES, text_logits, text_samples
 from tfconv.export.versions import new_version, remove_old_versions
 
 __all__ = ["export_serving"]
 
-_EXAMPLES = ("I really liked the movie!", "Hated every second of it...")
-_SAMPLES = (
-    *(text.encode() for text in _EXAMPLES),
-    b"",
-    b" \t\r\n",
-    b"word " * 5000,
-    "Ça c'est «déjà vu»: ταινία, фильм, 映画, फिल्म, فيلم".encode(),
-    "🙂🎬👍🏽 :-) <3 ?!... don't <br /><br />can't".encode(),
-    b"broken \xff\xfe UTF-8 \xc3( and a NUL \x00 inside",
-    b"x" * 20_000,
-)
 _TOLERANCE = 1e-5
 _HALF_TOLERANCE = 2e-2  # float16 and bfloat16 have 3 and 2 decimal digits, and graphs round elsewhere
 
@@ -45,40 +41,46 @@ def export_serving(
     onnx: bool = False,
     litert: bool = False,
     separator: str = SEPARATOR,
-    samples: Sequence[str] = (),
+    samples: Sequence[str] | Sequence[bytes] = (),
 ) -> Path:
-    """Write the next version of a served text classifier.
+    """Write the next version of a served text or image classifier.
 
-    The SavedModel takes raw strings; tokeniser, vocabulary, padding and model are in its graph. Signatures:
+    The SavedModel takes raw examples; all between them and the labels is in its graph. Signatures:
 
-    - `serving_default`: `text` string (n,) to `probabilities` float32 (n, C), `label` string (n,), `score` float32
-      (n,), the probability of the label. With `multi_label`, `label` joins the labels over 0.5 ("" when there is none)
-      and `score` is the highest probability of any label.
-    - `classify`: `inputs`, serialised `tf.train.Example`s with a feature `text`, to `classes` string (n, C) and
-      `scores` float32 (n, C): the classify call of TensorFlow Serving.
+    - `serving_default`: `text` string (n,), or `image` string (n,), encoded pictures (JPEG, PNG, BMP, GIF) of any size,
+      to `probabilities` float32 (n, C), `label` string (n,), `score` float32 (n,), the probability of the label. With
+      `multi_label`, `label` joins the labels over 0.5 ("" when there is none) and `score` is the highest probability
+      of any label. Bytes that are no picture, or one of too many pixels, are an error that names their position.
+    - `pixels`, of an image classifier: `pixels` uint8 (n, h, w, channels), any h and w, to the same.
+    - `classify`: `inputs`, serialised `tf.train.Example`s with a bytes feature `text` or `image`, to `classes` string
+      (n, C) and `scores` float32 (n, C): the classify call of TensorFlow Serving.
 
     Before anything is published, both loaders of TensorFlow run the files on sample texts (empty, very long, in many
-    scripts, broken UTF-8, words of the vocabulary), against the live model asked about one text at a time: so an
-    answer cannot depend on its neighbours in a batch. Also published: `assets/labels.txt`, `assets/vocabulary.txt`,
-    and in `assets.extra/` (ignored by servers) `model.keras`, `preprocess/`, `example-request.json`.
+    scripts, broken UTF-8, words of the vocabulary) or pictures (of every format, grey, with alpha, of one pixel),
+    against the live model asked about one at a time: so an answer cannot depend on its neighbours in a batch. Also
+    published: `assets/labels.txt`, for texts `assets/vocabulary.txt`, and in `assets.extra/` (ignored by servers)
+    `model.keras`, `preprocess/`, `example-request.json`.
 
     Args:
-        model: Keras model from int32 ids (n, steps) to logits (n, 1) or (n, C).
-        preprocess: strings to ids: `tfconv.data.TextPreprocess`, or any callable `tf.Module`.
+        model: Keras model to logits (n, 1) or (n, C), from int32 ids (n, steps) or from normalised float32 pictures
+            (n, height, width, channels).
+        preprocess: strings to ids: `tfconv.data.TextPreprocess`, or any callable `tf.Module`; pictures:
+            `tfconv.data.ImagePreprocess`.
         directory: the model's folder, `saved_models/<name>`; the version becomes `directory/<N>`.
         class_names: C names in the order of the outputs; default `preprocess.class_names`.
         multi_label: each class is a yes or no of its own; default `preprocess.multi_label`.
         keep: versions to keep, this one included; `None`: all. Only numbered SavedModels below this one are removed.
-        onnx: also `assets.extra/model.onnx`, ids to logits; needs the package tf2onnx.
-        litert: also `assets.extra/model.tflite`, ids to logits.
-        separator: between the labels of one text, with `multi_label`.
-        samples: more texts to compare on.
+        onnx: also `assets.extra/model.onnx`, the model itself, to logits; needs the package tf2onnx.
+        litert: also `assets.extra/model.tflite`, the model itself, to logits.
+        separator: between the labels of one example, with `multi_label`.
+        samples: more texts, or bytes of pictures, to compare on.
 
     Returns:
         The folder of the new version.
 
     Raises:
-        InputError: names that do not fit the model, `keep` below 1, `directory` a file, a format that is not to be had.
+        InputError: names or a preprocessing that do not fit the model, `keep` below 1, `directory` a file, a format
+            that is not to be had.
         ExportError: a check failed. Nothing is published then, and nothing removed.
     """
     names = tuple(getattr(preprocess, "class_names", ()) if class_names is None else class_names)
@@ -87,15 +89,15 @@ def export_serving(
     check_outputs(model, names, multi_label=several)
     if keep is not None and keep < 1:
         raise InputError(f"keep must be 1 or more, or None for all versions, got {keep}")
-    texts = [*_SAMPLES, *(text.encode("utf-8", "surrogateescape") for text in samples), *_vocabulary_texts(preprocess)]
     half = any(getattr(layer, "compute_dtype", "") in ("float16", "bfloat16") for layer in model._flatten_layers())
     # On a GPU, TensorFloat-32 would differ from itself in the fifth digit between the two loaders.
     with tf.device("CPU:0"), new_version(directory) as version:
-        live = _live_probabilities(model, preprocess, texts, multi_label=several)
+        asked = _asked(model, preprocess, samples)
+        live = probabilities(asked.logits, multi_label=several)
         with tempfile.TemporaryDirectory() as temporary:
             assets = Path(temporary)
             (assets / LABELS_FILE).write_text("".join(f"{name}\n" for name in names), "utf-8")
-            module = ServedTextClassifier(
+            module = asked.served(
                 model,
                 file_backed(preprocess, assets),
                 names,
@@ -107,18 +109,19 @@ def export_serving(
             tf.saved_model.save(module, str(version.folder), signatures=module.signatures(), options=options)
         check_saved_model(
             version.folder,
-            texts,
+            asked.examples,
             live,
             names,
             multi_label=several,
             separator=separator,
             tolerance=_HALF_TOLERANCE if half else _TOLERANCE,
+            pixels=asked.pixels,
         )
         write_copies(
             model,
             preprocess,
             version.folder / "assets.extra",
-            samples=list(samples)[:2] or _EXAMPLES,
+            instances=asked.instances,
             onnx=onnx,
             litert=litert,
         )
@@ -127,30 +130,25 @@ def export_serving(
     return version.folder
 
 
-def _live_probabilities(
-    model: Any, preprocess: Any, texts: Sequence[bytes], *, multi_label: bool
-) -> npt.NDArray[np.float32]:
-    """Ask the model itself about one text at a time, and turn logits into probabilities in NumPy."""
-    least, exact = padded_width(model, preprocess)
-    rows = []
-    for text in texts:
-        ids = preprocess(tf.constant([text])).numpy()
-        ids = np.pad(ids, [(0, 0), (0, max(least - ids.shape[1], 0))])[:, : least if exact else None]
-        logits = np.asarray(model(ids, training=False), np.float32)
-        if not np.isfinite(logits).all():
-            raise InputError(
-                f"the model's answer to the text {text[:40]!r} is not finite: a server would meet it too"
-                + ("" if ids.any() else " (a mean over no token at all? let each text begin with a start mark)")
-            )
-        rows.append(logits)
-    return probabilities(np.concatenate(rows), multi_label=multi_label)
+class _Asked(NamedTuple):
+    """What an export is compared on."""
+
+    served: type[ServedClassifier]
+    examples: list[bytes]
+    logits: npt.NDArray[np.float32]  # the live model's answers
+    pixels: dict[int, npt.NDArray[np.uint8]]  # of examples that are pictures, by place
+    instances: list[Any]  # two of the examples as they stand in a request to the server
 
 
-def _vocabulary_texts(preprocess: Any) -> list[bytes]:
-    """Return texts of the first and the last words of the vocabulary, so that a shifted table is found out."""
-    tokens = list(getattr(getattr(preprocess, "vocabulary", None), "tokens", ()))[3:]
-    words = tokens[:100] + tokens[100:][-100:]
-    return [" ".join(words[start : start + 20]).encode() for start in range(0, len(words), 20)]
+def _asked(model: Any, preprocess: Any, samples: Sequence[Any]) -> _Asked:
+    if isinstance(preprocess, ImagePreprocess):
+        pictures = image_samples(preprocess, samples)
+        sent = [{"b64": base64.b64encode(picture).decode()} for picture in (list(samples) or pictures)[:2]]
+        logits = image_logits(model, preprocess, pictures)
+        return _Asked(ServedImageClassifier, pictures, logits, png_pixels(preprocess, pictures), sent)
+    texts = text_samples(preprocess, samples)
+    logits = text_logits(model, preprocess, texts)
+    return _Asked(ServedTextClassifier, texts, logits, {}, list(samples)[:2] or list(TEXT_EXAMPLES))
 
 
 def _check_names(names: tuple[str, ...], separator: str | None) -> None:

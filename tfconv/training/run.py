@@ -2,7 +2,7 @@
 
 config.json     what was asked for                  checkpoints/   to resume from
 model.keras     the trained model                   history.csv    one row an epoch
-preprocess/     vocabulary, lengths, class names    logs/          TensorBoard
+preprocess/     vocabulary or picture size, names   logs/          TensorBoard
 result.json     what came out                       report/        plots and tables
 """
 
@@ -15,14 +15,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from tfconv.data.image import ImagePreprocess
+from tfconv.data.saved_preprocess import load_preprocess
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
 from tfconv.files import atomic_path, atomic_write, write_json
+from tfconv.training.precision import in_float32
 
 __all__ = ["Run", "load_run"]
 
@@ -35,9 +38,14 @@ class Run:
     """A finished training, read back."""
 
     model: keras.Model
-    preprocess: TextPreprocess
+    preprocess: TextPreprocess | ImagePreprocess
     config: dict[str, Any]
     directory: Path
+
+    @property
+    def kind(self) -> Literal["text", "images"]:
+        """What it classifies, as in `tfconv train text` and `tfconv train images`."""
+        return "images" if isinstance(self.preprocess, ImagePreprocess) else "text"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -69,13 +77,14 @@ def load_run(directory: str | Path) -> Run:
         )
         raise InputError(f"{directory} holds no trained model: {hint}")
     from tfconv import layers, models  # noqa: F401  registers our classes with Keras
+    from tfconv.data import augment  # noqa: F401  and the layer for augmentation inside a model
 
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged file fails in whatever part of Keras, zip or HDF5 it reaches
         raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
     config = _read_config(directory / "config.json") if (directory / "config.json").exists() else {}
-    return Run(model, TextPreprocess.load(directory / "preprocess"), config, directory)
+    return Run(model, load_preprocess(directory / "preprocess"), config, directory)
 
 
 class Description(NamedTuple):
@@ -90,7 +99,7 @@ def opened(directory: Path, description: Description, *, resume: bool, overwrite
     """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
 
     Raises:
-        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or texts, or
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or data, or
             something that is no run; it is no folder, or it is in use.
     """
     if directory.exists() and not directory.is_dir():
@@ -131,7 +140,7 @@ def begin(directory: Path, description: Description, *, resume: bool) -> None:
 
 
 def _check_same(directory: Path, description: Description) -> None:
-    """Refuse to resume with other settings or texts: the result would be that of neither."""
+    """Refuse to resume with other settings or data: the result would be that of neither."""
     path = directory / "config.json"
     if description.config is not None and path.exists():
         before = _read_config(path)
@@ -147,8 +156,10 @@ def _check_same(directory: Path, description: Description) -> None:
             for now in Path(temporary).iterdir():
                 then = directory / "preprocess" / now.name
                 if not then.is_file() or then.read_bytes() != now.read_bytes():
+                    images = now.name == "image.json"
+                    data = "pictures, classes or sizes" if images else "texts, classes or settings of words"
                     raise InputError(
-                        f"{directory} was started on other texts, classes or settings of words ({then.name} differs): "
+                        f"{directory} was started on other {data} ({then.name} differs): "
                         "resume with the same, or choose another folder"
                     )
 
@@ -164,9 +175,9 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def save_model(model: keras.Model, directory: Path) -> None:
-    """Write `model.keras`, whole or not at all."""
+    """Write `model.keras` in float32, whole or not at all."""
     with atomic_path(directory / "model.keras") as temporary:
-        model.save(temporary)
+        in_float32(model).save(temporary)
 
 
 class RunLogs(keras.callbacks.Callback):
