@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tfconv.evaluation.figures import plain_label
+from tfconv.evaluation.figures import plain_label, text_width
 from tfconv.interpret.tokens import SignificantTokens, TokenEffect
 
 __all__ = ["text_figure", "tokens_figure"]
@@ -88,11 +87,7 @@ def text_figure(tokens: Sequence[TokenEffect], *, title: str | None = None, widt
 
 def _line_up(names: Sequence[str], width: float, size: int, gap: float) -> tuple[list[tuple[float, int, float]], int]:
     """Break words into lines: (left edge in inches, line number, width in inches) of each, and how many lines."""
-    figure = Figure(dpi=100)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    widths = {
-        name: figure.text(0, 0, name, fontsize=size).get_window_extent(renderer).width / 100 for name in set(names)
-    }
+    widths = {name: text_width(name, size) for name in set(names)}
     places, x, row = [], 0.0, 0
     for name in names:
         if x > 0 and x + widths[name] > width:

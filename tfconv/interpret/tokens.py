@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfconv.errors import InputError
-from tfconv.evaluation.prediction import padded_width
+from tfconv.evaluation.probability_graphs import padded_width
 
 __all__ = ["SignificantTokens", "TokenEffect", "linear_weights", "occlusion", "significant_tokens"]
 
