@@ -64,8 +64,9 @@ def test_config_survives_json_by_its_numbers(name):
     keras.utils.set_random_seed(1)
     revived = cls.from_config(config)
     assert plain(revived.get_config()) == config
+    batch = inputs(name, "others")
     for expected, got in zip(
-        numbers(cls, given, inputs(name)), numbers(cls.from_config, {"config": config}, inputs(name)), strict=True
+        numbers(cls, given, batch), numbers(cls.from_config, {"config": config}, batch), strict=True
     ):
         np.testing.assert_array_equal(got, expected)
 
@@ -74,7 +75,7 @@ def test_config_survives_json_by_its_numbers(name):
 @pytest.mark.parametrize("which", ["defaults", "others"])
 def test_gradient_reaches_every_trainable_weight(name, which):
     item = CLASSES[name](**saved_variants(name)[which])
-    batch = inputs(name)
+    batch = inputs(name, which)
     item(batch)
     # A maximum of twelve words need not be given by each of them: ids of one word a row reach every row of a table.
     if batch.dtype == "int32":
@@ -92,7 +93,7 @@ def test_gradient_reaches_every_trainable_weight(name, which):
 @every_name
 @pytest.mark.parametrize("which", ["defaults", "others"])
 def test_output_shape_is_as_computed(name, which):
-    batch = inputs(name)
+    batch = inputs(name, which)
     item = CLASSES[name](**saved_variants(name)[which])
     expected = tuple(item.compute_output_shape(batch.shape))
     assert tuple(item(batch).shape) == expected
@@ -105,7 +106,7 @@ def test_output_shape_is_as_computed(name, which):
 
 @every_name
 def test_mixed_precision_keeps_float32_weights(name):
-    batch = inputs(name)
+    batch = inputs(name, "mixed")
     item = CLASSES[name](**saved_variants(name)["mixed"])
     output = item(batch)
     assert {weight.dtype for weight in item.trainable_variables} <= {"float32"}
@@ -128,7 +129,10 @@ def saved(tmp_path_factory):
                 if weight.dtype in ("float32", "float64"):
                     weight.assign(rng.uniform(0.1, 0.7, weight.shape) - 0.4 * ("variance" not in weight.path))
             model.save(directory / f"{name}-{which}.keras")
-            np.save(directory / f"{name}-{which}.npy", keras.ops.convert_to_numpy(model(inputs(name), training=False)))
+            np.save(
+                directory / f"{name}-{which}.npy",
+                keras.ops.convert_to_numpy(model(inputs(name, which), training=False)),
+            )
     command = [sys.executable, contract.__file__, str(directory)]
     processes = [
         subprocess.Popen(command, env={**os.environ, "KERAS_BACKEND": backend}, stderr=subprocess.PIPE, text=True)

@@ -16,9 +16,15 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """main one_line_errors run_recipe""",
     "tfconv.data": """
-        Preparation TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors batches
+        ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 image_folder image_source image_table
+        synthetic_shapes
+        Preparation TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors augment batches
         build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows synthetic_reviews
         text_folder text_source tfds token_chunks write_shards
+    """,
+    "tfconv.data.augment": """
+        Augmentation cutmix cutout mixup random_brightness_contrast random_crop random_flip random_flip_translate
+        random_rotation_zoom random_symmetry random_translate side_on top_down
     """,
     "tfconv.evaluation": """
         Prediction Predictor auc average_precision binary_metrics class_scores confusion_figure confusion_matrix
@@ -26,19 +32,22 @@ PUBLIC = {
         print_scores probabilities report roc_curve roc_curve_figure threshold_counts write_pr_summaries
     """,
     "tfconv.export": """ExportError check_saved_model export_serving""",
-    "tfconv.geometry": """Window layers_needed output_size parameter_count receptive_field""",
+    "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
         SignificantTokens TokenEffect embedding_matrix linear_weights occlusion significant_tokens text_figure
         tokens_figure write_projector
     """,
     "tfconv.layers": """
-        BagOfWordsDense ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack DistinctTokens
-        EmbeddingConvMaxPooling1D FixedLength KMaxPooling1D MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D
-        MaskedMaxPooling1D OneHotTokens ResidualBlock1D ResponseNormalization
+        BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
+        Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm KMaxPooling1D
+        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D OneHotTokens ResidualBlock1D
+        ResidualBlock2D ResponseNormalization WhiteningConv2D
     """,
     "tfconv.models": """
-        BagOfWordsLinear BagOfWordsMLP CharCNN DilatedTextCNN MultiWidthTextCNN ResidualTextCNN TextCNN kim_cnn
-        load_word_vectors text_cnn_imdb zhang_char_cnn
+        AlexNet AllConvNet BagOfWordsLinear BagOfWordsMLP CharCNN ConvBatchNormNet ConvNet DilatedTextCNN
+        LessonResNet MiniAlexNet MultiWidthTextCNN ResNet ResNetCIFAR ResidualTextCNN SimpleNet TextCNN ThreeConvNet
+        VGG16 WhitenedResNet airbench94 from_application kim_cnn load_word_vectors resnet18 resnet20 resnet32
+        resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
     """,
     "tfconv.runtime": """configure set_seed""",
     "tfconv.training": """

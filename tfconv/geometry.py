@@ -1,10 +1,16 @@
-"""Convolution arithmetic: output sizes, receptive fields, depth, parameters. Pure Python."""
+"""Convolution arithmetic: output sizes, receptive fields, depth, parameters. Pure Python, but for `explain`."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Window", "layers_needed", "output_size", "parameter_count", "receptive_field"]
+if TYPE_CHECKING:
+    import keras
+
+    from tfconv.geometry_explain import Explanation
+
+__all__ = ["Window", "explain", "layers_needed", "output_size", "parameter_count", "receptive_field"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,25 @@ def parameter_count(
     if channels % groups or filters % groups:
         raise ValueError(f"channels and filters must be divisible by groups. Received: {channels}, {filters}, {groups}")
     return math.prod(sizes) * (channels // groups) * filters + (filters if use_bias else 0)
+
+
+def explain(model: "keras.Model") -> "Explanation":
+    """Return the output size, receptive field, jump and parameters of every layer of a model of images or texts.
+
+    Where branches meet, an output depends on what any of them depends on. Fields are counted with the padding that
+    they reach into. After a flattening or a global pooling an output sees the whole input: "all". What lies behind a
+    layer whose geometry is not known is shown as "?".
+
+    Args:
+        model: A functional or Sequential model, built; nested models are opened.
+
+    Returns:
+        The table: `print` it, or go through its rows, each with the attributes `name`, `kind`, `output_shape`,
+        `receptive_field`, `jump`, `start`, `parameters` and `known`.
+
+    Raises:
+        InputError: a model without a graph.
+    """
+    from tfconv.geometry_explain import explain as table
+
+    return table(model)

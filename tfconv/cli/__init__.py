@@ -13,7 +13,9 @@ from typing import NoReturn, TypeVar
 import tyro
 
 from tfconv.cli.data_verbs import data
+from tfconv.cli.plot_verb import plot
 from tfconv.cli.run_verbs import evaluate, export, predict
+from tfconv.cli.train_images import train_images
 from tfconv.cli.train_text import train_text
 from tfconv.errors import InputError
 
@@ -32,11 +34,13 @@ def main(arguments: list[str] | None = None) -> None:
         return
     train = tyro.extras.SubcommandApp()
     train.command(name="text")(train_text)
+    train.command(name="images")(train_images)
     app = tyro.extras.SubcommandApp()
     app.command(train, name="train", help="Train a classifier.")
     app.command(evaluate)
     app.command(predict)
     app.command(export)
+    app.command(plot)
     app.command(data, name="data", help="Fetch a data set.")
     with one_line_errors("tfconv"):
         for argument in arguments:

@@ -20,3 +20,18 @@ def imdb(to: Path | None = None) -> None:
     folder = imdb_folder(to)
     print(read(to))
     print(f"in {folder}; train with: tfconv train text {folder} --run runs/imdb")
+
+
+@data.command
+def cifar10(to: Path | None = None) -> None:
+    """Get CIFAR-10 (170 MB; from its archive where that lies there already) and say what is in it.
+
+    Args:
+        to: the folder that shall hold cifar-10-batches-py; default: TFCONV_DATA_DIR, else ~/.cache/tfconv.
+    """
+    from tfconv.data import cifar10 as read
+    from tfconv.data.cifar10_pictures import cifar10_folder
+
+    folder = cifar10_folder(to)
+    print(read(to))
+    print(f"in {folder}; train with: tfconv train images {folder} --run runs/cifar10")

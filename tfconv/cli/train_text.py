@@ -2,15 +2,13 @@
 
 import dataclasses
 import functools
-import hashlib
-import math
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from tfconv.cli.training_run import balanced_weights, check_settings, early_stopping, plain_settings, score
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
 
     runtime.configure("text", threads=config.threads)
     runtime.set_seed(config.seed, deterministic=config.deterministic)
-    from tfconv import evaluation, training
+    from tfconv import training
 
     level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
     data = data.prepare(
@@ -89,53 +87,31 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
     begin = time.monotonic()
     model = _model(config, data)
     print(f"{config.model}: {model.count_params():,} parameters, {len(data.preprocess.vocabulary):,} tokens known")
+    settings = plain_settings(config, "text")
     history = training.fit(
         model,
         data.train,
         validation_data=data.validation if "validation" in data.examples else None,
         epochs=config.epochs,
         optimizer=_adam(config),
-        class_weight=_balance(data) if config.balanced else None,
-        callbacks=_stopping(config, data),
+        class_weight=balanced_weights(data) if config.balanced else None,
+        callbacks=early_stopping(data, config.patience),
         run_dir=config.run,
         preprocess=data.preprocess,
-        config=_plain(config),
+        config=settings,
         resume=config.resume,
         overwrite=config.overwrite,
     )
-    split = "test" if "test" in data.examples else "validation" if "validation" in data.examples else "train"
-    dataset = data.batches(split)
-    scores = evaluation.report(
-        model, dataset, config.run / "report", class_names=data.class_names, multi_label=data.multi_label
-    )
-    training.write_result(config.run, _plain(config), history, {split: scores["metrics"]}, time.monotonic() - begin)
-    print(f"\n{split} split, {scores['examples']:,} texts")
-    evaluation.print_scores(scores)
-    print(f"\nreport: {config.run / 'report' / 'report.md'}")
+    score(config, settings, data, model, history, time.monotonic() - begin)
     print(f'next:   tfconv predict {config.run} "some text"')
     print(f"        tfconv export {config.run} saved_models/{config.run.name}")
 
 
 def _check(config: TrainText) -> None:
-    limits = (("vocabulary_size", 4), ("length", 1), ("epochs", 1), ("batch_size", 1), ("patience", 0), ("threads", 1))
-    for name, least in limits:
-        value = getattr(config, name)
-        if value is not None and not least <= value < 2**31:
-            raise InputError(f"--{name.replace('_', '-')} must be from {least} to 2147483647, got {value}")
-    for name in ("learning_rate", "clip_norm"):
-        value = getattr(config, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
-    if not config.data or not config.run.name:
-        raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
+    least = {"vocabulary_size": 4, "length": 1, "epochs": 1, "batch_size": 1, "patience": 0, "threads": 1}
+    check_settings(config, least, ("learning_rate", "clip_norm"))
     if config.freeze_vectors and config.vectors is None:
         raise InputError("--freeze-vectors goes with --vectors FILE: without it nothing would be learned about words")
-    if not 0 <= config.validation < 1:
-        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
-    if not 0 <= config.seed < 2**32:
-        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
-    if config.resume and config.overwrite:
-        raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
     if config.vectors is not None and config.level == "char":
         raise InputError("--vectors are for words: leave out --level char")
 
@@ -192,35 +168,3 @@ def _adam(config: TrainText) -> "keras.optimizers.Optimizer":
     from tfconv.training import FusedAdam
 
     return FusedAdam(config.learning_rate, global_clipnorm=config.clip_norm)
-
-
-def _stopping(config: TrainText, data: "TextData") -> list["keras.callbacks.Callback"]:
-    import keras
-
-    if "validation" not in data.examples:
-        print("no validation texts: training runs for all epochs", file=sys.stderr)
-        return []
-    return [keras.callbacks.EarlyStopping("val_loss", patience=config.patience, restore_best_weights=True)]
-
-
-def _balance(data: "TextData") -> dict[int, float]:
-    if data.multi_label:
-        raise InputError("--balanced is for one label a text: leave it out with --multi-label")
-    counts = data.examples["train"].class_counts(len(data.class_names))
-    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
-
-
-def fingerprint(data: str) -> str | None:
-    """SHA-256 of a data file; `None` for what is no file."""
-    if not Path(data).is_file():
-        return None
-    with open(data, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _plain(config: TrainText) -> dict[str, Any]:
-    values = dataclasses.asdict(config) | {"kind": "text", "data_sha256": fingerprint(config.data)}
-    for name in ("data", "test"):  # so that `tfconv evaluate` finds them from anywhere
-        if values[name] is not None and Path(values[name]).exists():
-            values[name] = str(Path(values[name]).resolve())
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

@@ -1,0 +1,115 @@
+"""From a fully connected network to a residual one on CIFAR-10, side by side: parameters, accuracy, seconds.
+
+Claim: to be measured.
+
+The steps of fast.ai's lesson 7 of 2018: one hidden layer; strided convolutions; batch normalisation; twice the depth;
+shortcuts. Same images, same augmentation, same Adam with one rise and fall of the learning rate for each of them, so
+that only the architecture differs. `--data synthetic` runs the same page on made-up shapes in a minute.
+"""
+
+import dataclasses
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+from tfconv import runtime
+from tfconv.cli import run_recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of this recipe."""
+
+    data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
+    runs: Path = Path("runs/cifar10_architectures")  # folder for the runs and what compares them
+    epochs: int = 10  # passes over the training images
+    batch_size: int = 128  # images a step
+    learning_rate: float = 0.003  # of Adam, at its highest
+    shift: int = 2  # pixels by which training images are shifted at most
+    seed: int = 0  # of the split, weights, order and augmentation
+    deterministic: bool = False  # the same bits every time
+    resume: bool = False  # go on where a stopped run was
+    overwrite: bool = False  # replace runs that are in the folder
+
+
+def make_data(config: Config):
+    from tfconv import data
+    from tfconv.data import augment
+
+    source = data.image_source(config.data)  # of CIFAR-10: the last 10,000 training images are held out
+    shifted = functools.partial(augment.random_flip_translate, pixels=config.shift)
+    return source.prepare(batch_size=config.batch_size, augment=shifted, seed=config.seed)
+
+
+def make_models(data) -> dict[str, Any]:
+    from tfconv import models
+
+    shape = {"input_shape": data.image_shape, "classes": data.outputs}
+    return {
+        "fully connected": functools.partial(models.SimpleNet, **shape),
+        "convolutional": functools.partial(models.ConvNet, **shape),
+        "batch norm": functools.partial(models.ConvBatchNormNet, **shape),
+        "deep batch norm": functools.partial(models.ConvBatchNormNet, deep=True, **shape),
+        "residual": functools.partial(models.LessonResNet, **shape),
+    }
+
+
+def make_optimizer(config: Config, steps: int):
+    import keras
+
+    from tfconv import training
+
+    warmup = max(steps // 5, 1)
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 10, steps - warmup, warmup_target=config.learning_rate, warmup_steps=warmup
+    )
+    return training.FusedAdam(rate)
+
+
+def main(config: Config) -> dict[str, Any]:
+    runtime.configure("images")
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfconv import evaluation, geometry, interpret, training
+
+    data = make_data(config)
+    print(data)
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
+    settings |= {"kind": "images", "decay_epochs": config.epochs}
+    table = Table("test split", "parameters", "receptive field", "accuracy", "seconds", box=box.SIMPLE_HEAD)
+    results = {}
+    for name, make_model in make_models(data).items():
+        runtime.set_seed(config.seed, deterministic=config.deterministic)
+        model = make_model()
+        print(f"\n{name}: {model.count_params():,} parameters")
+        asked, run_dir = settings | {"model": name}, config.runs / name.replace(" ", "_")
+        begin = time.monotonic()
+        history = training.fit(
+            model,
+            data.train,
+            validation_data=data.validation,
+            epochs=config.epochs,
+            optimizer=make_optimizer(config, config.epochs * int(data.train.cardinality())),
+            run_dir=run_dir,
+            preprocess=data.preprocess,
+            config=asked,
+            resume=config.resume,
+            overwrite=config.overwrite,
+        )
+        seconds = time.monotonic() - begin
+        scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
+        interpret.curves_figure(history).savefig(run_dir / "report" / "curves.png", dpi=120)
+        (run_dir / "report" / "layers.txt").write_text(f"{geometry.explain(model)}\n", "utf-8")
+        results[name] = training.write_result(run_dir, asked, history, {"test": scores["metrics"]}, seconds)
+        accuracy = f"{scores['metrics']['accuracy']:.4f}"
+        table.add_row(name, f"{model.count_params():,}", field(geometry.explain(model)), accuracy, f"{seconds:.0f}")
+    Console(width=100).print(table)
+    print(f"pictures, and a table of layers each: {config.runs}/*/report")
+    return results
+
+
+if __name__ == "__main__":
+    run_recipe(main, Config, __doc__)

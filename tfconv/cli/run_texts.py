@@ -1,0 +1,88 @@
+"""The labelled texts that a run is scored on."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfconv.cli.training_run import unchanged_source
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
+    """Read a run's own test split, or another data set.
+
+    Args:
+        run: from `load_run`, of texts.
+        data: a data set like the one it was trained on; all its splits count. `None`: the run's own test split.
+
+    Returns:
+        Batches (ids, labels by the run's class numbers), and what to call them.
+
+    Raises:
+        InputError: the data cannot be read or have changed, or they have a class that the run does not know.
+    """
+    import numpy as np
+
+    from tfconv.data import batches, token_chunks
+
+    what, texts, names = _own_texts(run) if data is None else _other_texts(run, data)
+    if unknown := sorted({name for some in names for name in some} - set(run.class_names)):
+        known = ", ".join(run.class_names)
+        raise InputError(f"{what} has the class {unknown[0]!r}, which the run does not know: {known}")
+    place = {name: number for number, name in enumerate(run.class_names)}
+    labels = np.zeros((len(texts), len(run.class_names)), np.float32)
+    for row, some in zip(labels, names, strict=True):
+        row[[place[name] for name in some]] = 1
+    ids = run.preprocess.encode(token_chunks(texts, run.preprocess.tokenizer))
+    targets = labels if run.multi_label else labels.argmax(axis=1).astype(np.int32)
+    return batches(ids, targets, batch_size=256), what
+
+
+Texts = tuple[str, list[str], list[tuple[str, ...]]]  # what they are, the texts, the class names of each
+
+
+def _own_texts(run: Any) -> Texts:
+    """The test split that the run was scored on, or what stood in for it."""
+    from tfconv import data
+
+    source = unchanged_source(run)
+    options = _options(run, "split", "test", "validation", "seed")  # the same rows are held out as in training
+    found = data.text_source(source, **options)
+    split = next(name for name in ("test", "validation", "train") if name in found.examples)
+    return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
+
+
+def _other_texts(run: Any, data: str) -> Texts:
+    """Every labelled text of another data set; classes may be rare or missing in it."""
+    from tfconv import data as sources
+
+    if Path(data).suffix.lower() in sources.TABLE_ENDINGS:
+        options = {"text": "text", "label": "label"} | _options(run)
+        skipped: list[str] | None = [] if options.pop("skip", False) else None
+        rows = list(sources.rows(data, skipped=skipped, **options))
+        if skipped:
+            print(f"{len(skipped)} rows skipped, the first: {skipped[0]}", file=sys.stderr)
+        if not rows:
+            raise InputError(f"{data} holds no labelled text")
+        names = [(label,) if isinstance(label, str) else label for _, _, label in rows]
+        return Path(data).stem, [text for _, text, _ in rows], names
+    found = sources.text_source(data, validation=0.0, **_options(run))
+    splits = [name for name in found.examples if name != "unlabelled"]
+    texts = [text for split in splits for text in found.examples[split].texts]
+    return f"{found.name}, {' and '.join(splits)}", texts, [some for split in splits for some in _names(found, split)]
+
+
+def _options(run: Any, *more: str) -> dict[str, Any]:
+    """How the run's own data were read."""
+    kept = ("text", "label", "multi_label", "separator", "delimiter", "skip", *more)
+    return {name: run.config[name] for name in kept if run.config.get(name) is not None}
+
+
+def _names(found: Any, split: str) -> list[tuple[str, ...]]:
+    labels = found.examples[split].labels
+    if found.multi_label:
+        return [tuple(name for name, on in zip(found.class_names, row, strict=True) if on) for row in labels]
+    return [(found.class_names[number],) for number in labels]

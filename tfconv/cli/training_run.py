@@ -1,0 +1,119 @@
+"""What the verbs for texts and for images share: checks of settings, the end of a training, what it was trained on."""
+
+import dataclasses
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check_settings(config: Any, least: Mapping[str, int], above_zero: tuple[str, ...]) -> None:
+    """Refuse settings that are out of range, before anything is read.
+
+    Raises:
+        InputError: naming the option, the rule and the value.
+    """
+    for name, lowest in least.items():
+        value = getattr(config, name)
+        if value is not None and not lowest <= value < 2**31:
+            raise InputError(f"--{name.replace('_', '-')} must be from {lowest} to 2147483647, got {value}")
+    for name in above_zero:
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+    if not config.data or not config.run.name:
+        raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
+    if config.validation is not None and not 0 <= config.validation < 1:
+        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
+    if config.resume and config.overwrite:
+        raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
+
+
+def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Callback"]:
+    """Stop by the validation loss and keep the best weights; `None`: train to the end."""
+    import keras
+
+    if patience is None:
+        return []
+    if "validation" not in data.examples:
+        print(f"no validation {data.unit}s: training runs for all epochs", file=sys.stderr)
+        return []
+    return [keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)]
+
+
+def balanced_weights(data: Any) -> dict[int, float]:
+    """Weights by which each class counts the same.
+
+    Raises:
+        InputError: examples have several labels.
+    """
+    if data.multi_label:
+        raise InputError(f"--balanced is for one label a {data.unit}: leave it out with --multi-label")
+    counts = data.examples["train"].class_counts(len(data.class_names))
+    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
+
+
+def fingerprint(data: str) -> str | None:
+    """SHA-256 of a data file, or of the names and sizes of a folder's files; `None` for what is neither."""
+    if Path(data).is_file():
+        with open(data, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not Path(data).is_dir():
+        return None
+    digest = hashlib.sha256()
+    for folder, folders, names in os.walk(data):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = os.path.join(folder, name)
+            line = f"{os.path.relpath(path, data)}\0{os.stat(path).st_size if os.path.exists(path) else None}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def unchanged_source(run: Any) -> str:
+    """Return what a run was trained on, as it was named.
+
+    Raises:
+        InputError: the run does not say, or the file has other bytes now, so that other rows would be held out.
+    """
+    source = run.config.get("data")
+    if not isinstance(source, str):
+        raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
+    then, now = run.config.get("data_sha256"), fingerprint(source)
+    if then and now and then != now:
+        raise InputError(f"{source} changed since training, so its held-out rows are unknown: give DATA")
+    return source
+
+
+def plain_settings(config: Any, kind: str) -> dict[str, Any]:
+    """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
+    values = dataclasses.asdict(config) | {"kind": kind, "data_sha256": fingerprint(config.data)}
+    for name in ("data", "test"):
+        if values[name] is not None and Path(str(values[name])).exists():
+            values[name] = str(Path(values[name]).resolve())
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def score(config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float) -> None:
+    """Score the trained model on the test split (or what stands in for it), write report and result, print both."""
+    from tfconv import evaluation, training
+
+    split = next(name for name in ("test", "validation", "train") if name in data.examples)
+    report = config.run / "report"
+    scores = evaluation.report(
+        model, data.batches(split), report, class_names=data.class_names, multi_label=data.multi_label
+    )
+    training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds)
+    print(f"\n{split} split, {scores['examples']:,} {data.unit}s")
+    evaluation.print_scores(scores)
+    print(f"\nreport: {report / 'report.md'}")
