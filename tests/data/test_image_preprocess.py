@@ -232,7 +232,7 @@ def test_a_file_with_a_senseless_setting(tmp_path, name):
     for value in CHANGES[name]:
         (tmp_path / "image.json").write_text(json.dumps(settings | {name: value}))
         with pytest.raises(
-            InputError, match="no readable image preprocessing: .*; copy the folder anew, or train again"
+            InputError, match="no readable image preprocessing: .*; copy the folder anew"
         ):
             ImagePreprocess.load(tmp_path)
 

@@ -22,7 +22,7 @@ def airbench94(**overrides: Any) -> "WhitenedResNet":
     Args:
         **overrides: `WhitenedResNet` arguments to set otherwise.
     """
-    return WhitenedResNet(**{"widths": (64, 256, 256), "residual": False, **overrides})
+    return WhitenedResNet(**{"widths": (64, 256, 256), "residual": False, "activation": "gelu", **overrides})
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
@@ -39,7 +39,7 @@ class WhitenedResNet(keras.Model):
         classes: Logits for each picture.
         widths: Channels of each stage.
         residual: Whether each stage's second convolution has a shortcut around it.
-        activation: A Keras activation's name.
+        activation: A Keras activation's name. "gelu", as in the reference, takes half as long again on a CPU.
         pooling: At the end, over all pixels: "max", or "concat" for the mean and the maximum.
         momentum: Of the batch normalisation's running statistics.
         head_scale: What logits are multiplied by.
@@ -63,7 +63,7 @@ class WhitenedResNet(keras.Model):
         *,
         widths: Sequence[int] = (64, 128, 128),
         residual: bool = True,
-        activation: str = "gelu",
+        activation: str = "relu",
         pooling: str = "max",
         momentum: float = 0.6,
         head_scale: float = 1 / 9,
