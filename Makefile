@@ -21,6 +21,8 @@ BIN := .venv/bin
 
 demo: .venv/core
 	$(BIN)/python recipes/imdb_text_cnn.py --data synthetic --run runs/demo --overwrite --export-to saved_models/demo
+	$(BIN)/python recipes/cifar10_mini_alexnet.py --data synthetic --normalization batch --epochs 4 \
+		--run runs/demo-shapes --overwrite --export-to saved_models/demo-shapes
 
 test: .venv/dev
 	$(BIN)/python -m pytest
@@ -32,6 +34,7 @@ lint: .venv/dev
 
 bench: .venv/bench
 	$(BIN)/python recipes/benchmarks/text_training.py
+	$(BIN)/python recipes/benchmarks/image_training.py
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -105,6 +105,14 @@ def test_predict_reads_lines_and_asks_runs_side_by_side(trained, tmp_path):
     assert [json.loads(line)["run"] for line in done.stdout.splitlines()] == [str(run)] * 2
 
 
+def test_predict_answers_every_line_of_a_long_input(trained):
+    run, _ = trained
+    lines = [f"soup number {i}" for i in range(600)]  # more than are asked at once
+    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True)
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == lines
+
+
 def test_several_labels_a_text(tmp_path, capsys):
     path, run = write_topics(tmp_path / "tags.csv", labels=2), tmp_path / "run"
     arguments = ("--text", "review", "--label", "kind", "--multi-label", "--epochs", 6, "--batch-size", 16)

@@ -34,8 +34,9 @@ PUBLIC = {
     "tfconv.export": """ExportError check_saved_model export_serving""",
     "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
-        SignificantTokens TokenEffect embedding_matrix linear_weights occlusion significant_tokens text_figure
-        tokens_figure write_projector
+        SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
+        filters_figure linear_weights model_diagram occlusion predictions_figure samples_figure significant_tokens
+        text_figure tokens_figure write_projector
     """,
     "tfconv.layers": """
         BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack

@@ -16,9 +16,9 @@ def test_every_block_is_of_a_kind_that_is_run():
     assert {kind for kind, _ in BLOCKS} <= {"sh", "python", "csv"}
 
 
-def run(command, folder):
+def run(command, folder, **more):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path})
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PATH": path} | more)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -34,9 +34,27 @@ def test_make_targets_exist():
 def test_commands_run_on_the_file_shown(tmp_path):
     (table,) = [text for kind, text in BLOCKS if kind == "csv"]
     (tmp_path / "tickets.csv").write_text(table, "utf-8")
-    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv")]
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train text")]
     out = run(["sh", "-e", "-c", script], tmp_path)
     assert '"text": "I was charged twice"' in out and "saved_models/tickets/1: written" in out
+
+
+def test_image_commands_run_on_a_folder_of_pictures(tmp_path):
+    from PIL import Image
+
+    from tfconv.data import synthetic_shapes
+
+    shapes = synthetic_shapes(300, validation=0, test=0)
+    train = shapes.examples["train"]
+    for i, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
+        path = tmp_path / "photos" / shapes.class_names[label] / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    Image.fromarray(train.pixels[0]).save(tmp_path / "new.jpg")
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train images")]
+    out = run(["sh", "-e", "-c", script], tmp_path, TFCONV_DATA_DIR=str(tmp_path / "cache"))
+    assert '"image": "new.jpg"' in out and "saved_models/photos/1: written" in out
+    assert (tmp_path / "runs" / "photos" / "report" / "confidence.png").exists()
 
 
 def test_python_blocks_run_as_one_program(tmp_path):

@@ -12,6 +12,9 @@ RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.py"))
 
 # Settings that make a recipe short; a recipe without an entry here fails.
 SHORT = {
+    "cifar10_architectures": {"epochs": 1},
+    "cifar10_mini_alexnet": {"epochs": 3, "normalization": "batch"},
+    "cifar10_resnet": {"epochs": 3, "batch_size": 128, "first_width": 16, "later_width": 32},
     "imdb_char_cnn": {"epochs": 1, "length": 120},
     "imdb_text_cnn": {"epochs": 3, "length": 60},
     "imdb_workflow": {"epochs": 3, "linear_epochs": 1, "explained": 20},
@@ -30,9 +33,9 @@ def test_every_recipe_is_tried():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, indirect=True)
-def test_recipe_runs_on_made_up_reviews(recipe, tmp_path, capsys):
+def test_recipe_runs_on_made_up_data(recipe, tmp_path, capsys):
     name, more = recipe.__name__, {}
-    if name == "imdb_text_cnn":
+    if name in ("imdb_text_cnn", "cifar10_mini_alexnet"):
         more["export_to"] = tmp_path / "exported"
     if name == "imdb_workflow":
         words = ["truly", "very", "not", "funny", "bad"]
@@ -41,6 +44,16 @@ def test_recipe_runs_on_made_up_reviews(recipe, tmp_path, capsys):
     result = recipe.main(recipe.Config(data="synthetic", **SHORT[name], **more))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 120
+    if name.startswith("cifar10") and name != "cifar10_architectures":
+        assert result["scores"]["test"]["accuracy"] > 0.7
+        assert (tmp_path / "runs" / name / "report" / "curves.png").exists()
+    if name == "cifar10_mini_alexnet":
+        assert "the reloaded SavedModel says" in out and (tmp_path / "exported" / "1" / "saved_model.pb").exists()
+    if name == "cifar10_architectures":
+        parameters = {"fully connected": 123_330, "convolutional": 22_240}
+        assert len(result) == 5 and all(f"{count:,}" in out for count in parameters.values())
+        layers = (tmp_path / "runs" / name / "residual" / "report" / "layers.txt").read_text()
+        assert "stem" in layers and "logits" in layers
     if name == "imdb_text_cnn":
         assert result["scores"]["test"]["accuracy"] > 0.97
         assert json.loads((tmp_path / "runs" / name / "result.json").read_text())["scores"] == result["scores"]

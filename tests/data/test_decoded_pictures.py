@@ -6,17 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_trees import encoded, photo, tree, write_files
 
 import tfconv.data
 from tfconv import InputError
 from tfconv.data import decoded_pictures
-
-sys.path.insert(0, str(Path(__file__).parent))
-from picture_trees import encoded, photo, tree, write_files  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,13 @@
 """Batches of pictures against loops over the store: every picture once, by (seed, epoch, step), cut and normalised."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from stored_pictures import numbered, three_classes
 
 from tfconv import InputError
 from tfconv.data import ImageData, ImageExamples
 from tfconv.training import feed
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stored_pictures import numbered, three_classes  # noqa: E402
 
 
 def pixels_of(data, batches):

@@ -3,18 +3,15 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored_pictures import numbered, three_classes
 
 from tfconv import InputError
 from tfconv.data import ImageData, ImageExamples, ImagePreparation, image_examples
-
-sys.path.insert(0, str(Path(__file__).parent))
-from stored_pictures import numbered, three_classes  # noqa: E402
 
 
 def test_taking_shares_the_store_and_composes():

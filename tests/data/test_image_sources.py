@@ -1,17 +1,13 @@
 import csv
 import pickle
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_trees import tree, write_files
 
 import tfconv.data
 from tfconv import InputError
 from tfconv.data import image_source
-
-sys.path.insert(0, str(Path(__file__).parent))
-from picture_trees import tree, write_files  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,14 @@
 import csv
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from picture_trees import encoded, photo, write_files
 
 import tfconv.data
 from tfconv import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from picture_trees import encoded, photo, write_files  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -172,16 +172,16 @@ def test_no_picture_at_all(ask):
     assert ask("pixels", np.zeros((0, 9, 9, 3), np.uint8))["probabilities"].shape == (0, 3)
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-def test_the_position_of_what_is_no_picture(ask, kind):
+def test_the_position_of_what_is_no_picture(ask):
     good = PICTURES[0]
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image 0 of the batch|node (\S*/)?image_0_of_the_batch"):
-        ask("serving_default", [BROKEN[kind]])
-    for batch, place in (([BROKEN[kind], good], 0), ([good, good, good, BROKEN[kind], good, BROKEN[kind]], 3)):
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match=f"image {place} of the batch .* is no whole JPEG, PNG"
-        ):
-            ask("serving_default", batch)
+    for kind, broken in BROKEN.items():
+        for batch, place in (([broken, good], 0), ([good, good, good, broken, good, broken], 3)):
+            with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                ask("serving_default", batch)
+            assert f"image {place} of the batch (counted from 0) is no whole JPEG" in str(caught.value), kind
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            ask("serving_default", [broken])
+        assert "image 0 of the batch" in str(caught.value).replace("image_0_of_the_batch", "image 0 of the batch"), kind
     assert ask("serving_default", [good])["label"].shape == (1,)  # and it goes on
 
 

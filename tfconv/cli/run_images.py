@@ -43,8 +43,9 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     source = unchanged_source(run)
     options = {name: run.config[name] for name in _OPTIONS if run.config.get(name) is not None}
     found = data.image_source(source, **options)
-    size = next(iter(found.examples.values())).store.shape[1:3]
-    for what, then, now in (("classes", run.class_names, found.class_names), ("size", run.preprocess.size, size)):
+    shape = next(iter(found.examples.values())).store.shape[1:]
+    before = (*run.preprocess.size, run.preprocess.channels)
+    for what, then, now in (("classes", run.class_names, found.class_names), ("shape", before, shape)):
         if tuple(then) != tuple(now):
             were, are = ", ".join(map(str, then)), ", ".join(map(str, now))
             raise InputError(f"{source} changed since training: the {what} of its pictures were {were}, now {are}")

@@ -1,5 +1,6 @@
 """`tfconv evaluate`, `predict`, `export`: what is done with a finished run, of texts or of images."""
 
+import itertools
 import json
 import os
 import sys
@@ -70,7 +71,7 @@ def predict(
         examples or (line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", closefd=False))
     )
     at_once = 32 if runs[0].takes_images else 256
-    while part := [line for line, _ in zip(lines, range(at_once), strict=False)]:
+    while part := list(itertools.islice(lines, at_once)):
         for answer in evaluation.predict(part, runs):
             fields: dict[str, Any] = dict(answer)
             if not beside:

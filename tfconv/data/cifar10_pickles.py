@@ -16,8 +16,8 @@ from tfconv.errors import InputError
 
 __all__ = ["read_limited", "read_pickle"]
 
-# What Python 2 and 3 write for dicts, lists, numbers, strings and arrays; without those of great appetite, such as a
-# bytearray that is allocated before it is read.
+# What Python 2 and 3 write for dicts, lists, numbers, strings and arrays; not those that make objects in other ways, or
+# of which such a file has no need.
 _OPCODES = frozenset(
     "PROTO FRAME STOP MARK EMPTY_DICT EMPTY_LIST EMPTY_TUPLE APPEND APPENDS SETITEM SETITEMS TUPLE TUPLE1 TUPLE2 "
     "TUPLE3 BININT BININT1 BININT2 LONG1 NONE NEWTRUE NEWFALSE SHORT_BINSTRING BINSTRING BINUNICODE SHORT_BINUNICODE "

@@ -170,7 +170,6 @@ def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _checked_labels(path: Path, labels: list[Any]) -> np.ndarray:
     for place, label in enumerate(labels):
         if type(label) is not int or not 0 <= label < _CLASSES:
-            raise InputError(
-                f"{path}: label {place + 1:,} must be from 0 to {_CLASSES - 1}, got {label!r:.40}; {_REMEDY}"
-            )
+            found = f"{label:d}"[:20] if type(label) is int else f"a {type(label).__name__}"
+            raise InputError(f"{path}: label {place + 1:,} must be from 0 to {_CLASSES - 1}, got {found}; {_REMEDY}")
     return np.array(labels, np.int32)

@@ -80,7 +80,9 @@ def decoded(pictures: Pictures, decoding: Decoding, *, skip: bool) -> tuple[np.n
     settings = f"{_LAYOUT} {importlib.metadata.version('tensorflow')} {decoding}"
     key = _digest(f"{pictures.source} {settings}".encode())
     name = f"{key}-{_digest(pictures.identity)}"
-    folders = [folder / "decoded" for folder in dict.fromkeys((data_directory(), data_directory(_HOME)))]
+    folders = [data_directory() / "decoded"]
+    with contextlib.suppress(InputError):  # a user without a home folder
+        folders += [home for home in [data_directory(_HOME) / "decoded"] if home not in folders]
     found = next((entry for folder in folders if (entry := _opened(folder / name))), None)
     reasons = []
     for folder in folders if found is None else ():

@@ -43,7 +43,7 @@ def text_folder(
     notes: list[str] = []
     skipped = notes if skip else None
     rows: list[LabelledRow] = []
-    for folder, split in class_folders(directory, "csv, jsonl or parquet"):
+    for folder, split in class_folders(directory, "csv, jsonl or parquet", notes):
         rows += _class_rows(folder, split, notes, skipped)
     if not rows and not notes:
         raise InputError(f"{directory} has no folders of .txt files; put each class's texts in a folder named for it")
@@ -54,12 +54,13 @@ def text_folder(
     return done.text_data(directory.resolve().name)
 
 
-def class_folders(directory: Path, readers: str) -> list[tuple[Path, str | None]]:
+def class_folders(directory: Path, readers: str, notes: list[str]) -> list[tuple[Path, str | None]]:
     """The folders that are classes, each with its split; None where the data set is not split by folders.
 
     Args:
         directory: the folder of the class folders, or of the split folders.
         readers: the functions that read a file, for the message where `directory` is one.
+        notes: takes one line for each split folder without class folders.
 
     Raises:
         InputError: no such folder, or folders beside `train` that are no splits.
@@ -78,7 +79,13 @@ def class_folders(directory: Path, readers: str) -> list[tuple[Path, str | None]
             f"{directory} has a train folder beside {strangers[0]!r}, which is no split; name the split folders "
             "train, validation, test, or move the others away"
         )
-    return [(inner, split) for folder, split in splits.items() for inner in _folders(folder)]
+    found = []
+    for folder, split in splits.items():
+        inner = _folders(folder)
+        if not inner:
+            notes.append(f"{folder}: no class folders in it, so it is not read")
+        found += [(class_folder, split) for class_folder in inner]
+    return found
 
 
 def text_files(folder: Path) -> tuple[list[str], list[str]]:
@@ -106,7 +113,10 @@ def read_bytes(path: str) -> bytes:
 
 
 def _folders(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:

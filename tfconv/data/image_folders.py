@@ -33,9 +33,8 @@ def image_folder(
 
     JPEG, PNG, BMP, GIF and WebP files, told by their content and not by their ending; of an animation the first
     picture. They are decoded and resized once, by the graph that an exported model uses, and kept as an array in
-    `decoded/` beside the other data sets (see `tfconv.data.imdb` for where that is) or in ~/.cache/tfconv; the array
-    stays on disk, so memory does not grow with the pictures. It is made anew when a file's path, size or time of
-    change differs.
+    `decoded/` of the data folder (the variable TFCONV_DATA_DIR, else ~/.cache/tfconv); the array stays on disk, so
+    memory does not grow with the pictures. It is made anew when a file's path, size or time of change differs.
 
     TensorFlow's decoder decides what the pixels are: grey and palettes become colours, transparency is dropped (what
     lies under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. The orientation that a camera
@@ -66,7 +65,7 @@ def image_folder(
     directory = Path(directory)
     notes: list[str] = []
     skipped = notes if skip_broken else None
-    folders = class_folders(directory, "image_table")
+    folders = class_folders(directory, "image_table", notes)
     twins = case_twins(sorted({folder.name for folder, _ in folders}))
     rows: list[LabelledRow] = []
     for folder, split in folders:
@@ -95,8 +94,12 @@ def _bad_class(name: str, twins: dict[str, str]) -> tuple[str | None, str]:
 
 def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:
     """One row for each file; the files themselves are looked at later."""
-    with os.scandir(folder) as entries:
-        found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        reject(_shown(str(folder)), f"cannot be read ({error.strerror})", "check its permissions", skipped)
+        return
     names = [name for name, is_folder in found if not is_folder and name.lower() not in _NO_PICTURES]
     deeper = [f"{folder}/{name}" for name, is_folder in found if is_folder]
     notes += [f"{_shown(path)}: a folder within a class" for path in deeper]

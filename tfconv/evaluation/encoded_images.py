@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -95,17 +96,19 @@ def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor
             return one(encoded[0])[None]
 
     def several() -> tf.Tensor:
-        nothing = tf.data.Dataset.from_tensors(tf.zeros((0, *shape), tf.uint8))
-        tried = tf.data.Dataset.from_tensors(encoded).map(all_of).ignore_errors().concatenate(nothing).take(1)
-        return _plain(tried).get_single_element()
+        return _only_element(tf.data.Dataset.from_tensors(encoded).map(all_of), tf.zeros((0, *shape), tf.uint8))
 
     def first_at_fault() -> tf.Tensor:
-        places = tf.range(tf.size(encoded))
-        # The pixels go on to `reduce`: were they dropped in `map`, the decoding would be dropped as well.
-        decoded = tf.data.Dataset.from_tensor_slices((encoded, places)).map(lambda one, i: (all_of(one[None]), i))
-        return _plain(decoded.ignore_errors()).reduce(0, lambda fine, pair: tf.where(pair[1] == fine, fine + 1, fine))
+        count = tf.size(encoded, tf.int64)
+        slices = tf.data.Dataset.from_tensor_slices((encoded, tf.range(count)))
+        # A pixel goes on: were all dropped in `map`, the decoding would be dropped as well.
+        decoded = slices.map(lambda picture, place: (place, all_of(picture[None])[0, 0, 0, 0]))
+        none = tf.zeros(0, tf.int64), tf.zeros(0, tf.uint8)
+        fine = _only_element(decoded.ignore_errors().batch(count), none)[0]
+        in_a_row = tf.cast(fine == tf.range(tf.size(fine, tf.int64)), tf.int64)
+        return tf.reduce_sum(tf.math.cumprod(in_a_row))
 
-    with tf.control_dependencies([_refuse_if(tf.reduce_any(huge), lambda: tf.argmax(huge, output_type=tf.int32))]):
+    with tf.control_dependencies([_refuse_if(tf.reduce_any(huge), lambda: tf.argmax(huge))]):
         pixels = tf.cond(tf.size(encoded) == 1, single, several)
     with tf.control_dependencies([_refuse_if(tf.shape(pixels)[0] != tf.size(encoded), first_at_fault)]):
         return tf.ensure_shape(tf.identity(pixels), [None, *shape])
@@ -142,7 +145,7 @@ def _check_jpeg_size(encoded: tf.Tensor) -> tf.Operation:
     """Refuse one JPEG of too many pixels; its size stands behind a chain of segments, which an operation follows."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     size = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(encoded, tf.int64)[:2], lambda: tf.zeros(2, tf.int64))
-    return _refuse_if(tf.reduce_prod(size) > MOST_PIXELS, lambda: tf.constant(0))
+    return _refuse_if(tf.reduce_prod(size) > MOST_PIXELS, lambda: tf.constant(0, tf.int64))
 
 
 def _refuse_if(bad: tf.Tensor, position: Callable[[], tf.Tensor]) -> tf.Operation:
@@ -153,9 +156,10 @@ def _refuse_if(bad: tf.Tensor, position: Callable[[], tf.Tensor]) -> tf.Operatio
     return tf.cond(bad, refuse, tf.no_op)
 
 
-def _plain(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Do without tuning and rewriting, which take longer than what they would gain here."""
-    options = tf.data.Options()
+def _only_element(dataset: tf.data.Dataset, otherwise: Any) -> Any:
+    """The element of a data set of one, or `otherwise` where an error took it."""
+    tried = dataset.ignore_errors().concatenate(tf.data.Dataset.from_tensors(otherwise)).take(1)
+    options = tf.data.Options()  # no tuning and rewriting, which take longer than what they could gain here
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
-    return dataset.with_options(options)
+    return tried.with_options(options).get_single_element()

@@ -47,3 +47,18 @@ def tree(classes=("cat", "dog"), count=4, **options):
     """Files of `count` PNG pictures a class, each of its own colours."""
     names = [f"{name}/{number}.png" for name in classes for number in range(count)]
     return {name: encoded(photo(seed, **options)) for seed, name in enumerate(names)}
+
+
+def by_class(data):
+    """Every picture by its class, of all splits together."""
+    found = {name: [] for name in data.class_names}
+    for part in data.examples.values():
+        for label, pixels in zip(part.labels, part.pixels, strict=True):
+            found[data.class_names[label]].append(pixels)
+    return found
+
+
+def in_order(name):
+    """The order in which pictures are read."""
+    folder, _, file = name.partition("/")
+    return folder, file

@@ -1,0 +1,194 @@
+"""The command on pictures as a user types it: from a folder of files to a SavedModel, and mistakes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfconv.cli import main
+from tfconv.data import synthetic_shapes
+
+CLASSES = ("disc", "cross", "bar")
+
+
+def status(*arguments):
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def write_shapes(folder, splits=("train", "test"), per_class=40, endings=("png", "jpg", "bmp")):
+    """Files of three classes of made-up shapes, in three formats."""
+    shapes = synthetic_shapes(1600, validation=0, test=0)
+    train = shapes.examples["train"]
+    for name in CLASSES:
+        rows = np.flatnonzero(train.labels == shapes.class_names.index(name))
+        for i, row in enumerate(rows[: per_class * len(splits)]):
+            path = folder / splits[i // per_class] / name / f"{i:03d}.{endings[i % len(endings)]}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(train.images(np.array([row]))[0]).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on a folder of three classes, made by the command."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("shapes")
+        patch.setenv("TFCONV_DATA_DIR", str(folder / "cache"))
+        pictures, run = write_shapes(folder / "pictures"), folder / "run"
+        options = ("--epochs", 6, "--batch-size", 16, "--validation", "0.2", "--augment", "flip-translate")
+        assert status("train", "images", pictures, "--run", run, *options) == 0
+        yield run, pictures
+
+
+def test_run_directory_is_complete(trained):
+    run, pictures = trained
+    names = {entry.name for entry in run.iterdir()}
+    assert set("config.json model.keras preprocess checkpoints history.csv logs report result.json".split()) <= names
+    result = json.loads((run / "result.json").read_text())
+    assert result["scores"]["test"]["accuracy"] > 0.9
+    assert result["config"]["kind"] == "images" and result["config"]["data"] == str(pictures.resolve())
+    image = json.loads((run / "preprocess" / "image.json").read_text())
+    assert image["class_names"] == sorted(CLASSES) and len(image["mean"]) == 3
+
+
+def test_evaluate_repeats_the_score_of_training(trained, capsys):
+    run, pictures = trained
+    expected = json.loads((run / "result.json").read_text())["scores"]["test"]
+    assert status("evaluate", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-4)
+    assert status("evaluate", run, pictures / "test") == 0
+    out = capsys.readouterr().out
+    assert "120 pictures" in out and max(map(len, out.splitlines()[1:-1])) <= 100
+
+
+def test_predict_and_export_agree(trained, tmp_path, capsys):
+    run, pictures = trained
+    files = [sorted((pictures / "test" / name).iterdir())[0] for name in CLASSES]
+    assert status("predict", run, *files) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["image"] for line in lines] == [str(file) for file in files]
+    assert [line["label"] for line in lines] == list(CLASSES)
+    assert status("export", run, tmp_path / "shapes") == 0
+    assert "shapes/1: written" in capsys.readouterr().out
+    served = tf.saved_model.load(str(tmp_path / "shapes" / "1")).signatures["serving_default"]
+    answer = served(image=tf.constant([file.read_bytes() for file in files]))
+    for line, probabilities, label in zip(lines, answer["probabilities"].numpy(), answer["label"].numpy(), strict=True):
+        assert list(line["probabilities"].values()) == pytest.approx(probabilities.tolist(), abs=1e-4)
+        assert label.decode() == line["label"]
+
+
+def test_predict_reads_paths_from_standard_input(trained):
+    run, pictures = trained
+    files = sorted((pictures / "test" / "bar").iterdir())[:3]
+    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
+    done = subprocess.run(command, input="\n".join(map(str, files)), capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [str(file) for file in files]
+
+
+def test_resume_wants_the_same_course_of_the_learning_rate(trained, capsys):
+    run, pictures = trained
+    options = ("--batch-size", 16, "--validation", "0.2", "--augment", "flip-translate", "--resume")
+    assert status("train", "images", pictures, "--run", run, *options, "--epochs", 9) == 2
+    assert "was started with decay_epochs=6, now it is 9" in capsys.readouterr().err
+
+
+def test_changed_folder_is_not_taken_for_the_same(trained, tmp_path, monkeypatch, capsys):
+    run, pictures = trained
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path))
+    copy, again = tmp_path / "pictures", tmp_path / "run"
+    shutil.copytree(pictures, copy)
+    shutil.copytree(run, again)
+    config = json.loads((run / "config.json").read_text()) | {"data": str(copy)}
+    (again / "config.json").write_text(json.dumps(config))
+    assert status("evaluate", again) == 0
+    next((copy / "test" / "bar").iterdir()).unlink()
+    assert status("evaluate", again) == 2
+    assert "changed since training" in capsys.readouterr().err
+
+
+def test_several_labels_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(120):  # a picture's left half is red or not, its right half green or not
+        picture = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8)
+        names = [name for name in ("red", "green") if rng.random() < 0.5]
+        picture[:, :8, 0] += 180 * ("red" in names)
+        picture[:, 8:, 1] += 180 * ("green" in names)
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        rows.append((f"{i}.png", "|".join(names)))
+    table = tmp_path / "pictures.csv"
+    table.write_text("image,label\n" + "".join(f"{file},{names}\n" for file, names in rows))
+    options = ("--multi-label", "--epochs", 5, "--batch-size", 8, "--augment", "none")
+    assert status("train", "images", table, "--run", tmp_path / "run", *options) == 0
+    capsys.readouterr()
+    assert status("predict", tmp_path / "run", *(tmp_path / file for file, _ in rows)) == 0
+    found = [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()]
+    right = [set(label.split("|")) == set(names.split("|")) for label, (_, names) in zip(found, rows, strict=True)]
+    assert np.mean(right) > 0.9
+    assert status("evaluate", tmp_path / "run") == 0
+
+
+@pytest.mark.parametrize("model", ["mini-alexnet-batch-norm", "lesson-resnet", "resnet20", "simple-net", "conv-net"])
+def test_models_train(model, trained, tmp_path, monkeypatch):
+    _, pictures = trained
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(pictures.parent / "cache"))
+    options = ("--epochs", 1, "--model", model, "--augment", "none")
+    assert status("train", "images", pictures, "--run", tmp_path / "run", *options) == 0
+
+
+MISTAKES = [
+    (("train", "images", "nosuch", "--run", "run"), "nosuch: no such file or folder; give a folder"),
+    (("train", "images", "notes.doc", "--run", "run"), "notes.doc: its ending is none of"),
+    (("train", "images", "empty", "--run", "run"), "empty"),
+    (("train", "images", "synthetic", "--run", "run", "--size", "64"), "--size does not go with synthetic"),
+    (("train", "images", "synthetic", "--run", "run", "--size", "4"), "--size must be from 8 to"),
+    (("train", "images", "synthetic", "--run", "run", "--epochs", "0"), "--epochs must be from 1 to"),
+    (("train", "images", "synthetic", "--run", "run", "--weight-decay", "-1"), "--weight-decay must be from 0"),
+    (("train", "images", "synthetic", "--run", "run", "--label-smoothing", "1"), "--label-smoothing must be from 0"),
+    (("train", "images", "synthetic", "--run", "run", "--learning-rate", "nan"), "--learning-rate must be a number"),
+    (("train", "images", "pictures.csv", "--run", "run", "--image", "file"), "no column 'file'"),
+    (("train", "images", "pictures.csv", "--run", "run"), "pictures.csv row 2"),
+    (("train", "images", "mixed", "--run", "run"), "mixed/a/notes.txt"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_mistake_is_one_line_and_status_two(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
+    Path("notes.doc").write_text("x")
+    Path("empty").mkdir()
+    Path("pictures.csv").write_text("image,label\nno.png,a\nno2.png,b\n")
+    for name in "ab":
+        for i in range(2):
+            Path("mixed", name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(f"mixed/{name}/{i}.png")
+    Path("mixed/a/notes.txt").write_text("not a picture")
+    assert status(*arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("tfconv: ") and "\n" not in error, error
+    assert message in error
+
+
+def test_predict_names_the_file_that_is_no_picture(trained, tmp_path, capsys):
+    run, pictures = trained
+    good = next((pictures / "test" / "bar").iterdir())
+    bad = tmp_path / "letter.jpg"
+    bad.write_text("Dear Sir")
+    assert status("predict", run, good, bad) == 2
+    error = capsys.readouterr().err.strip()
+    assert "letter.jpg" in error and "\n" not in error
+    assert status("predict", run, tmp_path / "nosuch.jpg") == 2
+    assert "nosuch.jpg" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""`tfconv plot`: each kind of figure from a run of pictures, two from a run of texts, and mistakes."""
+
+import re
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from drawn_texts import check
+from PIL import Image
+
+from tfconv import data, training
+from tfconv.cli import main
+
+L = keras.layers
+
+
+def status(*arguments):
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on a folder of pictures, as `tfconv train images` leaves it."""
+    folder = tmp_path_factory.mktemp("plot")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 12)):
+        for number, name in enumerate(("dark", "light")):
+            for i in range(count):
+                path = folder / "photos" / split / name / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = rng.integers(0, 128, (12, 12, 3), np.uint8) + np.uint8(127 * number)
+                Image.fromarray(pixels).save(path)
+    options = {"size": 8, "seed": 5}
+    shown = data.image_source(folder / "photos", **options)
+    model = keras.Sequential(
+        [L.Input((8, 8, 3)), L.Conv2D(4, 3, name="first"), L.Flatten(), L.Dense(shown.outputs, name="logits")]
+    )
+    training.fit(
+        model,
+        shown.train,
+        validation_data=shown.validation,
+        epochs=2,
+        run_dir=folder / "run",
+        preprocess=shown.preprocess,
+        config={"kind": "images", "data": str(folder / "photos"), **options},
+        verbose=0,
+    )
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def text_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("texts")
+    shown = data.synthetic_reviews(60).prepare(length=20, vocabulary_size=50)
+    model = keras.Sequential([L.Input((None,)), L.Embedding(50, 4), L.GlobalMaxPooling1D(), L.Dense(1)])
+    training.fit(model, shown.train, run_dir=folder / "run", preprocess=shown.preprocess, verbose=0)
+    return folder / "run"
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are written, as they are."""
+    from matplotlib.figure import Figure
+
+    written, save = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (written.append(self), save(self, *a, **k)))
+    return written
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "pictures", "beginning"),
+    [
+        ("samples", ("--count", 9), 9, "photos, test split: 9 pictures, 2 of 2 classes"),
+        ("samples", ("--split", "train", "--seed", 3), 25, "photos, train split: 25 pictures"),
+        ("predictions", (), 24, "photos, test split: "),
+        ("confidence", ("--count", 2), None, "Right and sure: "),
+        ("filters", (), 4, "4 filters of “first”, 3×3×3"),
+        ("filters", ("--count", 2, "--layer", "first"), 2, "2 of 4 filters"),
+        ("features", ("--layer", "first"), 5, "4 maps of “first”, 6×6"),
+        ("curves", (), 0, "run"),
+    ],
+)
+def test_figures_of_a_run(run, kind, options, pictures, beginning, figures, tmp_path, capsys):
+    path = tmp_path / "new" / "figure.png"
+    assert status("plot", run, kind, "--out", path, *options) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    (figure,) = figures
+    texts = check(figure)
+    assert any(text.startswith(beginning) for text in texts)
+    if pictures is not None:
+        assert sum(len(axes.images) for axes in figure.axes) == pictures
+    with Image.open(path) as image:
+        assert min(image.size) > 100 and image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_pictures_and_answers_are_the_runs_own(run, figures, tmp_path):
+    from tfconv.training import load_run
+
+    assert status("plot", run, "predictions", "--out", tmp_path / "p.svg", "--count", 24) == 0
+    loaded = load_run(run)
+    files = sorted((run.parent / "photos" / "test").rglob("*.png"))
+    decoded = loaded.preprocess.decode(tf.constant([path.read_bytes() for path in files])).numpy()
+    logits = np.asarray(loaded.model(loaded.preprocess.normalize(decoded), training=False))[:, 0]
+    expected = {}
+    for path, pixels, logit in zip(files, decoded, logits, strict=True):
+        answer, truth = ("dark", "light")[int(logit > 0)], path.parent.name
+        share = 1 / (1 + np.exp(-abs(logit)))
+        mark = "✓" if answer == truth else "✗"
+        expected[pixels.tobytes()] = (f"{mark} {answer} {share:.0%}".replace("%", " %"), f"truth: {truth}")
+    arrays = [np.asarray(axes.images[0].get_array()).tobytes() for axes in figures[0].axes]
+    lines = check(figures[0])[1:]
+    drawn = dict(zip(arrays, zip(lines[::2], lines[1::2], strict=True), strict=True))
+    assert drawn == expected
+
+
+def test_the_seed_chooses_the_pictures(run, figures, tmp_path):
+    for seed in (1, 1, 2):
+        assert status("plot", run, "samples", "--count", 6, "--seed", seed, "--out", tmp_path / "s.png") == 0
+    first, again, other = ([axes.images[0].get_array().tobytes() for axes in figure.axes] for figure in figures)
+    assert first == again != other
+
+
+def test_the_default_file_lies_in_the_report(run, text_run, capsys):
+    assert status("plot", run, "filters") == 0 and status("plot", text_run, "curves") == 0
+    paths = [str(run / "report" / "filters.png"), str(text_run / "report" / "curves.png")]
+    assert capsys.readouterr().out.splitlines() == paths and all(Path(path).is_file() for path in paths)
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz: apt-get install graphviz")
+def test_diagrams_of_pictures_and_of_texts(run, text_run, tmp_path):
+    for one in (run, text_run):
+        assert status("plot", one, "model", "--out", tmp_path / "model.svg") == 0
+        assert "logits" in (tmp_path / "model.svg").read_text() or one is text_run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sample",), r"plot draws no 'sample': did you mean samples\?"),
+        (("zzz",), r"plot draws no 'zzz': it draws samples, predictions"),
+        (("curves", "--count", "3"), r"--count does not go with curves"),
+        (("samples", "--layer", "first"), r"--layer does not go with samples"),
+        (("samples", "--count", "0"), r"--count must be from 1 to 400, got 0"),
+        (("samples", "--seed", "-1"), r"--seed must be from 0 to 4294967295, got -1"),
+        (("samples", "--out", "a.docx"), r"a.docx: its ending is none of .*png"),
+        (("samples", "--out", "a"), r"a: its ending is none of"),
+        (("samples", "--out", "file/a.png"), r"file/a.png cannot be written"),
+        (("samples", "--out", "folder.png"), r"folder.png cannot be written"),
+        (("filters", "--layer", "frist"), r"no layer called 'frist': did you mean 'first'"),
+        (("features", "--layer", "logits"), r"no maps"),
+        (("model", "--out", "a.tiff"), r"a.tiff: a diagram can be written as .png"),
+    ],
+)
+def test_mistake_is_one_line_and_status_two(run, arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    Path("folder.png").mkdir()
+    assert status("plot", run, *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("tfconv: ") and "\n" not in error
+    assert re.search(message, error), error
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+@pytest.mark.parametrize("kind", ["samples", "predictions", "confidence", "filters", "features"])
+def test_texts_have_no_pictures(text_run, kind, capsys):
+    assert status("plot", text_run, kind) == 2
+    error = capsys.readouterr().err
+    assert error.endswith(f"classifies texts, which have no {kind}: plot curves or model\n")
+    assert error.count("\n") == 1
+
+
+def test_other_folders(run, tmp_path, capsys):
+    for arguments, message in (
+        ((tmp_path, "curves"), "history.csv: no such file"),
+        ((tmp_path, "samples"), "holds no trained model"),
+        ((run, "samples", "--split", "nosuch"), "nosuch"),
+    ):
+        assert status("plot", *arguments) == 2
+        assert message in capsys.readouterr().err
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert status("plot", tmp_path / "run", "samples") == 2
+    assert "does not say what it was trained on" in capsys.readouterr().err
+    photos = tmp_path / "photos"
+    shutil.copytree(run.parent / "photos", photos)
+    for split in ("train", "test"):
+        (photos / split / "dark").rename(photos / split / "night")
+    config = (run / "config.json").read_text().replace(str(run.parent / "photos"), str(photos))
+    (tmp_path / "run" / "config.json").write_text(config)
+    assert status("plot", tmp_path / "run", "samples") == 2
+    error = capsys.readouterr().err
+    assert "changed since training: the classes of its pictures were dark, light, now light, night" in error
