@@ -79,7 +79,7 @@ def main(config: Config) -> dict[str, Any]:
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
     settings |= {"kind": "images", "decay_epochs": config.epochs}
-    table = Table("test split", "parameters", "receptive field", "accuracy", "seconds", box=box.SIMPLE_HEAD)
+    table = Table("test split", "parameters", "a last window sees", "accuracy", "seconds", box=box.SIMPLE_HEAD)
     results = {}
     for name, make_model in make_models(data).items():
         runtime.set_seed(config.seed, deterministic=config.deterministic)
@@ -102,10 +102,12 @@ def main(config: Config) -> dict[str, Any]:
         seconds = time.monotonic() - begin
         scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
         interpret.curves_figure(history).savefig(run_dir / "report" / "curves.png", dpi=120)
-        (run_dir / "report" / "layers.txt").write_text(f"{geometry.explain(model)}\n", "utf-8")
+        explained = geometry.explain(model)
+        (run_dir / "report" / "layers.txt").write_text(f"{explained}\n", "utf-8")
         results[name] = training.write_result(run_dir, asked, history, {"test": scores["metrics"]}, seconds)
         accuracy = f"{scores['metrics']['accuracy']:.4f}"
-        table.add_row(name, f"{model.count_params():,}", field(geometry.explain(model)), accuracy, f"{seconds:.0f}")
+        seen = max((row.receptive_field[0] for row in explained if row.receptive_field), default=None)
+        table.add_row(name, f"{model.count_params():,}", f"{seen} px" if seen else "all", accuracy, f"{seconds:.0f}")
     Console(width=100).print(table)
     print(f"pictures, and a table of layers each: {config.runs}/*/report")
     return results

@@ -8,21 +8,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_line import status
 from drawn_texts import check
 from PIL import Image
 
 from tfconv import data, training
-from tfconv.cli import main
 
 L = keras.layers
-
-
-def status(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 @pytest.fixture(scope="module")
