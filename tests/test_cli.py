@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tfconv.cli import main
-
 TOPICS = {
     "food": "soup bread taste cook dish salt dinner sweet",
     "sport": "match team goal coach season league player win",
@@ -35,14 +33,6 @@ def write_topics(path, n=400, labels=1):
             rng.shuffle(words)
             rows.writerow([" ".join(words), "|".join(names)])
     return path
-
-
-def status(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 @pytest.fixture(scope="module")

@@ -9,20 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_line import status
 from PIL import Image
 
-from tfconv.cli import main
 from tfconv.data import synthetic_shapes
 
 CLASSES = ("disc", "cross", "bar")
-
-
-def status(*arguments):
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def write_shapes(folder, splits=("train", "test"), per_class=40, endings=("png", "jpg", "bmp")):
