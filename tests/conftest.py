@@ -1,9 +1,15 @@
 """What every test shares: quiet TensorFlow, two logical devices, the real data where it is."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from tfconv import runtime
+
+REAL_DATA = os.environ.get("TFCONV_DATA_DIR")
+if not REAL_DATA:  # decoded pictures are kept among the data: not in the home folder of who runs the tests
+    _kept = tempfile.TemporaryDirectory(prefix="tfconv-tests-")
+    os.environ["TFCONV_DATA_DIR"] = _kept.name
 
 runtime.configure("text")
 
@@ -33,8 +39,8 @@ def two_replicas() -> tf.distribute.Strategy:
 @pytest.fixture(scope="session")
 def data_directory() -> Path:
     """The folder with aclImdb, imdb.w2v.50d.txt and the CIFAR-10 files."""
-    if not os.environ.get("TFCONV_DATA_DIR"):
+    if not REAL_DATA:
         if os.environ.get("TFCONV_REQUIRE_DATA"):
             pytest.fail("TFCONV_REQUIRE_DATA is set and TFCONV_DATA_DIR is not")
         pytest.skip("set TFCONV_DATA_DIR to a folder with the real data sets to run this test")
-    return Path(os.environ["TFCONV_DATA_DIR"])
+    return Path(REAL_DATA)

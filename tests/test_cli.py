@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from command_line import status
 
 TOPICS = {
     "food": "soup bread taste cook dish salt dinner sweet",

@@ -7,6 +7,7 @@ channels), normalised by channel; without arguments each is its published networ
 
 from tfconv.models.alexnet import AlexNet, MiniAlexNet
 from tfconv.models.all_conv_net import AllConvNet
+from tfconv.models.application import from_application
 from tfconv.models.bag_of_words import BagOfWordsLinear, BagOfWordsMLP
 from tfconv.models.char_cnn import CharCNN, zhang_char_cnn
 from tfconv.models.dilated_text_cnn import DilatedTextCNN
@@ -19,7 +20,6 @@ from tfconv.models.text_cnn import TextCNN, text_cnn_imdb
 from tfconv.models.vgg import VGG16
 from tfconv.models.whitened_resnet import WhitenedResNet, airbench94
 from tfconv.models.word_vectors import load_word_vectors
-from tfconv.models.application import from_application
 
 __all__ = [
     "AlexNet",
