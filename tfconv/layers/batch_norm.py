@@ -29,14 +29,14 @@ class BatchNorm(keras.layers.BatchNormalization):
         gamma_initializer: Of gamma.
         beta_regularizer: None or a Keras regularizer.
         gamma_regularizer: None or a Keras regularizer.
-        synchronized: Whether replicas share the batch's statistics (TensorFlow only).
+        synchronized: Whether replicas share the batch's statistics in training (on TensorFlow only).
         **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (..., channels).
     Output shape: the same.
 
     Raises:
-        ValueError: `momentum` not in [0, 1), `epsilon` not above 0, `synchronized` on another backend.
+        ValueError: `momentum` not in [0, 1), `epsilon` not above 0.
 
     Reference: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
         Covariate Shift", 2015, algorithms 1 and 2.
@@ -70,9 +70,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             gamma_initializer=gamma_initializer,
             beta_regularizer=beta_regularizer,
             gamma_regularizer=gamma_regularizer,
-            synchronized=synchronized,
             **kwargs,
         )
+        self.synchronized = synchronized  # Keras refuses it on other backends, also in a model that only answers there
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the normalised inputs; `mask` is bool, one axis less than `inputs`, False at padded places."""
