@@ -50,9 +50,10 @@ PUBLIC = {
         VGG16 WhitenedResNet airbench94 from_application kim_cnn load_word_vectors resnet18 resnet20 resnet32
         resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
     """,
-    "tfconv.runtime": """configure set_seed""",
+    "tfconv.runtime": """configure precision set_seed""",
     "tfconv.training": """
-        FusedAdam NonFiniteLossError ProgressLines Run evaluate fit load_run write_result
+        FusedAdam NonFiniteLossError ProgressLines Run SmoothedCrossentropy evaluate fit in_float32 load_run
+        write_result
     """,
 }
 PACKAGE = Path(tfconv.__file__).parent

@@ -6,7 +6,7 @@ import tensorflow as tf
 from stored_pictures import numbered, three_classes
 
 from tfconv import InputError
-from tfconv.data import ImageData, ImageExamples
+from tfconv.data import ImageData, ImageExamples, augment
 from tfconv.training import feed
 
 
@@ -144,3 +144,10 @@ def test_what_cannot_be_batched():
             _ = data.prepare(augment=wrong).train
     with pytest.raises(ValueError, match="30 pictures do not fill one batch of 31"):
         _ = data.prepare(batch_size=31, drop_remainder=True).train
+
+
+def test_error_of_an_augmentation_keeps_its_line():
+    store = np.zeros((8, 6, 4, 3), np.uint8)
+    data = ImageData("tall", ("a", "b"), False, {"train": ImageExamples(store, np.arange(8, dtype=np.int32) % 2)})
+    with pytest.raises(InputError, match="square"):
+        next(iter(data.prepare(batch_size=4, augment=augment.top_down).train))

@@ -1,4 +1,4 @@
-"""Every text model has a LiteRT and an ONNX form that answers as the model itself (`write_copies` compares them)."""
+"""Every model has a LiteRT and an ONNX form that answers as the model itself (`write_copies` compares them)."""
 
 import importlib.util
 import sys
@@ -8,26 +8,36 @@ import numpy as np
 import pytest
 
 from tfconv import models
+from tfconv.data.image import ImagePreprocess
 from tfconv.export.formats import write_copies
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+import contract_images  # noqa: E402
 from small_classifiers import preprocess  # noqa: E402
 
 MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
 
 
+def model_and_preprocess(name):
+    if name not in contract_images.MODELS:
+        model = getattr(models, name)(13)
+        model(np.ones((1, 8), np.int32))  # Keras converts what has been called
+        return model, preprocess()
+    model = getattr(models, name)(**contract_images.MODELS[name][1])
+    height, width, channels = model.input_shape[1:]
+    return model, ImagePreprocess((height, width), channels=channels, mean=(0.5,), std=(0.25,))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_litert(tmp_path, name):
-    model = getattr(models, name)(13)
-    model(np.ones((1, 8), np.int32))  # Keras converts what has been called
-    write_copies(model, preprocess(), tmp_path / "extra", instances=["good"], onnx=False, litert=True)
+    model, prepare = model_and_preprocess(name)
+    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=False, litert=True)
     assert (tmp_path / "extra" / "model.tflite").is_file()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="needs pip install 'tfconv[onnx]'")
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx(tmp_path, name):
-    model = getattr(models, name)(13)
-    model(np.ones((1, 8), np.int32))  # Keras converts what has been called
-    write_copies(model, preprocess(), tmp_path / "extra", instances=["good"], onnx=True, litert=False)
+    model, prepare = model_and_preprocess(name)
+    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=True, litert=False)
     assert (tmp_path / "extra" / "model.onnx").is_file()

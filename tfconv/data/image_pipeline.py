@@ -70,6 +70,6 @@ def image_batches(
 def _check_augment(augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], shape: tuple[int, ...]) -> None:
     """Try it on the outside: within `Dataset.map` an error becomes one of TensorFlow's, of many lines."""
     specs = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int32)
-    found = tf.function(augment).get_concrete_function(*specs).structured_outputs
+    found = tf.function(augment, autograph=False).get_concrete_function(*specs).structured_outputs
     if not isinstance(found, tf.Tensor | tf.TensorSpec) or not found.shape.is_compatible_with(shape):
         raise InputError(f"augment must give one tensor of the shape of the batch, {shape}, and gives {found!r:.100}")

@@ -23,7 +23,8 @@ class ImagePreparation:
     Args:
         batch_size: pictures a batch.
         augment: from pictures, uint8 (batch, height, width, channels), and a seed, int32 (2,), to pictures of the same
-            shape with values from 0 to 255; for training batches only, inside `Dataset.map`, before the crop.
+            shape with values from 0 to 255; for training batches only, inside `Dataset.map`, before the crop. It is
+            traced as it stands: Python's `if` and `for` over tensors need `tf.function` around it.
         crop: side of the square that the model meets; training pictures are cut at a place of their own, others in the
             middle. `None`: whole pictures.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).

@@ -72,6 +72,7 @@ def row_batches(
     batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
     whole = n // batch_size
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert, and it wraps an error's one line in twenty
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.range(n, dtype=tf.int64)
         if seed is not None:
