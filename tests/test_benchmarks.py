@@ -69,6 +69,25 @@ def test_readme_is_filled_from_the_rows(side_by_side, monkeypatch, tmp_path):
         readme.main([tmp_path / "rows.json"])
 
 
+def test_image_training_measures_a_real_system(side_by_side, monkeypatch):
+    image_training = importlib.import_module("image_training")
+    monkeypatch.setattr(image_training, "SYSTEMS", {"tfconv fit": ("tfconv", {})})
+    config = image_training.Config(data="shapes", batch_size=4, steps=3, turns=2)
+    source, images, labels = image_training.make_data(config)
+    assert "shapes" in source and images.shape == (3, 4, 32, 32, 3) and abs(images.mean()) < 0.5
+    rows = image_training.compare(config, "six", "float32", images, labels)
+    assert len(rows) == 1 and rows[0]["median"] > 0 and rows[0]["ratio"] == 1
+
+
+@pytest.mark.parametrize("network", ["alexnet", "six", "resnet20"])
+def test_systems_train_networks_of_one_size(side_by_side, network):
+    systems = importlib.import_module("image_training_systems")
+    ours, stock = systems.tfconv_model(network, "float32"), systems.stock_model(network)
+    assert ours.count_params() == stock.count_params() and ours.output_shape == stock.output_shape
+    shapes = [sorted(tuple(weight.shape) for weight in model.weights) for model in (ours, stock)]
+    assert shapes[0] == shapes[1]
+
+
 def test_text_training_measures_a_real_system(side_by_side, monkeypatch):
     text_training = importlib.import_module("text_training")
     monkeypatch.setitem(text_training.SYSTEMS, "linear", {"tfconv fit": ("tfconv", 1, {})})

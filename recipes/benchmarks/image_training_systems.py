@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 import numpy as np
-from side_by_side import answer_turns
+from side_by_side import answer_turns, keras_turns
 
 EVER = 1_000_000
 THREADS = 2
@@ -32,20 +32,6 @@ def train_with_keras_loop(system: str, network: str, precision: str, images: np.
     import keras
     import tensorflow as tf
 
-    class Turns(keras.callbacks.Callback):
-        """Wait for a turn before each epoch but the first, which warms up."""
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 1:
-                print("ready", flush=True)
-            if epoch and not sys.stdin.readline():
-                sys.exit()
-            self.begin = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if epoch:
-                print(time.perf_counter() - self.begin, flush=True)
-
     data = tf.data.Dataset.from_tensor_slices((images, labels)).prefetch(tf.data.AUTOTUNE)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     metrics = [keras.metrics.SparseCategoricalAccuracy()]
@@ -60,13 +46,13 @@ def train_with_keras_loop(system: str, network: str, precision: str, images: np.
             optimizer=training.FusedAdam(),
             loss=loss,
             metrics=metrics,
-            callbacks=[Turns()],
+            callbacks=[keras_turns()],
             verbose=0,
         )
     keras.config.set_dtype_policy(policy)
     model = stock_model(network)
     model.compile("adam", loss=loss, metrics=metrics)
-    model.fit(data, epochs=EVER, callbacks=[Turns()], verbose=0)
+    model.fit(data, epochs=EVER, callbacks=[keras_turns()], verbose=0)
 
 
 def tfconv_model(network: str, policy: str) -> Any:

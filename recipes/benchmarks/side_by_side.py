@@ -12,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -93,6 +95,28 @@ def answer_turns(work: Callable[[], float]) -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         print(work(), flush=True)
+
+
+def keras_turns() -> Any:
+    """Be a system whose work is an epoch of one call of `fit`: a callback that waits for a turn before each epoch.
+
+    The first epoch warms up.
+    """
+    import keras
+
+    class Turns(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                print("ready", flush=True)
+            if epoch and not sys.stdin.readline():
+                sys.exit()
+            self.begin = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch:
+                print(time.perf_counter() - self.begin, flush=True)
+
+    return Turns()
 
 
 def rows_of(row: str, unit: str, amount: float, seconds: Mapping[str, Sequence[float]], reference: str) -> list[Row]:

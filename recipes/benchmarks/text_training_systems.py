@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
-from side_by_side import answer_turns
+from side_by_side import answer_turns, keras_turns
 
 VOCABULARY, EMBEDDING, FILTERS, WIDTHS, DROPOUT = 30_000, 300, 100, (3, 4, 5), 0.5
 EVER = 1_000_000
@@ -28,20 +28,6 @@ def train_with_keras_loop(system: str, network: str, ids: np.ndarray, labels: np
 
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
-    class Turns(keras.callbacks.Callback):
-        """Wait for a turn before each epoch but the first, which warms up."""
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 1:
-                print("ready", flush=True)
-            if epoch and not sys.stdin.readline():
-                sys.exit()
-            self.begin = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if epoch:
-                print(time.perf_counter() - self.begin, flush=True)
-
     data = tf.data.Dataset.from_tensor_slices((ids, labels[..., None])).prefetch(tf.data.AUTOTUNE)
     loss, metrics = keras.losses.BinaryCrossentropy(from_logits=True), [keras.metrics.BinaryAccuracy(threshold=0)]
     if system == "tfconv":
@@ -55,13 +41,13 @@ def train_with_keras_loop(system: str, network: str, ids: np.ndarray, labels: np
             optimizer=training.FusedAdam(),
             loss=loss,
             metrics=metrics,
-            callbacks=[Turns()],
+            callbacks=[keras_turns()],
             verbose=0,
         )
     model = stock_model(system, network)
     steps = 32 if system == "keras-32" else 1
     model.compile("adam", loss=loss, metrics=metrics, steps_per_execution=steps)
-    model.fit(data, epochs=EVER, callbacks=[Turns()], verbose=0)
+    model.fit(data, epochs=EVER, callbacks=[keras_turns()], verbose=0)
 
 
 def stock_model(system: str, network: str) -> Any:
