@@ -19,13 +19,14 @@ MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), t
 
 
 def model_and_preprocess(name):
-    if name not in contract_images.MODELS:
-        model = getattr(models, name)(13)
-        model(np.ones((1, 8), np.int32))  # Keras converts what has been called
-        return model, preprocess()
-    model = getattr(models, name)(**contract_images.MODELS[name][1])
-    height, width, channels = model.input_shape[1:]
-    return model, ImagePreprocess((height, width), channels=channels, mean=(0.5,), std=(0.25,))
+    if name in contract_images.MODELS:
+        model = getattr(models, name)(**contract_images.MODELS[name][1])
+        given = np.zeros((1, *model.input_shape[1:]), np.float32)
+        prepare = ImagePreprocess(given.shape[1:3], channels=given.shape[3], mean=(0.5,), std=(0.25,))
+    else:
+        model, given, prepare = getattr(models, name)(13), np.ones((1, 8), np.int32), preprocess()
+    model(given)  # Keras converts what has been called
+    return model, prepare
 
 
 @pytest.mark.parametrize("name", MODELS)
