@@ -3,8 +3,9 @@
 Claim: to be measured.
 
 Five convolutions, two hidden layers of 1024 with dropout, Adam, batches of 128, 10 epochs, 40,000 training images and
-10,000 held out, as published (66.95 % on the original images). `--normalization batch` adds batch normalisation to
-each convolution and changes nothing else. `--data synthetic` runs the same page on made-up shapes in a minute.
+10,000 held out, pixels from 0 to 1, as published (66.95 % on the original images). `--normalization batch` adds batch
+normalisation to each convolution and changes nothing else; `--standardize` only centres and scales the channels.
+`--data synthetic` runs the same page on made-up shapes in a minute.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ class Config:
     run: Path = Path("runs/cifar10_mini_alexnet")  # folder for the run
     export_to: Path | None = None  # also export to this folder, and ask the reloaded SavedModel
     normalization: Literal["none", "batch"] = "none"  # after each convolution; none as published
+    standardize: bool = False  # each channel to mean 0 and deviation 1; as published: pixels from 0 to 1
     epochs: int = 10  # passes over the training images
     batch_size: int = 128  # images a step
     learning_rate: float = 0.001  # of Adam
@@ -38,7 +40,7 @@ def make_data(config: Config):
     from tfconv import data
 
     source = data.image_source(config.data)  # of CIFAR-10: the last 10,000 training images are held out
-    return source.prepare(batch_size=config.batch_size, seed=config.seed)
+    return source.prepare(batch_size=config.batch_size, standardize=config.standardize, seed=config.seed)
 
 
 def make_model(config: Config, data):
@@ -60,7 +62,7 @@ def main(config: Config) -> dict[str, Any]:
     data = make_data(config)
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
-    settings |= {"kind": "images", "model": f"normalization {config.normalization}"}
+    settings |= {"kind": "images", "model": "batch norm" if config.normalization == "batch" else "as published"}
     model = make_model(config, data)
     print(f"{model.count_params():,} parameters")
     begin = time.monotonic()

@@ -120,3 +120,11 @@ def test_sources_import_no_tensorflow(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     *_, refused, modules = done.stdout.splitlines()
     assert refused == "refused" and json.loads(modules) == []
+
+
+def test_pixels_from_0_to_1_where_nothing_is_standardised():
+    data = three_classes().prepare(batch_size=4, standardize=False)
+    pixels = data.examples["validation"].pixels
+    batches = np.concatenate([images.numpy() for images, _ in data.validation])
+    np.testing.assert_allclose(batches, pixels / 255, rtol=1e-6)
+    assert set(data.preprocess.mean) == {0.0} and set(data.preprocess.std) == {1.0}

@@ -125,7 +125,7 @@ class ImageData(LabelledData):
 
     @cached_property
     def preprocess(self) -> "ImagePreprocess":
-        """What turns encoded pictures into a model's input; the training split gives its channel statistics.
+        """What turns encoded pictures into a model's input; where `standardize`, by the training split's statistics.
 
         Raises:
             InputError: there is no training split, or the crop is larger than the pictures.
@@ -136,7 +136,8 @@ class ImageData(LabelledData):
             raise InputError(f"the statistics come from the split 'train', and there is only {sorted(self.examples)}")
         train = self.examples["train"]
         height, width, channels = train.store.shape[1:]
-        mean, std = train.channel_statistics()
+        unchanged = (0.0,) * channels, (1.0,) * channels
+        mean, std = train.channel_statistics() if self.preparation.standardize else unchanged
         return ImagePreprocess(
             (height, width),
             crop=self.preparation.crop,

@@ -27,6 +27,8 @@ class ImagePreparation:
             traced as it stands: Python's `if` and `for` over tensors need `tf.function` around it.
         crop: side of the square that the model meets; training pictures are cut at a place of their own, others in the
             middle. `None`: whole pictures.
+        standardize: subtract each channel's mean and divide by its deviation, both of the training split; `False`:
+            pixels from 0 to 1, as in `keras.layers.Rescaling(1 / 255)`.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches and of what is done to them, together with the epoch and the step; from
             0 to 2**32 - 1.
@@ -38,6 +40,7 @@ class ImagePreparation:
     batch_size: int = 128
     augment: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None" = None
     crop: int | None = None
+    standardize: bool = True
     drop_remainder: bool = False
     seed: int = 0
 

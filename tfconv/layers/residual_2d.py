@@ -120,7 +120,8 @@ class ResidualBlock2D(ResidualBlock):
         if self.shortcut == "projection":
             return super()._shortcut(inputs, training, mask)
         added = self.filters - inputs.shape[-1]
-        x = inputs[:, :: self.strides, :: self.strides]
+        # A pooling of single pixels: a strided slice has a gradient that takes a tenth of ResNet-20's step on a CPU.
+        x = inputs if self.strides == 1 else ops.max_pool(inputs, 1, self.strides, data_format="channels_last")
         return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, added))) if added else x
 
     def get_config(self) -> dict[str, Any]:
