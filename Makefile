@@ -25,7 +25,7 @@ demo: .venv/core
 		--run runs/demo-shapes --overwrite --export-to saved_models/demo-shapes
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -35,6 +35,7 @@ lint: .venv/dev
 bench: .venv/bench
 	$(BIN)/python recipes/benchmarks/text_training.py
 	$(BIN)/python recipes/benchmarks/image_training.py
+	$(BIN)/python recipes/benchmarks/augmentation.py
 
 clean:
 	rm -rf .venv build dist *.egg-info

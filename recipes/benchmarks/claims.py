@@ -1,8 +1,8 @@
 """Write a recipe's claim into its docstring, from the result.json files of its runs and from nothing else.
 
-    python recipes/benchmarks/claims.py recipes/imdb_text_cnn.py runs/imdb_text_cnn-*/result.json
+    python recipes/benchmarks/claims.py recipes/imdb_text_cnn.py runs/imdb_text_cnn-*/result.json [--note TEXT]
 
-Runs that differ in `model` are named one by one; runs that differ in their seed become mean and standard deviation.
+The note, on what the data were, follows the figures. Runs that differ in `model` are named one by one; runs that differ in their seed become mean and standard deviation.
 """
 
 import json
@@ -40,9 +40,11 @@ def claim(results: list[dict]) -> str:
 
 
 def main() -> None:
-    recipe, files = Path(sys.argv[1]), sys.argv[2:]
+    recipe, files, note = Path(sys.argv[1]), sys.argv[2:], ""
+    if "--note" in files:
+        files, (_, note) = files[: files.index("--note")], files[files.index("--note") :]
     results = [json.loads(Path(file).read_text("utf-8")) for file in files]
-    paragraph = textwrap.fill(claim(results), 120)
+    paragraph = textwrap.fill(f"{claim(results)} {note}".strip(), 120)
     pattern = re.compile(r"^Claim: .*?(?=\n\n)", re.S | re.M)
     text, count = pattern.subn(lambda _: paragraph, recipe.read_text("utf-8"), count=1)
     if not count:

@@ -143,7 +143,7 @@ def machine() -> str:
         text = Path("/proc/cpuinfo").read_text()
         found = re.search(r"model name\s*:\s*(.+)", text)
         name = found.group(1) if found else name
-        flags = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_tile") if flag in text]
+        flags = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in text]
         widest = f" ({', '.join(flags)})" if flags else ""
     return f"{os.cpu_count()} cores, {name}{widest}"
 
