@@ -1,6 +1,9 @@
 """From a fully connected network to a residual one on CIFAR-10, side by side: parameters, accuracy, seconds.
 
-Claim: to be measured.
+Claim: test accuracy fully connected: 51.83 % after 10 epochs in 11 s; convolutional: 60.71 % after 10 epochs in 31 s;
+batch norm: 73.13 % after 10 epochs in 92 s; deep batch norm: 76.19 % after 10 epochs in 158 s; residual: 76.84 % after
+10 epochs in 315 s of training (seed 0; 2 cores, AMD EPYC; TensorFlow 2.21.0, Keras 3.15.1). The images were a copy of
+CIFAR-10 that went through JPEG (quality 75), on which networks score about 3 points less than on the original.
 
 The steps of fast.ai's lesson 7 of 2018: one hidden layer; strided convolutions; batch normalisation; twice the depth;
 shortcuts. Same images, same augmentation, same Adam with one rise and fall of the learning rate for each of them, so

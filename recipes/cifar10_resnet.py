@@ -1,6 +1,8 @@
 """A small residual network on CIFAR-10: images to a served model on one page.
 
-Claim: to be measured.
+Claim: test accuracy 89.71 % after 16 epochs in 1456 s of training (seed 0; 2 cores, AMD EPYC; TensorFlow 2.21.0, Keras
+3.15.1). The images were a copy of CIFAR-10 that went through JPEG (quality 75), on which networks score about 3 points
+less than on the original.
 
 Whitened 2 x 2 patches, three stages of two convolutions with a shortcut (after Page, 2018, and Jordan, 2024), random
 flips and shifts, label smoothing, SGD with Nesterov momentum whose learning rate rises and falls once. All choices were

@@ -42,7 +42,8 @@ def claim(results: list[dict]) -> str:
 def main() -> None:
     recipe, files, note = Path(sys.argv[1]), sys.argv[2:], ""
     if "--note" in files:
-        files, (_, note) = files[: files.index("--note")], files[files.index("--note") :]
+        at = files.index("--note")
+        files, note = files[:at], " ".join(files[at + 1 :])
     results = [json.loads(Path(file).read_text("utf-8")) for file in files]
     paragraph = textwrap.fill(f"{claim(results)} {note}".strip(), 120)
     pattern = re.compile(r"^Claim: .*?(?=\n\n)", re.S | re.M)
