@@ -179,8 +179,9 @@ def test_predict_names_the_file_that_is_no_picture(trained, tmp_path, capsys):
     good = next((pictures / "test" / "bar").iterdir())
     bad = tmp_path / "letter.jpg"
     bad.write_text("Dear Sir")
-    assert status("predict", run, good, bad) == 2
-    error = capsys.readouterr().err.strip()
-    assert "letter.jpg" in error and "\n" not in error
+    assert status("predict", run, good, bad, tmp_path / "nosuch.jpg", good) == 2
+    out, error = capsys.readouterr()
+    assert "letter.jpg" in error and "2 of 4 could not be read, this is the first" in error and error.count("\n") == 1
+    assert [json.loads(line)["image"] for line in out.splitlines()] == [str(good)] * 2  # what can be read is answered
     assert status("predict", run, tmp_path / "nosuch.jpg") == 2
     assert "nosuch.jpg" in capsys.readouterr().err

@@ -2,7 +2,8 @@
 
     python recipes/benchmarks/claims.py recipes/imdb_text_cnn.py runs/imdb_text_cnn-*/result.json [--note TEXT]
 
-The note, on what the data were, follows the figures. Runs that differ in `model` are named one by one; runs that differ in their seed become mean and standard deviation.
+The note, on what the data were, follows the figures. Runs that differ in `model` are named one by one; runs that differ
+in their seed become mean and standard deviation.
 """
 
 import json

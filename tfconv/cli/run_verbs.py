@@ -5,11 +5,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    from tfconv.evaluation import Prediction
 
 
 def evaluate(
@@ -70,9 +73,11 @@ def predict(
     lines = iter(
         examples or (line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", closefd=False))
     )
-    at_once = 32 if runs[0].takes_images else 256
-    while part := list(itertools.islice(lines, at_once)):
-        for answer in evaluation.predict(part, runs):
+    bad: list[str] = []
+    asked = 0
+    while part := list(itertools.islice(lines, 32 if runs[0].takes_images else 256)):
+        asked += len(part)
+        for answer in _answers(part, runs, bad):
             fields: dict[str, Any] = dict(answer)
             if not beside:
                 del fields["run"]
@@ -81,6 +86,24 @@ def predict(
             except BrokenPipeError:  # the reader (head, less) has what it wanted
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
+    if bad:
+        more = f" ({len(bad)} of {asked} could not be read, this is the first)" if asked > 1 else ""
+        raise InputError(f"{bad[0]}{more}")
+
+
+def _answers(part: list[str], runs: list[Any], bad: list[str]) -> "list[Prediction]":
+    """Ask about some texts or pictures; of pictures one at a time where one cannot be read, noting those in `bad`."""
+    from tfconv import evaluation
+
+    try:
+        return evaluation.predict(part, runs)
+    except InputError as error:
+        if not runs[0].takes_images:
+            raise
+        if len(part) == 1:
+            bad.append(str(error))
+            return []
+        return [answer for picture in part for answer in _answers([picture], runs, bad)]
 
 
 def export(

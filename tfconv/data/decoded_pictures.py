@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoding", "Pictures", "decoded"]
 
-_LAYOUT = 1  # of the cache; to be raised when the same files would give other pixels
+_LAYOUT = 2  # of the cache; to be raised when the same files would give other pixels
 _BATCH = 256
 _HOME = "~/.cache/tfconv"
 

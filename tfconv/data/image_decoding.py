@@ -4,6 +4,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from tfconv.data.picture_orientation import exif_orientation, upright
+
 __all__ = ["decode_pixels", "fit_pixels"]
 
 _RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
@@ -16,7 +18,8 @@ def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> t
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as it stays twice the wanted size in both directions. The
     rest is left to an antialiased resizing, which by a factor of two or more hides what the coarse reduction does
     wrong; Pillow's thumbnails follow the same rule (`reducing_gap=2.0`). A JPEG's cosine transform is the accurate one,
-    so that the pixels equal those of Pillow, and a picture's pixels do not depend on who decoded it.
+    so that the pixels equal those of Pillow, and a picture's pixels do not depend on who decoded it. It is turned the
+    way up that the camera noted (EXIF).
 
     Args:
         encoded: a scalar string: JPEG, PNG (8 or 16 bits), BMP (8, 24 or 32 bits) or GIF (its first picture).
@@ -32,11 +35,13 @@ def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> t
     """
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
-        extent = tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.float32)
+        stored = tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.float32)
+        orientation = exif_orientation(encoded)
+        extent = tf.where(orientation > 4, stored[::-1], stored)
         shrinks = tf.reduce_min(extent / tf.constant(size, tf.float32))
         place = tf.reduce_sum(tf.cast(shrinks >= [2.0 * ratio for ratio in _RATIOS[1:]], tf.int32))
         pixels = tf.switch_case(place, [lambda ratio=ratio: reduced(ratio) for ratio in _RATIOS])
-        return pixels, extent / tf.gather(tf.constant(_RATIOS, tf.float32), place)
+        return upright(pixels, orientation), extent / tf.gather(tf.constant(_RATIOS, tf.float32), place)
 
     def reduced(ratio: int) -> tf.Tensor:
         return tf.io.decode_jpeg(encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")

@@ -37,9 +37,9 @@ def image_folder(
     memory does not grow with the pictures. It is made anew when a file's path, size or time of change differs.
 
     TensorFlow's decoder decides what the pixels are: grey and palettes become colours, transparency is dropped (what
-    lies under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. The orientation that a camera
-    writes beside the pixels (EXIF) is *not* applied, neither here nor when the model serves: turn such
-    pictures first. A JPEG that is damaged inside but has its end is decoded as far as it goes.
+    lies under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. A JPEG is turned the way up
+    that its camera noted beside the pixels (EXIF), here as when the model serves. A JPEG that is damaged inside but has
+    its end is decoded as far as it goes.
 
     Args:
         directory: the folder of the class folders, or of the split folders. Its name names the data set.

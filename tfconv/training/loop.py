@@ -145,7 +145,7 @@ class _Loop:
     ) -> Callable[[], None]:
         """Set up the callback list; returns what must run at the end, whatever happened."""
         own = [run.RunLogs(self.directory)] if self.directory else []
-        progress = None if verbose == 0 else ProgressLines({"auto": None, 1: True, 2: False}[verbose])
+        self.progress = progress = None if verbose == 0 else ProgressLines({"auto": None, 1: True, 2: False}[verbose])
         if self.fixed_steps is None and any(has_batch_hook(callback) for callback in callbacks):
             self.fixed_steps = 1
         history = next((c for c in callbacks if isinstance(c, keras.callbacks.History)), None)
@@ -170,6 +170,8 @@ class _Loop:
         self.callbacks.on_train_begin()
         if self.directory and resume:
             position = checkpoint.restore(self.directory / "checkpoints", model, self.kept) or position
+            if self.progress:
+                print(f"going on at step {position.step + 1} of epoch {position.epoch + 1}", flush=True)
             run.begin(self.directory, about, resume=True)
         self.saved_at = time.monotonic()
         batches = passes(self.train_data, self.strategy, self.prepare, *position)

@@ -10,9 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 __all__ = ["ProgressLines"]
 
+_QUIET = 60.0  # seconds after which a long epoch shows a sign of life
+
 
 class ProgressLines(keras.callbacks.Callback):
-    """Print one line an epoch, and on a terminal a progress bar within it.
+    """Print one line an epoch; within it draw a progress bar on a terminal, or write a line a minute elsewhere.
 
     Args:
         bar: draw the bar; default: where standard error is a terminal.
@@ -44,14 +46,20 @@ class ProgressLines(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Reset the bar and the clock."""
         self._epoch, self._begin = epoch, time.monotonic()
+        self._written = self._begin
         if self._progress:
             text = f"epoch {epoch + 1}/{self.params['epochs']}"
             self._progress.reset(self._task, description=text, total=self.params["steps"], logs="")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Move the bar."""
+        """Move the bar, or write the minute's line."""
         if self._progress:
             self._progress.update(self._task, completed=batch + 1, logs=_figures(logs))
+        elif (now := time.monotonic()) - self._written >= _QUIET:
+            self._written = now
+            steps = f"/{self.params['steps']}" if self.params["steps"] else ""
+            epoch = f"epoch {self._epoch + 1}/{self.params['epochs']}"
+            print(f"{epoch}, step {batch + 1}{steps}  {now - self._begin:.0f} s  {_figures(logs)}", flush=True)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Say that the validation split has its turn."""
