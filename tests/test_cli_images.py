@@ -144,7 +144,7 @@ MISTAKES = [
     (("train", "images", "nosuch", "--run", "run"), "nosuch: no such file or folder; give a folder"),
     (("train", "images", "notes.doc", "--run", "run"), "notes.doc: its ending is none of"),
     (("train", "images", "empty", "--run", "run"), "empty"),
-    (("train", "images", "synthetic", "--run", "run", "--size", "64"), "--size does not go with synthetic"),
+    (("train", "images", "synthetic", "--run", "run", "--fit", "crop"), "--fit does not go with synthetic"),
     (("train", "images", "synthetic", "--run", "run", "--size", "4"), "--size must be from 8 to"),
     (("train", "images", "synthetic", "--run", "run", "--epochs", "0"), "--epochs must be from 1 to"),
     (("train", "images", "synthetic", "--run", "run", "--weight-decay", "-1"), "--weight-decay must be from 0"),

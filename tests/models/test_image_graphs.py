@@ -146,17 +146,18 @@ def test_resnet_cifar_has_its_depth(depth):
     assert model.layers[-3].output.shape == (None, 8, 8, 16)
 
 
-def test_whitened_resnet_is_the_stock_graph():
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_whitened_resnet_is_the_stock_graph(activation):
     given = keras.Input((32, 32, 3))
-    x = layers.Activation("gelu")(layers.Conv2D(24, 2)(given))
+    x = layers.Activation(activation)(layers.Conv2D(24, 2)(given))
     for width in (8, 12, 12):
         x = layers.MaxPooling2D(2)(layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
-        x = layers.Activation("gelu")(layers.BatchNormalization(scale=False, epsilon=1e-12)(x))
+        x = layers.Activation(activation)(layers.BatchNormalization(scale=False, epsilon=1e-12)(x))
         y = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
-        x = x + layers.Activation("gelu")(layers.BatchNormalization(scale=False, epsilon=1e-12)(y))
+        x = x + layers.Activation(activation)(layers.BatchNormalization(scale=False, epsilon=1e-12)(y))
     x = layers.Flatten()(layers.MaxPooling2D(3)(x))
     stock = keras.Model(given, layers.Dense(10, use_bias=False)(x))
-    model, x = models.WhitenedResNet(widths=(8, 12, 12)), pictures(3, 32, 32, 3)
+    model, x = models.WhitenedResNet(widths=(8, 12, 12), activation=activation), pictures(3, 32, 32, 3)
     model.adapt(x)
     weights = model.get_weights()
     # Keras keeps what is not trained behind what is: our frozen kernel comes after its bias.

@@ -97,7 +97,9 @@ def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
     kept = ("image", "label", "multi_label", "separator", "delimiter", "skip_broken")
     options = {name: run.config[name] for name in kept if run.config.get(name) is not None}
     preprocess = run.preprocess
-    if data not in ("cifar10", "synthetic"):  # whose pictures have a size of their own
+    if data == "synthetic":
+        options["size"] = preprocess.size[0]
+    elif data != "cifar10":  # whose pictures have a size of their own
         options |= {"size": preprocess.size, "fit": preprocess.fit, "channels": preprocess.channels}
     found = image_source(data, validation=0.0, **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
