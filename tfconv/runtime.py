@@ -74,7 +74,7 @@ def precision() -> Literal["float32", "mixed_bfloat16"]:
     """Name the Keras dtype policy that trains image networks fastest on this machine without losing accuracy.
 
     `"mixed_bfloat16"` where the processor multiplies 16-bit numbers itself (AVX512-BF16 or AMX, read from
-    /proc/cpuinfo): a batch-norm network's step then takes about 0.6 of the time (recipes/benchmarks/README.md).
+    /proc/cpuinfo): a batch-norm network's step then takes about 0.65 of the time (recipes/benchmarks/README.md).
     Elsewhere TensorFlow emulates such numbers many times slower, and the answer is `"float32"`.
     Weights are float32 under both; `tfconv.training.in_float32` gives the model that is kept.
     """
