@@ -21,7 +21,7 @@ BIN := .venv/bin
 
 demo: .venv/core
 	$(BIN)/python recipes/imdb_text_cnn.py --data synthetic --run runs/demo --overwrite --export-to saved_models/demo
-	$(BIN)/python recipes/cifar10_mini_alexnet.py --data synthetic --normalization batch --epochs 4 \
+	$(BIN)/python recipes/cifar10_mini_alexnet.py --data synthetic --normalization batch --epochs 5 --batch-size 32 \
 		--run runs/demo-shapes --overwrite --export-to saved_models/demo-shapes
 
 test: .venv/dev

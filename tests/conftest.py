@@ -6,10 +6,12 @@ from pathlib import Path
 
 from tfconv import runtime
 
-REAL_DATA = os.environ.get("TFCONV_DATA_DIR")
+REAL_DATA = os.environ.get("TFCONV_DATA_DIR", "")
+if REAL_DATA == os.environ.get("TFCONV_TESTS_CACHE"):  # a worker of pytest-xdist, whose parent set both
+    REAL_DATA = ""
 if not REAL_DATA:  # decoded pictures are kept among the data: not in the home folder of who runs the tests
     _kept = tempfile.TemporaryDirectory(prefix="tfconv-tests-")
-    os.environ["TFCONV_DATA_DIR"] = _kept.name
+    os.environ["TFCONV_DATA_DIR"] = os.environ["TFCONV_TESTS_CACHE"] = _kept.name
 
 runtime.configure("text")
 
