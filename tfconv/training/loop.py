@@ -15,6 +15,7 @@ from tfconv.training.evaluate import evaluated, plain
 from tfconv.training.feed import build, distributed, labels_spec, passes
 from tfconv.training.interrupt import interruptible
 from tfconv.training.progress import ProgressLines
+from tfconv.training.run_logs import RunLogs
 from tfconv.training.step import has_batch_hook, make_runner, next_call_steps
 
 __all__ = ["NonFiniteLossError", "fit"]
@@ -119,9 +120,8 @@ class _Loop:
         steps_per_execution: int | Literal["auto"],
         directory: Path | None,
     ):
-        self.model, self.strategy, self.directory = model, strategy, directory
+        self.model, self.strategy, self.train_data, self.directory = model, strategy, train, directory
         self.fixed_steps = None if steps_per_execution == "auto" else steps_per_execution
-        self.train_data = train
 
         def prepare(dataset: tf.data.Dataset) -> tf.data.Dataset:
             return objective.weighted(dataset, class_weight, model.output_shape[-1]) if class_weight else dataset
@@ -144,7 +144,7 @@ class _Loop:
         self, callbacks: Sequence[keras.callbacks.Callback], epochs: int, verbose: Literal["auto", 0, 1, 2]
     ) -> Callable[[], None]:
         """Set up the callback list; returns what must run at the end, whatever happened."""
-        own = [run.RunLogs(self.directory)] if self.directory else []
+        own = [RunLogs(self.directory)] if self.directory else []
         self.progress = progress = None if verbose == 0 else ProgressLines({"auto": None, 1: True, 2: False}[verbose])
         if self.fixed_steps is None and any(has_batch_hook(callback) for callback in callbacks):
             self.fixed_steps = 1
@@ -162,9 +162,8 @@ class _Loop:
 
     def train(self, epochs: int, resume: bool, about: run.Description) -> keras.callbacks.History:
         """All epochs, from the start or from the newest checkpoint."""
-        model = self.model
+        model, position = self.model, checkpoint.Position(0, 0)
         model.stop_training = False
-        position = checkpoint.Position(0, 0)
         if self.directory and not resume:
             run.begin(self.directory, about, resume=False)
         self.callbacks.on_train_begin()

@@ -7,7 +7,6 @@ result.json     what came out                       report/        plots and tab
 """
 
 import contextlib
-import csv
 import fcntl
 import json
 import shutil
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import keras
-import tensorflow as tf
 
 from tfconv.data.image import ImagePreprocess
 from tfconv.data.saved_preprocess import load_preprocess
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
-from tfconv.files import atomic_path, atomic_write, write_json
+from tfconv.files import atomic_path, write_json
 from tfconv.training.precision import in_float32
 
 __all__ = ["Run", "load_run"]
@@ -178,34 +176,3 @@ def save_model(model: keras.Model, directory: Path) -> None:
     """Write `model.keras` in float32, whole or not at all."""
     with atomic_path(directory / "model.keras") as temporary:
         in_float32(model).save(temporary)
-
-
-class RunLogs(keras.callbacks.Callback):
-    """Write each epoch's numbers to `history.csv` and, for TensorBoard, to `logs/train` and `logs/validation`."""
-
-    def __init__(self, directory: Path):
-        super().__init__()
-        self._directory = directory
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write one epoch."""
-        for name, value in (logs or {}).items():
-            part, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
-            if part not in self._writers:
-                self._writers[part] = tf.summary.create_file_writer(str(self._directory / "logs" / part))
-            with self._writers[part].as_default():
-                tf.summary.scalar(f"epoch/{tag}", value, step=epoch)
-        for writer in self._writers.values():
-            writer.flush()
-        history = self.model.history
-        with atomic_write(self._directory / "history.csv", "w") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["epoch", *history.history])
-            for i, number in enumerate(history.epoch):
-                table.writerow([number + 1, *(repr(values[i]) for values in history.history.values())])
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the TensorBoard files."""
-        for writer in self._writers.values():
-            writer.close()
