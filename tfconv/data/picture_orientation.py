@@ -5,6 +5,7 @@ import tensorflow as tf
 __all__ = ["exif_orientation", "upright"]
 
 _HEAD = 1024  # bytes; the tags of the first directory stand at the very beginning
+_EXIF = (0x45, 0x78, 0x69, 0x66)
 # Tag 0x0112, a 16-bit number, one of it, in either order of bytes; and where the number's low byte follows.
 _LITTLE, _LITTLE_VALUE = (0x12, 0x01, 3, 0, 1, 0, 0, 0), 8
 _BIG, _BIG_VALUE = (0x01, 0x12, 0, 3, 0, 0, 0, 1), 9
@@ -19,14 +20,15 @@ def exif_orientation(encoded: tf.Tensor) -> tf.Tensor:
     Returns:
         int32, 1 to 8 as the EXIF standard numbers them; 1, as it stands, where the picture does not say.
     """
+    head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=_HEAD)  # zeros behind a shorter one
     # "Exif" is in the first segment, or in the second behind JFIF's, which has 18 bytes.
-    told = (tf.strings.substr(encoded, 6, 4) == b"Exif") | (tf.strings.substr(encoded, 24, 4) == b"Exif")
-    return tf.cond(told, lambda: _tagged(encoded), lambda: tf.constant(1))
+    told = tf.reduce_all(head[6:10] == _EXIF) | tf.reduce_all(head[24:28] == _EXIF)
+    return tf.cond(told, lambda: _tagged(head), lambda: tf.constant(1))
 
 
-def _tagged(encoded: tf.Tensor) -> tf.Tensor:
-    head = tf.pad(tf.io.decode_raw(tf.strings.substr(encoded, 0, _HEAD), tf.uint8), [[0, 16]])
-    places = tf.size(head) - 16
+def _tagged(head: tf.Tensor) -> tf.Tensor:
+    """Find the tag in the first bytes of a file."""
+    places = _HEAD - 16
 
     def number(tag: tuple[int, ...], offset: int) -> tf.Tensor:
         here = tf.reduce_all(tf.stack([head[i : i + places] == byte for i, byte in enumerate(tag)]), axis=0)
