@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from tfconv.data import ImagePreprocess
-from tfconv.data.picture_orientation import exif_orientation
+from tfconv.data.picture_orientation import exif_orientation, has_exif
 
 
 def picture(height=24, width=40):
@@ -36,7 +36,7 @@ def test_number_is_read_in_both_orders_of_bytes(order, before):
     for orientation in range(1, 9):
         content = jpeg(orientation, order, before=before)
         assert Image.open(io.BytesIO(content)).getexif()[0x0112] == orientation
-        assert int(exif_orientation(tf.constant(content))) == orientation
+        assert has_exif(tf.constant(content)) and int(exif_orientation(tf.constant(content))) == orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -67,4 +67,5 @@ def test_senseless_number_is_none(number):
 def test_picture_without_a_camera_stands_as_it_is():
     buffer = io.BytesIO()
     picture().save(buffer, "JPEG")
+    assert not has_exif(tf.constant(buffer.getvalue())) and not has_exif(tf.constant(b"\xff\xd8\xff"))
     assert int(exif_orientation(tf.constant(buffer.getvalue()))) == 1

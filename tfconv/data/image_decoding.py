@@ -4,7 +4,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from tfconv.data.picture_orientation import exif_orientation, upright
+from tfconv.data.picture_orientation import exif_orientation, has_exif, upright
 
 __all__ = ["decode_pixels", "fit_pixels"]
 
@@ -35,13 +35,20 @@ def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> t
     """
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
-        stored = tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.float32)
+        extent = tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.float32)
+        return tf.cond(has_exif(encoded), lambda: turned(extent), lambda: stored(extent, tf.constant(size, tf.float32)))
+
+    def turned(extent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         orientation = exif_orientation(encoded)
-        extent = tf.where(orientation > 4, stored[::-1], stored)
-        shrinks = tf.reduce_min(extent / tf.constant(size, tf.float32))
+        swaps = tf.where(orientation > 4, [1, 0], [0, 1])  # of height and width
+        pixels, extent = stored(extent, tf.gather(tf.constant(size, tf.float32), swaps))
+        return upright(pixels, orientation), tf.gather(extent, swaps)
+
+    def stored(extent: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shrinks = tf.reduce_min(extent / target)
         place = tf.reduce_sum(tf.cast(shrinks >= [2.0 * ratio for ratio in _RATIOS[1:]], tf.int32))
         pixels = tf.switch_case(place, [lambda ratio=ratio: reduced(ratio) for ratio in _RATIOS])
-        return upright(pixels, orientation), extent / tf.gather(tf.constant(_RATIOS, tf.float32), place)
+        return pixels, extent / tf.gather(tf.constant(_RATIOS, tf.float32), place)
 
     def reduced(ratio: int) -> tf.Tensor:
         return tf.io.decode_jpeg(encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
