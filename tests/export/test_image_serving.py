@@ -16,12 +16,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfconv.errors import InputError
-from tfconv.export import ExportError, export_serving, image_graph
+from tfconv.export import export_serving
 from tfconv.export.checks import rule_breaks
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_classifiers import by_hand, image_model, image_preprocess, picture, stock_model  # noqa: E402
+from small_classifiers import by_hand, image_model, image_preprocess, picture  # noqa: E402
 
 PICTURES = [
     picture("JPEG"),
@@ -250,49 +249,3 @@ def test_other_classifiers(tmp_path, model, prepare, options):
         assert [label.decode() for label in got["label"].numpy()] == [" + ".join(names[row > 0.5]) for row in want]
     elif not half:
         assert [label.decode() for label in got["label"].numpy()] == names[want.argmax(axis=1)].tolist()
-
-
-def test_litert_and_onnx(tmp_path):
-    import importlib.util
-
-    onnx = importlib.util.find_spec("tf2onnx") is not None
-    folder = export_serving(image_model(), image_preprocess(), tmp_path, litert=True, onnx=onnx)
-    assert (folder / "assets.extra" / "model.tflite").stat().st_size > 500
-    assert (folder / "assets.extra" / "model.onnx").is_file() == onnx
-
-
-def test_a_broken_graph_is_not_published(tmp_path, monkeypatch):
-    real = image_graph.pixel_graph
-
-    def wrapped(*args, **kwargs):
-        answer = real(*args, **kwargs)
-        return lambda pixels: answer(255 - pixels)
-
-    monkeypatch.setattr(image_graph, "pixel_graph", wrapped)
-    with pytest.raises(ExportError, match="differ from the live model"):
-        export_serving(image_model(), image_preprocess(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_broken_signature_of_pixels_is_not_published(tmp_path, monkeypatch):
-    def flipped_answer(self, pixels):
-        return self._answers(self._probabilities(self.preprocess.resize(pixels[:, ::-1])))
-
-    monkeypatch.setattr(image_graph.ServedImageClassifier, "pixels", tf.function(flipped_answer))
-    with pytest.raises(ExportError, match="probabilities of pixels"):
-        export_serving(image_model(), image_preprocess(), tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("model", "prepare", "options", "message"),
-    [
-        (image_model, lambda: image_preprocess(crop=None), {}, r"takes inputs of shape \(16, 16, 3\).*\(20, 20, 3\)"),
-        (stock_model, image_preprocess, {}, r"takes inputs of shape \(None,\).*pictures of \(16, 16, 3\)"),
-        (image_model, image_preprocess, {"samples": [b"none"]}, "image 0 is no whole JPEG"),
-        (image_model, lambda: image_preprocess("abc"), {}, "1 outputs, which does not fit 3 classes"),
-    ],
-)
-def test_input_errors(tmp_path, model, prepare, options, message):
-    with pytest.raises(InputError, match=message):
-        export_serving(model(), prepare(), tmp_path, **options)
-    assert list(tmp_path.iterdir()) == []
