@@ -54,7 +54,7 @@ LAYERS = {
             "gamma_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
             "beta_regularizer": keras.regularizers.L1(0.02),
             "gamma_regularizer": keras.regularizers.L2(0.03),
-            "synchronized": True,
+            "synchronized": False,
         },
     ),
     "BagOfWordsDense": Example({"vocabulary_size": VOCABULARY, "units": 3}, kernel(), (9,)),

@@ -114,6 +114,43 @@ def test_replicas_share_statistics_where_asked(two_replicas):
     np.testing.assert_allclose(updated(False), apart, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(8, 5), (8, 3, 3, 5)])
+@pytest.mark.parametrize("options", [{}, {"center": False, "scale": False}])
+def test_gradients_over_replicas_are_those_of_the_whole_batch(shape, options, two_replicas):
+    """A loss of unequal parts, 3 and 5 examples, and a large mean, where sums of squares would cancel."""
+    x, weigh = numbers(*shape) + 1000.0, numbers(*shape)[::-1].copy()
+    variables = {}
+
+    def gradients(layer, x, weigh, mine):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            loss = tf.reduce_sum(y * weigh)
+        variables[mine] = [variable.value for variable in layer.trainable_variables]
+        return y, *tape.gradient(loss, [x, *variables[mine]])
+
+    one = BatchNorm(**options)
+    expected = gradients(one, tf.constant(x), tf.constant(weigh), "one")
+    with two_replicas.scope():
+        layer = BatchNorm(**options)
+        layer.build(x.shape)
+
+    def part(values):
+        cut = [slice(0, 3), slice(3, 8)]
+        return two_replicas.experimental_distribute_values_from_function(
+            lambda context: tf.constant(values[cut[context.replica_id_in_sync_group]])
+        )
+
+    found = two_replicas.run(tf.function(lambda x, w: gradients(layer, x, w, "two")), (part(x), part(weigh)))
+    found = [two_replicas.experimental_local_results(value) for value in found]
+    for whole, parts in zip(expected[:2], found[:2], strict=True):
+        np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-3)
+    for whole, parts in zip(expected[2:], found[2:], strict=True):
+        np.testing.assert_allclose(sum(parts), whole, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(layer.moving_mean, one.moving_mean, rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance, one.moving_variance, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"momentum": 1.0}, "momentum must be from 0 to below 1"), ({"epsilon": 0.0}, "epsilon must be above 0")],

@@ -73,34 +73,27 @@ def train_images(config: Annotated[TrainImages, tyro.conf.arg(name="")]) -> None
 
     if Path(config.data).exists():  # else the mistake shows at once; pictures are decoded by TensorFlow
         runtime.configure("images", threads=config.threads)
-    data = _open(config)
+    data = read(config)
     print(data)
     runtime.configure("images", threads=config.threads)
     runtime.set_seed(config.seed, deterministic=config.deterministic)
-    import keras
-
     from tfconv import training
 
-    data = data.prepare(batch_size=config.batch_size, augment=_augment(config.augment), seed=config.seed)
+    data = prepare(config, data)
     begin = time.monotonic()
-    precision = runtime.precision() if config.precision == "auto" else config.precision
-    model = _model(config, data, precision)
+    model = build(config, data)
     height, width, channels = data.image_shape
     print(f"{config.model}: {model.count_params():,} parameters, pictures of {height} x {width} x {channels}")
     settings = plain_settings(config, "images")
     # What a resumed run must share: the learning rate's course, and the arithmetic.
-    settings |= {"decay_epochs": config.epochs, "precision": precision}
-    loss: Any = None
-    metrics: Any = None
-    if data.outputs > 1 and not data.multi_label:
-        loss = training.SmoothedCrossentropy(config.label_smoothing)
-        metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    settings |= {"decay_epochs": config.epochs, "precision": model.dtype_policy.name}
+    loss, metrics = objective(config, data)
     history = training.fit(
         model,
         data.train,
         validation_data=data.validation if "validation" in data.examples else None,
         epochs=config.epochs,
-        optimizer=_adam(config, int(data.train.cardinality())),
+        optimizer=optimizer(config, data),
         loss=loss,
         metrics=metrics,
         class_weight=balanced_weights(data) if config.balanced else None,
@@ -125,7 +118,8 @@ def _check(config: TrainImages) -> None:
             raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {getattr(config, name)}")
 
 
-def _open(config: TrainImages) -> "ImageData":
+def read(config: TrainImages) -> "ImageData":
+    """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
     from tfconv.data import image_source
 
     options = "image label split size fit test validation multi_label separator delimiter skip_broken seed".split()
@@ -145,10 +139,18 @@ def _augment(name: Augment) -> Any:
     return functions[name]
 
 
-def _model(config: TrainImages, data: "ImageData", precision: str) -> "keras.Model":
+def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
+    """Return the data set with the settings by which it gives batches."""
+    return data.prepare(batch_size=config.batch_size, augment=_augment(config.augment), seed=config.seed)
+
+
+def build(config: TrainImages, data: "ImageData") -> "keras.Model":
+    """Return the model, untrained."""
     import numpy as np
 
-    from tfconv import models
+    from tfconv import models, runtime
+
+    precision = runtime.precision() if config.precision == "auto" else config.precision
 
     builders: dict[Model, Any] = {
         "whitened-resnet": models.WhitenedResNet,
@@ -173,13 +175,24 @@ def _model(config: TrainImages, data: "ImageData", precision: str) -> "keras.Mod
     return model
 
 
-def _adam(config: TrainImages, steps: int) -> "keras.optimizers.Optimizer":
+def objective(config: TrainImages, data: "ImageData") -> tuple[Any, Any]:
+    """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
+    import keras
+
+    from tfconv.training import SmoothedCrossentropy
+
+    if data.outputs == 1 or data.multi_label:
+        return None, None
+    return SmoothedCrossentropy(config.label_smoothing), [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+def optimizer(config: TrainImages, data: "ImageData") -> "keras.optimizers.Optimizer":
     """Adam whose learning rate rises over the first fifth of the steps and falls along a cosine to 0."""
     import keras
 
     from tfconv.training import FusedAdam
 
-    total = max(steps * config.epochs, 2)
+    total = max(int(data.train.cardinality()) * config.epochs, 2)
     warmup = max(total // 5, 1)
     rate = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 10, total - warmup, warmup_target=config.learning_rate, warmup_steps=warmup

@@ -66,7 +66,7 @@ class TrainText:
 def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
     """Train a text classifier on labelled files; score it on the test split; write it all into a run folder."""
     _check(config)
-    data = _open(config)  # before TensorFlow is imported: a wrong column shows at once
+    data = read(config)  # before TensorFlow is imported: a wrong column shows at once
     print(data)
     from tfconv import runtime
 
@@ -74,18 +74,9 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
     runtime.set_seed(config.seed, deterministic=config.deterministic)
     from tfconv import training
 
-    level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
-    data = data.prepare(
-        vocabulary_size=config.vocabulary_size,
-        length=config.length,
-        level=level,
-        punctuation=not config.words_only and level == "word",
-        batch_size=config.batch_size,
-        bucket=True,
-        seed=config.seed,
-    )
+    data = prepare(config, data)
     begin = time.monotonic()
-    model = _model(config, data)
+    model = build(config, data)
     print(f"{config.model}: {model.count_params():,} parameters, {len(data.preprocess.vocabulary):,} tokens known")
     settings = plain_settings(config, "text")
     history = training.fit(
@@ -93,7 +84,7 @@ def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
         data.train,
         validation_data=data.validation if "validation" in data.examples else None,
         epochs=config.epochs,
-        optimizer=_adam(config),
+        optimizer=optimizer(config, data),
         class_weight=balanced_weights(data) if config.balanced else None,
         callbacks=early_stopping(data, config.patience),
         run_dir=config.run,
@@ -116,7 +107,8 @@ def _check(config: TrainText) -> None:
         raise InputError("--vectors are for words: leave out --level char")
 
 
-def _open(config: TrainText) -> "TextData":
+def read(config: TrainText) -> "TextData":
+    """Return the data set; TensorFlow is not imported yet."""
     from tfconv.data import text_source
 
     return text_source(
@@ -134,7 +126,22 @@ def _open(config: TrainText) -> "TextData":
     )
 
 
-def _model(config: TrainText, data: "TextData") -> "keras.Model":
+def prepare(config: TrainText, data: "TextData") -> "TextData":
+    """Return the data set with the settings by which it gives batches."""
+    level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
+    return data.prepare(
+        vocabulary_size=config.vocabulary_size,
+        length=config.length,
+        level=level,
+        punctuation=not config.words_only and level == "word",
+        batch_size=config.batch_size,
+        bucket=True,
+        seed=config.seed,
+    )
+
+
+def build(config: TrainText, data: "TextData") -> "keras.Model":
+    """Return the model, untrained."""
     from tfconv import models
 
     builders: dict[Model, Any] = {
@@ -164,7 +171,13 @@ def _model(config: TrainText, data: "TextData") -> "keras.Model":
     return model
 
 
-def _adam(config: TrainText) -> "keras.optimizers.Optimizer":
+def objective(config: TrainText, data: "TextData") -> tuple[Any, Any]:
+    """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
+    return None, None
+
+
+def optimizer(config: TrainText, data: "TextData") -> "keras.optimizers.Optimizer":
+    """Return a new optimizer as the settings say."""
     from tfconv.training import FusedAdam
 
     return FusedAdam(config.learning_rate, global_clipnorm=config.clip_norm)

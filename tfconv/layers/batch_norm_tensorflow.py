@@ -1,4 +1,4 @@
-"""TensorFlow's fused batch normalisation, for inputs of two to four axes."""
+"""TensorFlow's fused batch normalisation, for inputs of two to four axes, on one replica and over several."""
 
 from typing import Any
 
@@ -25,11 +25,8 @@ def normalized(
     Returns:
         The outputs in `x`'s type, and the float32 mean and variance they were made with.
     """
-    x = tf.convert_to_tensor(x)
+    x, added = _four_axes(tf.convert_to_tensor(x))
     channels = x.shape[-1]
-    added = [1, 2][: 4 - x.shape.rank]
-    for axis in added:
-        x = tf.expand_dims(x, axis)
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,
         scale=tf.ones([channels]) if gamma is None else tf.convert_to_tensor(gamma),
@@ -43,3 +40,75 @@ def normalized(
         n = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
         variance = variance * (tf.maximum(n - 1.0, 1.0) / n)
     return tf.squeeze(y, added) if added else y, mean, variance
+
+
+def replicas() -> int:
+    """How many replicas share the batch that a layer sees a part of."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def normalized_over_replicas(
+    x: Any, gamma: Any, beta: Any, *, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Normalise by the mean and variance of all replicas' parts of the batch; arguments and results as `normalized`.
+
+    Forward, replicas exchange count, mean and variance of their parts and join them (Chan, Golub & LeVeque 1983, which
+    does not cancel as sums of squares do); then the fused operation runs with given statistics. Backward, its own
+    gradient gives the sums of dy and dy * x_hat; these are exchanged, and what mean and variance owe to x is subtracted:
+    dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat)), the means being over all replicas.
+    """
+    x, added = _four_axes(tf.convert_to_tensor(x))
+    channels = x.shape[-1]
+    scale = tf.ones([channels]) if gamma is None else tf.convert_to_tensor(gamma)
+    offset = tf.zeros([channels]) if beta is None else tf.convert_to_tensor(beta)
+    context = tf.distribute.get_replica_context()
+
+    @tf.custom_gradient
+    def normalize(x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> Any:
+        count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+        part_mean, part_variance = tf.nn.moments(tf.cast(x, tf.float32), [0, 1, 2])
+        part = tf.stack([tf.fill([channels], count), part_mean, part_variance])
+        # Each replica's part in a row of its own: the sum of these is the list of them.
+        row = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+        counts, means, variances = tf.unstack(_total(context, row[:, None, None] * part), axis=1)
+        total = tf.reduce_sum(counts, axis=0)
+        mean = tf.reduce_sum(counts * means, axis=0) / total
+        variance = tf.reduce_sum(counts * (variances + tf.square(means - mean)), axis=0) / total
+        y, _, _, *reserved = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+        )
+
+        def gradient(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            dx, dscale, doffset, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=dy,
+                x=x,
+                scale=scale,
+                reserve_space_1=mean,
+                reserve_space_2=variance,
+                reserve_space_3=reserved[-1],
+                epsilon=epsilon,
+                is_training=False,
+            )
+            all_scale, all_offset = tf.unstack(_total(context, tf.stack([dscale, doffset])) / total)
+            by_std = tf.math.rsqrt(variance + epsilon)
+            slope = scale * tf.square(by_std) * all_scale
+            shift = scale * by_std * all_offset - slope * mean
+            return dx - tf.cast(slope * tf.cast(x, tf.float32) + shift, x.dtype), dscale, doffset
+
+        return (y, mean, variance), gradient
+
+    y, mean, variance = normalize(x, scale, offset)
+    return tf.squeeze(y, added) if added else y, mean, variance
+
+
+def _total(context: Any, value: tf.Tensor) -> tf.Tensor:
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _four_axes(x: tf.Tensor) -> tuple[tf.Tensor, list[int]]:
+    """Give `x` four axes, and say which were added."""
+    added = [1, 2][: 4 - x.shape.rank]
+    for axis in added:
+        x = tf.expand_dims(x, axis)
+    return x, added
