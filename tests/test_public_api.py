@@ -16,11 +16,13 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """main one_line_errors run_recipe""",
     "tfconv.data": """
-        ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 image_folder image_source image_table
+        ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys image_folder
+        image_source image_table
         synthetic_shapes
-        Preparation TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors augment batches
-        build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows synthetic_reviews
-        text_folder text_source tfds token_chunks write_shards
+        Preparation StreamedTextData TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
+        augment batches build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows shared_examples
+        stratified_folds synthetic_reviews
+        text_folder text_source text_stream tfds token_chunks write_shards
     """,
     "tfconv.data.augment": """
         Augmentation cutmix cutout mixup random_brightness_contrast random_crop random_flip random_flip_translate
@@ -29,14 +31,14 @@ PUBLIC = {
     "tfconv.evaluation": """
         Prediction Predictor auc average_precision binary_metrics class_scores confusion_figure confusion_matrix
         label_scores labels_and_logits many_class_metrics multi_label_metrics pr_curve pr_curve_figure predict
-        print_scores probabilities report roc_curve roc_curve_figure threshold_counts write_pr_summaries
+        print_scores probabilities read_curves report roc_curve roc_curve_figure threshold_counts write_pr_summaries
     """,
     "tfconv.export": """ExportError check_saved_model export_serving""",
     "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
         SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
-        filters_figure linear_weights model_diagram occlusion predictions_figure samples_figure significant_tokens
-        text_figure tokens_figure write_projector
+        filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure
+        schedules_figure significant_tokens text_figure tokens_figure write_projector
     """,
     "tfconv.layers": """
         BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
@@ -52,8 +54,10 @@ PUBLIC = {
     """,
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.training": """
-        FusedAdam NonFiniteLossError ProgressLines Run SmoothedCrossentropy evaluate fit in_float32 load_run
-        write_result
+        BatchSizeTrial CrossValidation DiscriminativeRates FusedAdam LearningRateSweep NonFiniteLossError OverfitCheck
+        ProgressLines Run SmoothedCrossentropy cross_validate decay_kernels_only discriminative evaluate fit
+        freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find overfit_one_batch
+        precompute probe_batch_sizes resized_batches schedules split_head with_input_shape with_new_head write_result
     """,
 }
 PACKAGE = Path(tfconv.__file__).parent

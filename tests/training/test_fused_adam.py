@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfconv.training import fit
 from tfconv.training.fused_adam import FusedAdam
+from tfconv.training.schedules import OneCycle
 
 
 def by_the_book(weights, gradients, rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
@@ -16,6 +17,18 @@ def by_the_book(weights, gradients, rate=0.01, beta_1=0.9, beta_2=0.999, epsilon
         m = beta_1 * m + (1 - beta_1) * gradient
         v = beta_2 * v + (1 - beta_2) * gradient**2
         weights = weights - rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
+    return weights
+
+
+def with_cycled_momentum(weights, gradients, betas, rate=0.01, beta_2=0.999, epsilon=1e-7):
+    """The first moment is the mean of the gradients seen, each weighted by what the later betas left of it."""
+    weights, v = weights.astype("float64"), 0.0
+    for t, gradient in enumerate(gradients, 1):
+        shares = [(1 - betas[i]) * np.prod(betas[i + 1 : t]) for i in range(t)]
+        mean = sum(share * g for share, g in zip(shares, gradients, strict=False)) / sum(shares)
+        v = beta_2 * v + (1 - beta_2) * gradient**2
+        correction = np.sqrt(1 - beta_2**t)
+        weights = weights - rate * correction * mean / (np.sqrt(v) + epsilon)
     return weights
 
 
@@ -37,6 +50,33 @@ def test_equals_the_paper_and_keras():
         results.append(after_steps(optimizer, variable, gradients))
     np.testing.assert_allclose(results[0], by_the_book(start, gradients), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(results[0], results[1], rtol=1e-5, atol=1e-6)
+
+
+def test_momentum_that_changes_is_corrected_by_its_product():
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(5, 3)).astype("float32")
+    gradients = rng.normal(size=(12, 5, 3)).astype("float32")
+    cycle = OneCycle(0.95, 0.5, 0.95, 12, 4)
+    variable = keras.Variable(start)
+    optimizer = FusedAdam(0.01, beta_1=cycle)
+    optimizer.build([variable])
+    result = after_steps(optimizer, variable, gradients)
+    betas = cycle(np.arange(12)).numpy().astype("float64")
+    np.testing.assert_allclose(result, with_cycled_momentum(start, gradients, betas), rtol=1e-5, atol=1e-6)
+    assert len(optimizer.variables) == len(FusedAdam().variables) + 4  # two moments, beta_1 and the product
+    with pytest.raises(ValueError, match="amsgrad must be False"):
+        FusedAdam(beta_1=cycle, amsgrad=True)
+
+
+def test_a_schedule_that_stays_is_a_number():
+    gradients = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    results = []
+    for beta_1 in (0.8, keras.optimizers.schedules.ExponentialDecay(0.8, 1, 1.0)):
+        variable = keras.Variable(np.ones(4, "float32"))
+        optimizer = FusedAdam(0.01, beta_1, weight_decay=0.1, global_clipnorm=1.0)
+        optimizer.build([variable])
+        results.append(after_steps(optimizer, variable, gradients))
+    np.testing.assert_allclose(*results, rtol=1e-6)
 
 
 def test_rows_named_twice_are_summed_first():
@@ -74,7 +114,8 @@ def test_learning_rate_schedules_and_half_precision_weights():
     np.testing.assert_allclose(variable, np.full(3, 0.8), atol=2e-3)
 
 
-def test_two_replicas_equal_one(two_replicas):
+@pytest.mark.parametrize("beta_1", [0.9, OneCycle(0.95, 0.85, 0.95, 3, 1)])
+def test_two_replicas_equal_one(two_replicas, beta_1):
     x, y = np.random.default_rng(0).integers(1, 9, (4, 6)), np.array([0, 1, 1, 0])
     results = []
     for strategy in (tf.distribute.get_strategy(), two_replicas):
@@ -82,16 +123,17 @@ def test_two_replicas_equal_one(two_replicas):
         with strategy.scope():
             model = keras.Sequential([keras.layers.Embedding(9, 4), keras.layers.Flatten(), keras.layers.Dense(1)])
             model.build((None, 6))
-            model.compile(FusedAdam(0.01), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+            model.compile(FusedAdam(0.01, beta_1), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
         fit(model, tf.data.Dataset.from_tensors((x, y[:, None])), epochs=3, strategy=strategy, verbose=0)
         results.append(model.get_weights())
     for one, two in zip(*results, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
 
 
-def test_saved_with_its_model(tmp_path):
+@pytest.mark.parametrize("beta_1", [0.9, OneCycle(0.95, 0.85, 0.95, 3, 1)])
+def test_saved_with_its_model(tmp_path, beta_1):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile(FusedAdam(0.02), "mse")
+    model.compile(FusedAdam(0.02, beta_1), "mse")
     model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

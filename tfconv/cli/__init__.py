@@ -1,6 +1,7 @@
 """The `tfconv` command: a thin layer over the package, one function a verb.
 
 Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error, no traceback), 130 stopped by Ctrl-C.
+`tfconv launch` ends with the status of the worker that failed first.
 """
 
 import contextlib
@@ -12,7 +13,10 @@ from typing import NoReturn, TypeVar
 
 import tyro
 
+from tfconv.cli.check_verb import check
 from tfconv.cli.data_verbs import data
+from tfconv.cli.launch_verb import launch_of, split_command
+from tfconv.cli.lr_find_verb import lr_find_images, lr_find_text
 from tfconv.cli.plot_verb import plot
 from tfconv.cli.run_verbs import evaluate, export, predict
 from tfconv.cli.train_images import train_images
@@ -35,13 +39,20 @@ def main(arguments: list[str] | None = None) -> None:
     train = tyro.extras.SubcommandApp()
     train.command(name="text")(train_text)
     train.command(name="images")(train_images)
+    lr_find = tyro.extras.SubcommandApp()
+    lr_find.command(name="text")(lr_find_text)
+    lr_find.command(name="images")(lr_find_images)
     app = tyro.extras.SubcommandApp()
     app.command(train, name="train", help="Train a classifier.")
+    app.command(check)
+    app.command(lr_find, name="lr-find", help="Find a learning rate for a training.")
     app.command(evaluate)
     app.command(predict)
     app.command(export)
     app.command(plot)
     app.command(data, name="data", help="Fetch a data set.")
+    arguments, launched = split_command(arguments)
+    app.command(name="launch", help="Run a command as several workers on this machine.")(launch_of(launched))
     with one_line_errors("tfconv"):
         for argument in arguments:
             if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):

@@ -1,4 +1,4 @@
-"""`tfconv plot`: a run's pictures, answers, filters, curves and diagram as a file."""
+"""`tfconv plot`: a run's pictures, answers, filters, curves and diagram, or learning-rate schedules, as a file."""
 
 import difflib
 import os
@@ -22,49 +22,101 @@ _OPTIONS = {  # what goes with each kind
     "curves": (),
     "model": (),
 }
+_OF_RUNS = ("count", "layer", "seed", "split")
+_OF_SCHEDULES = ("epochs", "steps_per_epoch", "learning_rate", "warmup", "cycle_epochs", "cycle_multiplier")
 _OF_TEXTS = ("curves", "model")
 _DPI = 144
 
 
 def plot(
     run: tyro.conf.Positional[Path],
-    kind: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="|".join(_OPTIONS))],
+    kind: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="|".join(_OPTIONS) + "|SCHEDULE...")],
     out: Path | None = None,
     count: int | None = None,
     layer: str | None = None,
     seed: int | None = None,
     split: Literal["test", "validation", "train"] | None = None,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    learning_rate: float | None = None,
+    warmup: float | None = None,
+    cycle_epochs: int | None = None,
+    cycle_multiplier: float | None = None,
 ) -> None:
-    """Draw a run into a file: what it was trained on, answers, and learned.
+    """Draw a run into a file: what it was trained on, answers, and learned. Or learning-rate schedules.
 
     Args:
-        run: the run folder.
+        run: the run folder; or the word schedule, to draw the schedules that are named next.
         kind: samples: pictures and labels. predictions: with the model's answers. confidence: right or wrong, sure or
             unsure. filters: of the first convolution. features: what a layer makes of a picture. curves: of the
-            training. model: its diagram. A run of texts has curves and model.
+            training. model: its diagram. A run of texts has curves and model. After schedule, one or more of
+            constant, cosine, one-cycle, sgdr, triangle, flat-cosine and step.
         out: the file, .png, .svg, .pdf or another that matplotlib writes. Default: RUN/report/KIND.png.
         count: pictures, filters or maps at most.
         layer: name of the layer, for filters and features. Default: the first convolution.
         seed: chooses the pictures; another number, other pictures.
         split: whose pictures. Default: test, or what stands in for it.
+        epochs: of a schedule. Default: 12.
+        steps_per_epoch: of a schedule. Default: 100.
+        learning_rate: the highest, of a schedule. Default: 0.003.
+        warmup: share of the steps in which cosine and one-cycle rise. Default: 0.2.
+        cycle_epochs: first cycle of sgdr, every cycle of triangle. Default: 1.
+        cycle_multiplier: how many times as long each cycle of sgdr is as the one before. Default: 2.
     """
+    values = locals()
+    given = [name for name in (*_OF_RUNS, *_OF_SCHEDULES) if values[name] is not None]
+    if str(run) == "schedule":
+        _plot_schedules(kind, out, {name: values[name] for name in given})
+    elif len(kind) == 1:
+        _plot_run(run, kind[0], out, count, layer, seed, split, given)
+    else:
+        raise InputError(f"plot draws one kind of figure at a time, got {len(kind)}: give {', '.join(_OPTIONS)}")
+
+
+def _plot_schedules(names: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
+    """Draw schedules, which no run is needed for."""
+    if not names:
+        raise InputError("plot schedule needs names: constant, cosine, one-cycle, sgdr, triangle, flat-cosine or step")
+    if out is None:
+        raise InputError("plot schedule needs --out FILE, such as schedule.png")
+    for name in options:
+        if name not in _OF_SCHEDULES:
+            raise InputError(f"--{name} does not go with schedule")
+    check_out(out)
+    from tfconv.cli.plot_schedule import schedule_figure
+
+    save(schedule_figure(names, options), out)
+    print(out)
+
+
+def _plot_run(
+    run: Path,
+    kind: str,
+    out: Path | None,
+    count: int | None,
+    layer: str | None,
+    seed: int | None,
+    split: str | None,
+    given: list[str],
+) -> None:
+    """Draw one kind of figure of a run."""
     if kind not in _OPTIONS:
         near = difflib.get_close_matches(kind, _OPTIONS, 1)
         guess = f"did you mean {near[0]}?" if near else f"it draws {', '.join(_OPTIONS)}"
         raise InputError(f"plot draws no {kind!r}: {guess}")
-    for name, value in (("count", count), ("layer", layer), ("seed", seed), ("split", split)):
-        if value is not None and name not in _OPTIONS[kind]:
-            raise InputError(f"--{name} does not go with {kind}")
+    for name in given:
+        if name not in _OPTIONS[kind]:
+            raise InputError(f"--{name.replace('_', '-')} does not go with {kind}")
     if count is not None and not 1 <= count <= 400:
         raise InputError(f"--count must be from 1 to 400, got {count}")
     if seed is not None and not 0 <= seed < 2**32:
         raise InputError(f"--seed must be from 0 to 4294967295, got {seed}")
     path = out or run / "report" / f"{kind}.png"
-    _check_out(path)
+    check_out(path)
     if kind == "curves":
         from tfconv.interpret import curves_figure
 
-        _save(curves_figure(run, title=run.resolve().name), path)
+        save(curves_figure(run, title=run.resolve().name), path)
     else:
         _plot_loaded(run, kind, path, count, layer, seed or 0, split)
     print(path)
@@ -86,9 +138,9 @@ def _plot_loaded(
     if kind == "model":
         interpret.model_diagram(run.model, path)
     elif kind == "filters":
-        _save(interpret.filters_figure(run.model, layer, count=count), path)
+        save(interpret.filters_figure(run.model, layer, count=count), path)
     else:
-        _save(_of_pictures(run, kind, {} if count is None else {"count": count}, layer, seed, split), path)
+        save(_of_pictures(run, kind, {} if count is None else {"count": count}, layer, seed, split), path)
 
 
 def _of_pictures(
@@ -142,7 +194,7 @@ def _answers(run: Any, data: Any, examples: Any) -> "tuple[npt.NDArray, npt.NDAr
     return labels, evaluation.probabilities(logits, multi_label=run.multi_label)
 
 
-def _check_out(path: Path) -> None:
+def check_out(path: Path) -> None:
     """Refuse a file that cannot be written, before a model is loaded for it."""
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -154,7 +206,8 @@ def _check_out(path: Path) -> None:
         raise InputError(f"--out {path} cannot be written: give a file in a folder that you may write to")
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure, whole or not at all."""
     from tfconv.files import atomic_path
 
     with atomic_path(path) as temporary:

@@ -1,10 +1,11 @@
 """Records of a CSV file, streamed."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tfconv.data.records import DecodedLines, Record, missing_column, open_bytes, reject
+from tfconv.data.compressed import open_rows, plain_name
+from tfconv.data.records import DecodedLines, Record, missing_column, reject
 from tfconv.errors import InputError
 
 __all__ = ["csv_records"]
@@ -13,19 +14,27 @@ _LONGEST_FIELD = 1 << 24
 
 
 def csv_records(
-    path: Path, columns: Sequence[str], *, delimiter: str | None = None, skipped: list[str] | None = None
+    path: Path,
+    columns: Sequence[str],
+    *,
+    delimiter: str | None = None,
+    skipped: list[str] | None = None,
+    read: Callable[[int], None] | None = None,
 ) -> Iterator[Record]:
     """Stream the named columns of a CSV file (RFC 4180: quotes doubled inside quoted fields). Blank lines are no rows.
 
+    A .gz file is unpacked.
+
     Raises:
-        InputError: a column is missing or twice there, no rows, or a bad row and `skipped` is None.
+        InputError: a column is missing or twice there, no rows, or a bad row and `skipped` is None; or a .gz file is
+            cut short.
     """
     if delimiter is not None and len(delimiter) != 1:
         raise InputError(f"delimiter must be one character, such as ';'; got {delimiter!r}")
-    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    delimiter = delimiter or ("\t" if plain_name(path).suffix.lower() == ".tsv" else ",")
     if csv.field_size_limit() < _LONGEST_FIELD:  # the limit is the process's; never lowered
         csv.field_size_limit(_LONGEST_FIELD)
-    with open_bytes(path) as file:
+    with open_rows(path, read) as file:
         lines = DecodedLines(file)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header: list[str] = []

@@ -47,6 +47,10 @@ class TextExamples:
         """The examples at `indices`, in that order."""
         return TextExamples([self.texts[i] for i in indices], self.labels[indices])
 
+    def join(self, other: "TextExamples") -> "TextExamples":
+        """These examples, then the others."""
+        return TextExamples([*self.texts, *other.texts], np.concatenate([self.labels, other.labels]))
+
     def class_counts(self, classes: int) -> np.ndarray:
         """How many texts bear each label: int64 (classes,); zeros for unlabelled texts."""
         return class_counts(self.labels, classes)

@@ -57,6 +57,17 @@ class ImageExamples:
         rows = np.asarray(indices, np.int64) if self.rows is None else self.rows[indices]
         return ImageExamples(self.store, self.labels[indices], rows)
 
+    def join(self, other: "ImageExamples") -> "ImageExamples":
+        """These examples, then the others, in the same store.
+
+        Raises:
+            ValueError: the others lie in another store.
+        """
+        if other.store is not self.store:
+            raise ValueError("only pictures of one store can be joined without copying their pixels")
+        rows = [np.arange(len(part)) if part.rows is None else part.rows for part in (self, other)]
+        return ImageExamples(self.store, np.concatenate([self.labels, other.labels]), np.concatenate(rows))
+
     def class_counts(self, classes: int) -> np.ndarray:
         """How many pictures bear each label: int64 (classes,)."""
         return class_counts(self.labels, classes)
@@ -128,7 +139,8 @@ class ImageData(LabelledData):
         """What turns encoded pictures into a model's input; where `standardize`, by the training split's statistics.
 
         Raises:
-            InputError: there is no training split, or the crop is larger than the pictures.
+            InputError: there is no training split, the crop is larger than the pictures, or these are of another size
+                than those of an earlier run's `preprocess`.
         """
         from tfconv.data.image import ImagePreprocess
 
@@ -136,8 +148,18 @@ class ImageData(LabelledData):
             raise InputError(f"the statistics come from the split 'train', and there is only {sorted(self.examples)}")
         train = self.examples["train"]
         height, width, channels = train.store.shape[1:]
-        unchanged = (0.0,) * channels, (1.0,) * channels
-        mean, std = train.channel_statistics() if self.preparation.standardize else unchanged
+        known = self.preparation.preprocess
+        if known is not None:
+            if (*known.size, known.channels) != (height, width, channels):
+                raise InputError(
+                    f"pictures must be read as in the earlier run, {known.size[0]}x{known.size[1]}x{known.channels}, "
+                    f"got {height}x{width}x{channels}: give its size and channels when reading them"
+                )
+            mean, std = known.mean, known.std
+        elif self.preparation.standardize:
+            mean, std = train.channel_statistics()
+        else:
+            mean, std = (0.0,) * channels, (1.0,) * channels
         return ImagePreprocess(
             (height, width),
             crop=self.preparation.crop,

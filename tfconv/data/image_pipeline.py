@@ -21,6 +21,7 @@ def image_batches(
     batch_size: int,
     seed: int | None = None,
     augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+    balanced: bool = False,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
     """Batches of stored pictures; only those of a batch are read, so the store may be larger than memory.
@@ -31,6 +32,7 @@ def image_batches(
         batch_size: pictures a batch.
         seed: shuffle by (seed, epoch) and cut at random places; `None`: keep the order and cut in the middle.
         augment: as in `ImagePreparation`; it needs a `seed`.
+        balanced: draw every class equally often; it needs a `seed`.
         drop_remainder: leave out the last, smaller batch.
 
     Returns:
@@ -63,7 +65,13 @@ def image_batches(
         return preprocess.normalize(images), labels
 
     return row_batches(
-        len(examples), take, batch_size=batch_size, seed=seed, drop_remainder=drop_remainder, unit="picture"
+        len(examples),
+        take,
+        batch_size=batch_size,
+        seed=seed,
+        classes=examples.labels if balanced else None,
+        drop_remainder=drop_remainder,
+        unit="picture",
     )
 
 

@@ -29,9 +29,12 @@ class ImagePreparation:
             middle. `None`: whole pictures.
         standardize: subtract each channel's mean and divide by its deviation, both of the training split; `False`:
             pixels from 0 to 1, as in `keras.layers.Rescaling(1 / 255)`.
+        balanced: draw every class equally often in training, as in `tfconv.data.Preparation`.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches and of what is done to them, together with the epoch and the step; from
             0 to 2**32 - 1.
+        preprocess: of an earlier run, to go on from its model: the crop, and each channel's mean and deviation, are its
+            own. The pictures must have been read in its size.
 
     Raises:
         InputError: a number is out of range or none, or `augment` cannot be called.
@@ -41,10 +44,14 @@ class ImagePreparation:
     augment: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None" = None
     crop: int | None = None
     standardize: bool = True
+    balanced: bool = False
     drop_remainder: bool = False
     seed: int = 0
+    preprocess: "ImagePreprocess | None" = None
 
     def __post_init__(self) -> None:
+        if self.preprocess is not None:
+            object.__setattr__(self, "crop", self.preprocess.crop)
         check_whole("batch_size", self.batch_size)
         check_whole("crop", self.crop, optional=True)
         check_whole("seed", self.seed, 0, 32)
@@ -62,5 +69,6 @@ class ImagePreparation:
             batch_size=self.batch_size,
             seed=self.seed if training else None,
             augment=self.augment if training else None,
+            balanced=self.balanced and training,
             drop_remainder=self.drop_remainder and training,
         )

@@ -1,22 +1,29 @@
 """Records of a JSON Lines file, streamed."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfconv.data.records import DecodedLines, Record, missing_column, open_bytes, reject
+from tfconv.data.compressed import open_rows
+from tfconv.data.records import DecodedLines, Record, missing_column, reject
 
 __all__ = ["jsonl_records"]
 
 
-def jsonl_records(path: Path, columns: Sequence[str], *, skipped: list[str] | None = None) -> Iterator[Record]:
-    """Stream the named keys of a file with one JSON object a line. Blank lines are no rows.
+def jsonl_records(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    skipped: list[str] | None = None,
+    read: Callable[[int], None] | None = None,
+) -> Iterator[Record]:
+    """Stream the named keys of a file with one JSON object a line. Blank lines are no rows. A .gz file is unpacked.
 
     Raises:
-        InputError: a bad line (no JSON, no object, a key missing) and `skipped` is None.
+        InputError: a bad line (no JSON, no object, a key missing) and `skipped` is None; or a .gz file is cut short.
     """
-    with open_bytes(path) as file:
+    with open_rows(path, read) as file:
         lines = DecodedLines(file)
         for line in lines:
             problem, lines.problem = lines.problem, None

@@ -1,11 +1,14 @@
 """What a data set of texts and one of pictures share: splits with labels, how many outputs they need, a summary."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from tfconv.data.folds import stratified_folds
+from tfconv.data.splits import stratified_parts, stratified_split
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +43,75 @@ class LabelledData:
     def prepare(self, **changes: Any) -> Self:
         """The same examples with other settings of `preparation`, such as `data.prepare(batch_size=256)`."""
         return replace(self, preparation=replace(self.preparation, **changes))
+
+    def fold(
+        self,
+        index: int,
+        k: int,
+        *,
+        seed: int = 0,
+        held_out: Literal["validation", "test"] = "validation",
+    ) -> Self:
+        """The same data set for one turn of a k-fold cross-validation.
+
+        Train and validation are put together and dealt into k parts (`stratified_folds`). Part `index` is held out,
+        the rest is trained on: what is learned from the training split (vocabulary, channel statistics) is learned
+        anew, from the rest alone. Texts and pixels are shared, not copied.
+
+        Args:
+            index: which part is held out, from 0 to k - 1.
+            k: how many parts.
+            seed: of the parts: the same for all k folds of one cross-validation.
+            held_out: `"validation"`: part `index` is the validation split; the test split stays as it is.
+                `"test"`: part `index` is the test split, and the rest is cut into train and validation in the shares
+                that they have now (no validation where there is none now); a test split of the data's own is left
+                out. For trainings that stop by the validation loss: a part that chose the weights flatters them.
+
+        Raises:
+            InputError: there is no training split, or `index` or `k` is out of range.
+        """
+        pool, share = self._pool(("train", "validation"))
+        parts = stratified_folds(pool.labels, k, seed)
+        if isinstance(index, bool) or not 0 <= index < k:
+            raise InputError(f"the fold must be from 0 to {k - 1}, got {index}")
+        rest = np.flatnonzero(np.bincount(parts[index], minlength=len(pool)) == 0)
+        examples = {"train": pool.take(rest), held_out: pool.take(parts[index])}
+        if held_out == "test" and share["validation"]:
+            kept, checked = stratified_split(pool.labels[rest], share["validation"], seed=[seed, index])
+            examples |= {"train": pool.take(rest[kept]), "validation": pool.take(rest[checked])}
+        return self._with(examples)
+
+    def resplit(self, seed: int, *, held_out: Literal["validation", "test"] = "validation") -> Self:
+        """The same data set with its splits drawn anew, in the shares that they have now.
+
+        Args:
+            seed: the same seed gives the same splits.
+            held_out: `"validation"`: train and validation are put together and drawn anew; the test split stays as
+                it is. `"test"`: all three are.
+
+        Raises:
+            InputError: there is no training split, or none to hold out.
+        """
+        pooled = ("train", "validation") if held_out == "validation" else ("train", "validation", "test")
+        pool, share = self._pool(pooled)
+        if not share[held_out]:
+            raise InputError(f"{self.name} has no {held_out} split to draw anew: ask for one when reading it")
+        parts = stratified_parts(pool.labels, validation=share["validation"], test=share.get("test", 0.0), seed=seed)
+        return self._with({split: pool.take(rows) for split, rows in parts.items()})
+
+    def _pool(self, splits: Sequence[str]) -> tuple[Any, dict[str, float]]:
+        """The examples of some splits together, and the share of each."""
+        if "train" not in self.examples:
+            raise InputError(f"{self.name} has no split 'train' to hold examples out of: it has {list(self.examples)}")
+        parts = {split: self.examples[split] for split in splits if split in self.examples}
+        pool = reduce(lambda one, other: one.join(other), parts.values())
+        return pool, {split: len(parts.get(split, ())) / max(len(pool), 1) for split in splits}
+
+    def _with(self, examples: dict[str, Any]) -> Self:
+        """Other splits, in the usual order."""
+        order = [*dict.fromkeys(("train", "validation", "test", *self.examples))]
+        both = self.examples | examples
+        return replace(self, examples={split: both[split] for split in order if split in both})
 
     @property
     def outputs(self) -> int:

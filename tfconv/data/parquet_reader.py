@@ -1,6 +1,6 @@
 """Records of a Parquet file, streamed a batch at a time (needs the extra `parquet`: pyarrow)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ _UNREADABLE = object()
 _NO_DATE = object()
 
 
-def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | None = None) -> Iterator[Record]:
+def parquet_records(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    skipped: list[str] | None = None,
+    read: Callable[[int], None] | None = None,
+) -> Iterator[Record]:
     """Stream the named columns of a Parquet file; the first row is row 1.
 
     Raises:
@@ -34,7 +40,7 @@ def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | 
                     raise InputError(f"{path}: {missing_column(column, names)}")
                 if (times := names.count(column)) > 1:
                     raise InputError(f"{path}: {times} columns are called {column!r}; rename all but one")
-            number = 0
+            number, size = 0, path.stat().st_size
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
                 values = [_values(batch.column(column)) for column in columns]
                 for row in zip(*values, strict=True):
@@ -46,6 +52,8 @@ def parquet_records(path: Path, columns: Sequence[str], *, skipped: list[str] | 
                         reject(where, "a date or time too far or too fine for Python", "write it as a string", skipped)
                     else:
                         yield Record(number, where, list(row))
+                if read is not None:
+                    read(size * batch.num_rows // file.metadata.num_rows)
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a Parquet file, or a damaged one ({error}); write it anew") from error
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfconv.data.balanced_sampling import balanced_order
 from tfconv.data.limits import check_whole
 
 __all__ = ["batches", "reshuffled", "row_batches"]
@@ -49,6 +50,7 @@ def row_batches(
     batch_size: int,
     seed: int | None = None,
     lengths: tf.Tensor | None = None,
+    classes: np.ndarray | None = None,
     drop_remainder: bool = False,
     unit: str = "text",
 ) -> tf.data.Dataset:
@@ -60,22 +62,28 @@ def row_batches(
         batch_size: examples a batch.
         seed: shuffle by (seed, epoch); `None`: keep the order, every time.
         lengths: int64 (n,); put examples of like length into one batch, in random order still.
+        classes: int (n,), the class of each example: draw every class equally often, as `balanced_order` does; it
+            needs a `seed`.
         drop_remainder: leave out the last, smaller batch.
         unit: what an example is, for the message.
 
     Raises:
         ValueError: `batch_size` not in 1 to 2**31 - 1, or too few examples for one batch.
+        InputError: `classes` gives more than one class an example.
     """
     check_whole("batch_size", batch_size)
     if n == 0 or (drop_remainder and n < batch_size):
         raise ValueError(f"{n} {unit}s do not fill one batch of {batch_size}")
     batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
     whole = n // batch_size
+    drawn = None if classes is None else balanced_order(classes, seed)
 
     @tf.autograph.experimental.do_not_convert  # there is nothing to convert, and it wraps an error's one line in twenty
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.range(n, dtype=tf.int64)
-        if seed is not None:
+        if drawn is not None:
+            order = drawn(epoch)
+        elif seed is not None:
             order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
         if lengths is not None:
             window = tf.range(n, dtype=tf.int64) // (batch_size * _WINDOW)
@@ -107,6 +115,7 @@ def batches(
     seed: int | None = None,
     bucket: bool = False,
     pad_to: int | None = None,
+    balanced: bool = False,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
     """Batches of encoded texts that are held in memory (4 bytes a token).
@@ -118,6 +127,7 @@ def batches(
         seed: shuffle by (seed, epoch); `None`: keep the order, every time.
         bucket: put texts of like length into one batch, in random order still: less padding, same texts an epoch.
         pad_to: width of every batch; default: the longest text of the batch.
+        balanced: draw every class equally often, see `Preparation`; it needs a `seed`.
         drop_remainder: leave out the last, smaller batch.
 
     Returns:
@@ -136,4 +146,12 @@ def batches(
         return tf.gather(ids, rows).to_tensor(0, shape=(None, pad_to)), tf.gather(targets, rows)
 
     lengths = ids.row_lengths() if bucket else None
-    return row_batches(n, take, batch_size=batch_size, seed=seed, lengths=lengths, drop_remainder=drop_remainder)
+    return row_batches(
+        n,
+        take,
+        batch_size=batch_size,
+        seed=seed,
+        lengths=lengths,
+        classes=labels if balanced else None,
+        drop_remainder=drop_remainder,
+    )

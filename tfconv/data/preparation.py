@@ -32,8 +32,13 @@ class Preparation:
         bucket: training batches of texts of like length, so that little is padded.
         pad_to_length: make every batch `length` wide, as the exported graph does for a model that reads padding;
             `False`: as wide as its longest text. Default: true, unless `bucket` is or there is no `length`.
+        balanced: draw every class equally often in training: rare classes are repeated, of frequent ones each epoch
+            shows a part; an epoch stays as long. `class_weight` of `tfconv.training.fit` has the same goal and shows
+            every text once an epoch: no text is left out, but the loss of a rare class then comes in few, large steps.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches, together with the epoch; from 0 to 2**32 - 1.
+        preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start mark are its
+            own, and the settings of these above are not looked at.
 
     Raises:
         InputError: a number is out of range (they end at 2**31 - 1) or none, or `pad_to_length` lacks a `length`.
@@ -49,10 +54,14 @@ class Preparation:
     batch_size: int = 64
     bucket: bool = False
     pad_to_length: bool | None = None
+    balanced: bool = False
     drop_remainder: bool = False
     seed: int = 0
+    preprocess: "TextPreprocess | None" = None
 
     def __post_init__(self) -> None:
+        if self.preprocess is not None:
+            object.__setattr__(self, "length", self.preprocess.length)  # batches are padded to it
         check_whole("vocabulary_size", self.vocabulary_size, 4, optional=True)
         check_whole("length", self.length, optional=True)
         check_whole("min_count", self.min_count)
@@ -64,13 +73,26 @@ class Preparation:
     def encode(
         self, splits: dict[str, "TextExamples"], class_names: Sequence[str], multi_label: bool
     ) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
-        """Build the vocabulary from `splits["train"]` and encode every split.
+        """Build the vocabulary from `splits["train"]`, unless `preprocess` has one, and encode every split.
 
         Raises:
-            InputError: there is no training split.
+            InputError: there is no training split to build it from.
         """
-        from tfconv.data.text import TextPreprocess, Tokenizer, build_vocabulary, token_chunks
+        from tfconv.data.text import TextPreprocess, Tokenizer, build_vocabulary
+        from tfconv.data.tokenising import token_chunks
 
+        if self.preprocess is not None:
+            known = self.preprocess
+            preprocess = TextPreprocess(
+                known.tokenizer,
+                known.vocabulary,
+                known.length,
+                start=known.start,
+                class_names=class_names,
+                multi_label=multi_label,
+            )
+            chunks = {name: token_chunks(part.texts, known.tokenizer) for name, part in splits.items()}
+            return preprocess, {name: preprocess.encode(part) for name, part in chunks.items()}
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
         tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)
@@ -97,5 +119,6 @@ class Preparation:
             seed=self.seed if training else None,
             bucket=self.bucket and training,
             pad_to=self.length if whole else None,
+            balanced=self.balanced and training,
             drop_remainder=self.drop_remainder and training,
         )

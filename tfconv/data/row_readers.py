@@ -6,20 +6,23 @@ is still one row; in JSON Lines it is the line; in Parquet the first row is 1.
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfconv.data.class_labels import BadLabel, Label, label_name, parse_labels
+from tfconv.data.compressed import plain_name
 from tfconv.data.csv_reader import csv_records
 from tfconv.data.jsonl_reader import jsonl_records
 from tfconv.data.parquet_reader import parquet_records
 from tfconv.data.records import reject
+from tfconv.data.tfrecord_reader import tfrecord_records
 from tfconv.errors import InputError
 
-__all__ = ["LabelledRow", "labelled_rows", "rows"]
+__all__ = ["FORMATS", "LabelledRow", "file_format", "labelled_rows", "rows", "split_name", "text_problem"]
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+FORMATS |= {".tfrecord": "tfrecord", ".tfrecords": "tfrecord"}
 
 
 class LabelledRow(NamedTuple):
@@ -45,9 +48,10 @@ def rows(
     """Stream (row number, text, class name) from a file; the reader goes by the file's ending.
 
     Args:
-        path: a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file.
-        text: the column of the texts.
-        label: the column of the labels.
+        path: a .csv, .tsv, .jsonl, .ndjson, .parquet, .pq or .tfrecord file, of which all but Parquet may be packed
+            (.jsonl.gz).
+        text: the column of the texts; in TFRecords of `tf.train.Example` a feature of one string.
+        label: the column of the labels; in TFRecords a feature of a string or number.
         multi_label: yield a tuple of any number of class names in place of one name.
         separator: what stands between the labels of a text where they are one string.
         delimiter: what stands between CSV columns; by default a comma, and a tab in a .tsv file.
@@ -74,10 +78,12 @@ def labelled_rows(
     form: str | None = None,
     skipped: list[str] | None = None,
     noun: str = "text",
+    read: Callable[[int], None] | None = None,
 ) -> Iterator[LabelledRow]:
     """Stream the checked rows of a file, as `rows` does, with the labels as they stand and a `split` column.
 
-    Args: as `rows`; `noun` is what messages call the value of column `text`.
+    Args: as `rows`; `noun` is what messages call the value of column `text`; `read` is told now and then how many more
+        bytes of the file have been read.
 
     Raises:
         InputError: as `rows`; also a `split` value that is none of train, validation, test.
@@ -87,11 +93,10 @@ def labelled_rows(
     _check_file(path)
     columns = [text, label] if split is None else [text, label, split]
     if form == "csv":
-        found = csv_records(path, columns, delimiter=delimiter, skipped=skipped)
-    elif form == "jsonl":
-        found = jsonl_records(path, columns, skipped=skipped)
+        found = csv_records(path, columns, delimiter=delimiter, skipped=skipped, read=read)
     else:
-        found = parquet_records(path, columns, skipped=skipped)
+        readers = {"jsonl": jsonl_records, "parquet": parquet_records, "tfrecord": tfrecord_records}
+        found = readers[form](path, columns, skipped=skipped, read=read)
     for record in found:
         problem = text_problem(record.values[0], noun)
         if problem:
@@ -138,12 +143,14 @@ def text_problem(value: Any, noun: str = "text") -> str | None:
 
 
 def file_format(path: Path) -> str:
-    """`"csv"`, `"jsonl"` or `"parquet"`, by the file's ending.
+    """`"csv"`, `"jsonl"`, `"parquet"` or `"tfrecord"`, by the file's ending; .gz may come after it.
 
     Raises:
         InputError: another ending.
     """
-    form = FORMATS.get(path.suffix.lower())
+    form = FORMATS.get(plain_name(path).suffix.lower())
+    if form == "parquet" and plain_name(path) != path:
+        raise InputError(f"{path}: Parquet is compressed within; unpack the file (gunzip)")
     if form is None:
         raise InputError(f"{path}: cannot tell its format from its ending; the endings known are {', '.join(FORMATS)}")
     return form

@@ -3,22 +3,19 @@
 import json
 import os
 from collections.abc import Iterable
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfconv.data.limits import check_whole
 from tfconv.data.pipeline import reshuffled
-from tfconv.data.text import TextPreprocess, token_chunks
+from tfconv.data.shard_files import SHARD_NAME, ShardWriter, encoded
+from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
-from tfconv.files import atomic_directory, write_json
+from tfconv.files import atomic_directory
 
-__all__ = ["read_shards", "write_shards"]
-
-_NAME = "{:05d}.tfrecord"
+__all__ = ["check_shards", "read_shards", "write_shards"]
 
 
 def write_shards(
@@ -43,6 +40,7 @@ def write_shards(
     Raises:
         InputError: there is no text, a text is no string that UTF-8 can hold, a class is not in
             `preprocess.class_names`, the folder is there already or cannot be made, or `shard_size` is below 1.
+        OSError: the disk is full; the folder is then not there.
     """
     check_whole("shard_size", shard_size)
     directory = Path(directory)
@@ -55,28 +53,15 @@ def write_shards(
         raise InputError(f"{directory} cannot be made ({reason}): choose another folder for the shards") from error
     if there:
         raise InputError(f"{directory} is there already: delete it or choose another folder for the shards")
-    numbers = {name: number for number, name in enumerate(preprocess.class_names)}
-    count, sizes = 0, list[int]()
-    iterator = iter(rows)
+    plain = ((row, text, (label,) if isinstance(label, str) else label, None) for row, text, label in rows)
     with atomic_directory(directory) as temporary:
-        while first := list(islice(iterator, 1)):
-            name = str(temporary / _NAME.format(len(sizes)))
-            with tf.io.TFRecordWriter(name) as writer:
-                part = chain(first, islice(iterator, shard_size - 1))
-                while some := list(islice(part, 512)):
-                    for row, text, _ in some:
-                        _check_text(text, row)
-                    encoded = preprocess.encode(token_chunks((text for _, text, _ in some), preprocess.tokenizer))
-                    for (row, _, label), ids in zip(some, encoded, strict=True):
-                        labels = _numbered(label, numbers, row)
-                        writer.write(_example(ids.numpy(), labels, preprocess))
-                    count += len(some)
-            sizes.append(os.path.getsize(name))
-        if not count:
+        writer = ShardWriter(temporary, preprocess, shard_size=shard_size)
+        for ids, labels, _ in encoded(plain, preprocess):
+            writer.write(ids, labels)
+        if not writer.count:
             raise InputError("there is no text to write shards of")
-        index = {"texts": count, "classes": len(numbers), "multi_label": preprocess.multi_label, "bytes": sizes}
-        write_json(temporary / "index.json", index)
-    return count
+        writer.close()
+    return writer.count
 
 
 def read_shards(
@@ -163,6 +148,15 @@ def read_shards(
     return ordered.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
 
+def check_shards(directory: Path) -> None:
+    """Check that a folder of shards is whole, by the sizes of its files.
+
+    Raises:
+        InputError: as `read_shards`.
+    """
+    _files(directory, _index(directory)["bytes"])
+
+
 def _index(directory: Path) -> dict[str, Any]:
     """What `write_shards` wrote into index.json, checked."""
     try:
@@ -183,7 +177,7 @@ def _index(directory: Path) -> dict[str, Any]:
 
 
 def _files(directory: Path, sizes: list[int]) -> list[str]:
-    files = [str(directory / _NAME.format(number)) for number in range(len(sizes))]
+    files = [str(directory / SHARD_NAME.format(number)) for number in range(len(sizes))]
     for name, size in zip(files, sizes, strict=True):
         try:
             found = os.path.getsize(name)
@@ -192,30 +186,3 @@ def _files(directory: Path, sizes: list[int]) -> list[str]:
         if found != size:
             raise InputError(f"{name} has {found:,} bytes where {size:,} were written: write the shards again")
     return files
-
-
-def _check_text(text: Any, row: int) -> None:
-    if not isinstance(text, str):
-        raise InputError(f"row {row}: the text is {text!r:.60} ({type(text).__name__}); give a string")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"row {row}: the text holds half a surrogate pair, which is no character; mend it") from None
-
-
-def _numbered(label: str | tuple[str, ...], numbers: dict[str, int], row: int) -> list[int]:
-    names = (label,) if isinstance(label, str) else label
-    for name in names:
-        if name not in numbers:
-            raise InputError(f"row {row}: the class {name!r} is not among {', '.join(numbers)}")
-    return [numbers[name] for name in names]
-
-
-def _example(ids: np.ndarray, labels: list[int], preprocess: TextPreprocess) -> bytes:
-    if not preprocess.multi_label and len(labels) != 1:
-        raise InputError(f"{len(labels)} labels for one text: give a preprocess with multi_label=True")
-    feature = {
-        "ids": tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
-        "labels": tf.train.Feature(int64_list=tf.train.Int64List(value=labels)),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()

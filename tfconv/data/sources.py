@@ -4,7 +4,10 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from tfconv.data.compressed import plain_name
 from tfconv.data.examples import TextData
+from tfconv.data.row_files import is_folder_of_rows, is_pattern, is_row_file
+from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
 __all__ = ["TABLE_ENDINGS", "fraction", "number_or_name", "refuse", "text_source"]
@@ -18,6 +21,7 @@ TABLE_ENDINGS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_LARGE = 1 << 29  # bytes; a larger file's texts may not fit into memory
 
 
 def text_source(
@@ -33,22 +37,31 @@ def text_source(
     delimiter: str | None = None,
     skip: bool = False,
     seed: int = 0,
+    stream: bool | None = None,
 ) -> TextData:
     """Open a data set of texts by name.
 
     Args:
-        data: a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file; a folder with one folder a class; `"imdb"`, or a
-            folder that holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
+        data: a .csv, .tsv, .jsonl, .ndjson, .parquet, .pq or .tfrecord file (but for Parquet also packed, as
+            .jsonl.gz); a folder of such files, or a pattern (`"reviews-*.jsonl"`), which are streamed; a folder with
+            one folder a class; `"imdb"`, or a folder that holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
         text: the column of the texts (tfds: the feature); default "text".
         label: the column of the labels (tfds: the feature); default "label".
         split: a column that says train, validation or test for each row.
-        test: another file to test on, or the fraction of the rows to hold out for testing, also as a string.
+        test: another file to test on (folder or pattern, where `data` is streamed), or the fraction of the rows to
+            hold out for testing, also as a string.
         validation: the fraction of the training texts to hold out.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
         delimiter: what stands between the columns of a CSV file; default a comma, in .tsv a tab.
         skip: leave bad rows out and list them, in place of an error.
         seed: decides which rows are held out.
+        stream: read files with memory that does not grow with them (`text_stream`). Default: files above 512 MB
+            (packed: above 128 MB), TFRecords, folders of files and patterns are streamed, a smaller file is held in
+            memory.
+
+    Returns:
+        `TextData`, or of streamed files `StreamedTextData`, which is one.
 
     Raises:
         InputError: there is no such data set, an option does not go with it, or it is broken.
@@ -57,11 +70,15 @@ def text_source(
 
     name, path = str(data), Path(data)
     test = number_or_name(test)
-    table = TABLE_ENDINGS.get(path.suffix.lower())
+    table = TABLE_ENDINGS.get(plain_name(path).suffix.lower())
     columns = {"text": text, "label": label, "split": split, "test": test}
+    given = {key: value for key, value in columns.items() if value is not None}
+    more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
+    if _streamed(data) if stream is None else stream:
+        if not _of_files(data):
+            raise InputError(f"{name} cannot be streamed (--stream): that is for files with columns, folders of them")
+        return sources.text_stream(data, validation=validation, seed=seed, delimiter=delimiter, **more, **given)
     if table is not None:
-        given = {key: value for key, value in columns.items() if value is not None}
-        more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
         if delimiter is not None:
             refuse(name, delimiter=delimiter if table != "csv" else None)
             more["delimiter"] = delimiter
@@ -85,10 +102,24 @@ def text_source(
         return sources.text_folder(
             path, validation=validation, test=fraction(0.0 if test is None else test, name), seed=seed, skip=skip
         )
-    kinds = ", ".join(TABLE_ENDINGS)
+    kinds = ", ".join(FORMATS)
     if path.exists():
         raise InputError(f"{name}: its ending is none of {kinds}; rename it to what it is, or give a folder of classes")
     raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")
+
+
+def _of_files(data: str | Path) -> bool:
+    """Whether files with columns are meant: one, a folder of them, or a pattern."""
+    return is_pattern(data) or is_folder_of_rows(Path(data)) or is_row_file(Path(data).name)
+
+
+def _streamed(data: str | Path) -> bool:
+    """Whether to stream where nothing is said."""
+    path = Path(data)
+    if not path.is_file():
+        return is_pattern(data) or is_folder_of_rows(path)
+    most = _LARGE // 4 if plain_name(path) != path else _LARGE
+    return is_row_file(path.name) and (file_format(path) == "tfrecord" or path.stat().st_size > most)
 
 
 def number_or_name(test: str | float | None) -> str | float | None:

@@ -4,19 +4,20 @@ All is TensorFlow operations: the very graph that made the training batches goes
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from tfconv.data.limits import check_whole
 from tfconv.data.saved_text import read_settings, write_settings
+from tfconv.data.token_counts import TokenCounts
+from tfconv.data.tokenising import TokenChunk
 from tfconv.errors import InputError
 
-__all__ = ["TextPreprocess", "TokenChunk", "Tokenizer", "Vocabulary", "build_vocabulary", "token_chunks"]
+__all__ = ["TextPreprocess", "Tokenizer", "Vocabulary", "build_vocabulary"]
 
 PAD, START, OUT_OF_VOCABULARY = 0, 1, 2
 _SPECIAL = ("", "<start>", "<oov>")
@@ -77,34 +78,6 @@ class Tokenizer:
         return {"level": self.level, "punctuation": self.punctuation, "lowercase": self.lowercase}
 
 
-class TokenChunk(NamedTuple):
-    """Some hundred tokenised texts: text i is `unique[places[sum(lengths[:i]):][:lengths[i]]]`."""
-
-    unique: np.ndarray  # bytes, the different tokens
-    occurrences: np.ndarray  # how often each occurs
-    places: np.ndarray  # int32, for every token of every text its place in `unique`
-    lengths: np.ndarray  # int64, tokens of each text
-
-
-def token_chunks(texts: Iterable[str], tokenizer: Tokenizer, *, size: int = 512) -> Iterator[TokenChunk]:
-    """Tokenise on all cores, `size` texts at a time; memory does not grow with the number of texts."""
-
-    def lists() -> Iterator[list[str]]:
-        iterator = iter(texts)
-        while part := list(islice(iterator, size)):
-            yield part
-
-    def tokenise(part: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tokens = tokenizer(part)
-        unique, places, counts = tf.unique_with_counts(tokens.flat_values)
-        return unique, counts, places, tokens.row_lengths()
-
-    dataset = tf.data.Dataset.from_generator(lists, output_signature=tf.TensorSpec([None], tf.string))
-    dataset = dataset.map(tokenise, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-    for arrays in dataset.as_numpy_iterator():
-        yield TokenChunk(*arrays)
-
-
 class Vocabulary(tf.Module):
     """Tokens and their ids: 0 pads, 1 starts a text, 2 stands for every unknown token, then the tokens given.
 
@@ -136,13 +109,17 @@ class Vocabulary(tf.Module):
         return separator.join(self.tokens[int(i)] for i in ids if int(i) not in (PAD, START))
 
 
-def build_vocabulary(chunks: Iterable[TokenChunk], size: int | None = None, *, min_count: int = 1) -> Vocabulary:
+def build_vocabulary(
+    chunks: Iterable[TokenChunk], size: int | None = None, *, min_count: int = 1, distinct: int | None = None
+) -> Vocabulary:
     """The most frequent tokens of the training split; of equally frequent ones, the alphabetically first.
 
     Args:
         chunks: from `token_chunks`.
         size: ids in all, the three special ones included; `None`: no limit.
         min_count: tokens seen less often are left out.
+        distinct: most different tokens to hold while counting, which bounds memory (2**19: 100 MB); where there are
+            more, counts are too low by at most `TokenCounts.error`. `None`: all of them, exactly.
 
     Raises:
         ValueError: `size` leaves no room for a token.
@@ -150,11 +127,10 @@ def build_vocabulary(chunks: Iterable[TokenChunk], size: int | None = None, *, m
     """
     if size is not None and size <= len(_SPECIAL):
         raise ValueError(f"vocabulary_size must be above {len(_SPECIAL)} (pad, start, unknown), got {size}")
-    counter: Counter[bytes] = Counter()
+    counts = TokenCounts(distinct)
     for chunk in chunks:
-        for token, count in zip(chunk.unique.tolist(), chunk.occurrences.tolist(), strict=True):
-            counter[token] += count
-    kept = sorted((-count, token) for token, count in counter.items() if count >= min_count)
+        counts.add(chunk.unique.tolist(), chunk.occurrences.tolist())
+    kept = sorted((-count, token) for token, count in counts if count >= min_count)
     if not kept:
         raise InputError("the training texts hold no word: is this the right column, and the right level (word, char)?")
     return Vocabulary([token.decode("utf-8") for _, token in kept[: None if size is None else size - len(_SPECIAL)]])

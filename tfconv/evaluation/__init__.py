@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         probabilities,
     )
     from tfconv.evaluation.prediction import Prediction, Predictor, predict
+    from tfconv.evaluation.reading import read_curves
     from tfconv.evaluation.reports import labels_and_logits, report, write_pr_summaries
     from tfconv.evaluation.table import print_scores
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Predictor": "prediction",
     "probabilities": "metrics",
+    "read_curves": "reading",
     "report": "reports",
     "roc_curve": "curves",
     "roc_curve_figure": "figures",
@@ -63,6 +65,7 @@ __all__ = [
     "predict",
     "print_scores",
     "probabilities",
+    "read_curves",
     "report",
     "roc_curve",
     "roc_curve_figure",

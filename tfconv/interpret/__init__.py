@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tfconv.interpret.embeddings import embedding_matrix, write_projector
     from tfconv.interpret.filter_figures import feature_maps_figure, filters_figure
     from tfconv.interpret.history_figures import curves_figure
+    from tfconv.interpret.learning_rate_figures import lr_find_figure, schedules_figure
     from tfconv.interpret.picture_figures import confidence_figure, predictions_figure, samples_figure
     from tfconv.interpret.token_figures import text_figure, tokens_figure
     from tfconv.interpret.tokens import SignificantTokens, TokenEffect, linear_weights, occlusion, significant_tokens
@@ -22,10 +23,12 @@ _HOMES = {
     "feature_maps_figure": "filter_figures",
     "filters_figure": "filter_figures",
     "linear_weights": "tokens",
+    "lr_find_figure": "learning_rate_figures",
     "model_diagram": "diagram",
     "occlusion": "tokens",
     "predictions_figure": "picture_figures",
     "samples_figure": "picture_figures",
+    "schedules_figure": "learning_rate_figures",
     "significant_tokens": "tokens",
     "text_figure": "token_figures",
     "tokens_figure": "token_figures",
@@ -41,10 +44,12 @@ __all__ = [
     "feature_maps_figure",
     "filters_figure",
     "linear_weights",
+    "lr_find_figure",
     "model_diagram",
     "occlusion",
     "predictions_figure",
     "samples_figure",
+    "schedules_figure",
     "significant_tokens",
     "text_figure",
     "tokens_figure",

@@ -4,6 +4,7 @@ A checkpoint is a NumPy `.npz` archive without pickles: the variables of model, 
 arrays and numbers that callbacks keep, the history, and the place in the data.
 """
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from tfconv.errors import InputError
 from tfconv.files import atomic_write
 
-__all__ = ["Position", "checkpoints", "restore", "save"]
+__all__ = ["Position", "checkpoints", "contents", "newest", "restore", "save"]
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
 
@@ -28,21 +29,15 @@ class Position(NamedTuple):
     step: int
 
 
-def save(
-    directory: Path,
-    position: Position,
-    model: keras.Model,
-    callbacks: Sequence[keras.callbacks.Callback],
-    *,
-    keep: int = 2,
-) -> Path:
-    """Write a checkpoint and delete all but the newest `keep`.
+def contents(
+    position: Position, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, np.ndarray]:
+    """All that a checkpoint holds; with several workers, a meeting of all, since metrics are summed over them.
 
     Raises:
-        FloatingPointError: a weight is NaN or infinite; nothing is written then.
-        OSError: the disk is full; the checkpoints before are untouched.
+        FloatingPointError: a weight is NaN or infinite.
     """
-    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(_variables(model))}
+    arrays = {f"variable_{i}": np.asarray(v.numpy()) for i, v in enumerate(_variables(model))}
     for variable, array in zip(_variables(model), arrays.values(), strict=True):
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise FloatingPointError(f"variable {variable.path} holds a value that is NaN or infinite")
@@ -55,9 +50,18 @@ def save(
         state["lists"] = {name: len(parts) for name, parts in lists.items()}
         meta["callbacks"].append(state)
         arrays |= {f"callback_{i}_{name}_{j}": array for name, parts in lists.items() for j, array in enumerate(parts)}
+    return {"meta": np.array(json.dumps(meta)), **arrays}
+
+
+def save(directory: Path, position: Position, arrays: dict[str, np.ndarray], *, keep: int = 2) -> Path:
+    """Write a checkpoint of `contents` and delete all but the newest `keep`.
+
+    Raises:
+        OSError: the disk is full; the checkpoints before are untouched.
+    """
     path = directory / _file_name(position)
     with atomic_write(path) as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        np.savez(file, **arrays)
     for old in checkpoints(directory)[keep:]:
         old.unlink(missing_ok=True)
     return path
@@ -69,32 +73,48 @@ def checkpoints(directory: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def restore(directory: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Position | None:
-    """Put model, optimizer, metrics and callbacks back to the newest readable checkpoint.
-
-    Returns:
-        The place to go on from, or `None` where there is no checkpoint yet.
+def newest(directory: Path) -> bytes:
+    """The newest checkpoint that can be read, as it lies on disk; empty where there is none yet.
 
     Raises:
-        InputError: the checkpoint belongs to another model, optimizer or set of callbacks, or none can be read.
+        InputError: there are checkpoints, and none can be read.
     """
     paths = checkpoints(directory)
     for path in paths:
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                content = {name: archive[name] for name in archive.files}
-            meta = json.loads(str(content.pop("meta")))
-            position, stopped = Position(int(meta["epoch"]), int(meta["step"])), bool(meta["stopped"])
+            content = path.read_bytes()
+            position, *_ = _parsed(content)
             if min(position) < 0 or path.name != _file_name(position):
                 raise ValueError
         except Exception:  # damaged after it was written, in whatever way: the one before is only older
             continue
-        _assign(path, meta, content, model, callbacks)
-        model.stop_training = stopped
-        return position
+        return content
     if paths:
         raise InputError(f"no checkpoint in {directory} can be read: delete the folder to start anew")
-    return None
+    return b""
+
+
+def restore(content: bytes, where: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Position:
+    """Put model, optimizer, metrics and callbacks back to a checkpoint of `newest`, found in `where`.
+
+    Returns:
+        The place to go on from.
+
+    Raises:
+        InputError: the checkpoint belongs to another model, optimizer or set of callbacks.
+    """
+    position, meta, arrays = _parsed(content)
+    _assign(where / _file_name(position), meta, arrays, model, callbacks)
+    model.stop_training = bool(meta["stopped"])
+    return position
+
+
+def _parsed(content: bytes) -> tuple[Position, dict[str, Any], dict[str, np.ndarray]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    meta = json.loads(str(arrays.pop("meta")))
+    meta["stopped"] = bool(meta["stopped"])
+    return Position(int(meta["epoch"]), int(meta["step"])), meta, arrays
 
 
 def _assign(

@@ -19,7 +19,7 @@ def evaluate(
 
     Args:
         model: compiled, or ready for the defaults of `fit`.
-        data: batches (inputs, labels); the last may be smaller.
+        data: batches (inputs, labels); the last may be smaller. With several workers each must be given the same.
         strategy: default: the strategy in force.
 
     Raises:
@@ -29,7 +29,7 @@ def evaluate(
     with strategy.scope():
         objective.compile_for(model, labels_spec(data))
         build(model, data)
-        return evaluated(model, make_runner(model, strategy, training=False), distributed(data, strategy), None)
+        return evaluated(model, make_runner(model, strategy, training=False), distributed(data, strategy, training=False), None)
 
 
 def evaluated(

@@ -9,11 +9,47 @@ import tensorflow as tf
 __all__: list[str] = []
 
 
-def distributed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
-    """Cut global batches into one part a replica; with one replica the data set itself."""
-    if strategy.num_replicas_in_sync == 1:
+def distributed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy, *, training: bool) -> Any:
+    """Cut each whole batch into one part a replica; with one replica the data set itself.
+
+    In training the parts are equal, since each replica's mean loss counts the same: of a batch that does not divide,
+    the last examples (fewer than there are replicas) are left out. In evaluation none is: parts may be smaller, or
+    empty.
+
+    TensorFlow's own `experimental_distribute_dataset` shards by file or by element, so that which examples meet in a
+    batch depends on the number of workers, and gives the parts of an odd batch unequal sizes. Here every worker
+    iterates the same batches and takes its part of each: the batches of a data set must not depend on the process.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
         return dataset
-    return strategy.experimental_distribute_dataset(dataset)
+
+    def parts_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = replicas // context.num_input_pipelines
+
+        def parts(*batch: Any) -> tf.data.Dataset:
+            first = tf.nest.flatten(batch)[0]
+            examples = first.shape[0] or tf.shape(first)[0]
+            size = examples // replicas if training else -(-examples // replicas)
+
+            def part(replica: tf.Tensor) -> Any:
+                begin = tf.cast(replica, tf.int32) * size
+                cut = tf.nest.map_structure(lambda values: values[begin : begin + size], batch)
+                if isinstance(size, int):  # the graph of a training step knows its batch
+                    full = training or examples % replicas == 0
+                    cut = tf.nest.map_structure(
+                        lambda values: tf.ensure_shape(values, [size if full else None, *values.shape[1:]]), cut
+                    )
+                return cut
+
+            numbers = tf.data.Dataset.range(context.input_pipeline_id * here, (context.input_pipeline_id + 1) * here)
+            if training:
+                numbers = numbers.filter(lambda _: size > 0)
+            return numbers.map(part)
+
+        return dataset.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+
+    return strategy.distribute_datasets_from_function(parts_of_worker)
 
 
 def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
@@ -53,10 +89,10 @@ def passes(
     at_epoch = getattr(dataset, "at_epoch", None)
     if at_epoch is not None:
         while True:
-            yield iter(distributed(prepare(at_epoch(epoch)).skip(step), strategy))
+            yield iter(distributed(prepare(at_epoch(epoch)).skip(step), strategy, training=True))
             epoch, step = epoch + 1, 0
     # The order of another data set may depend on how often it was iterated: iterate it as often.
-    whole = distributed(prepare(dataset), strategy)
+    whole = distributed(prepare(dataset), strategy, training=True)
     for _ in range(epoch):
         for _ in whole:
             pass

@@ -19,12 +19,42 @@ class FusedAdam(keras.optimizers.Adam):
     because a word stands several times in the batch, the parts are summed first, as the method says. Keras
     adds the parts' squares to the second moment instead of the square of their sum, and makes greater steps.
 
+    `beta_1` may be a schedule of the step, for one-cycle training. The first moment is then a mean of the gradients
+    whose weights add up to 1 minus the product of all `beta_1` so far, and that is what it is divided by: with a number
+    the product is the power of the paper. Both are two scalar variables of the optimizer, made only for a schedule.
+
     Args:
-        *args: Of `keras.optimizers.Adam`: learning_rate, beta_1, beta_2, epsilon, amsgrad.
+        learning_rate: a number or a schedule.
+        beta_1: a number or a `LearningRateSchedule`, such as `schedules.momentum("one-cycle", steps)`.
+        *args: Of `keras.optimizers.Adam`: beta_2, epsilon, amsgrad.
         **kwargs: Of `keras.optimizers.Adam`; with `amsgrad=True` the update is Keras'.
+
+    Raises:
+        ValueError: `amsgrad` with a schedule for `beta_1`.
 
     Reference: Kingma & Ba, "Adam: A Method for Stochastic Optimization", 2015, section 2, the form before 2.1.
     """
+
+    def __init__(self, learning_rate: Any = 0.001, beta_1: Any = 0.9, *args: Any, **kwargs: Any):
+        super().__init__(learning_rate, beta_1, *args, **kwargs)
+        self._scheduled = isinstance(beta_1, keras.optimizers.schedules.LearningRateSchedule)
+        if self._scheduled and self.amsgrad:
+            raise ValueError("amsgrad must be False where beta_1 is a schedule, got True")
+
+    def build(self, variables: Any) -> None:
+        """Make the moments of these variables."""
+        if self._scheduled and not self.built:
+            # Every replica has its copy, all equal, as of the count of steps.
+            options: dict[str, Any] = {"shape": (), "aggregation": "only_first_replica"}
+            self._beta_1 = self.add_variable(name="beta_1", initializer="zeros", **options)
+            self._beta_1_product = self.add_variable(name="beta_1_product", initializer="ones", **options)
+        super().build(variables)
+
+    def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
+        if self._scheduled:  # once a step, not once a variable
+            self._beta_1.assign(self.beta_1(self._iterations))
+            self._beta_1_product.assign(self._beta_1_product * self._beta_1)
+        super()._backend_update_step(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its two moments."""
@@ -34,18 +64,38 @@ class FusedAdam(keras.optimizers.Adam):
             return
         index = self._get_variable_index(variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
+        if self._scheduled:
+            beta_1 = tf.cast(tf.convert_to_tensor(self._beta_1), variable.dtype)
+            beta_1_product = tf.cast(tf.convert_to_tensor(self._beta_1_product), variable.dtype)
+        else:
+            beta_1, beta_1_product = self.beta_1, tf.pow(tf.cast(self.beta_1, variable.dtype), step)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta1_power=beta_1_product,
             beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
             lr=tf.cast(tf.convert_to_tensor(learning_rate), variable.dtype),
-            beta1=self.beta_1,
+            beta1=beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, a schedule as Keras writes one."""
+        config = super().get_config()
+        if self._scheduled:
+            config["beta_1"] = keras.optimizers.schedules.serialize(self.beta_1)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "FusedAdam":
+        """Make an optimizer from its arguments."""
+        beta_1 = config.get("beta_1", 0.9)
+        if isinstance(beta_1, dict):
+            config = {**config, "beta_1": keras.optimizers.schedules.deserialize(beta_1, custom_objects)}
+        return super().from_config(config, custom_objects)
 
 
 def _handle(variable: Any) -> tf.Tensor:

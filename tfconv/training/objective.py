@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfconv.models.outputs import gives_probabilities
+from tfconv.training.reduction import reduce_gradients_first
 
 __all__: list[str] = []
 
@@ -24,6 +25,7 @@ def compile_for(
         ValueError: the labels' shape goes with none of the three, and no loss is given.
     """
     if model.compiled and optimizer is None and loss is None and metrics is None:
+        _of_whole_batch(model)
         return
     if model.compiled:
         optimizer = optimizer or model.optimizer
@@ -35,6 +37,12 @@ def compile_for(
         metrics = [accuracy] if metrics is None else metrics
     # "auto" would try XLA, which neither a CPU nor a strategy takes here.
     model.compile(optimizer=optimizer or "adam", loss=loss, metrics=metrics, jit_compile=False)
+    _of_whole_batch(model)
+
+
+def _of_whole_batch(model: keras.Model) -> None:
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        reduce_gradients_first(model.optimizer)
 
 
 def check_binary(model: keras.Model, loss: float) -> None:

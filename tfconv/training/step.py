@@ -16,15 +16,25 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
 
     What a step computes is Keras' own, so a model that overrides `train_step` works unchanged; what is ours is how
     steps are driven. The number of steps is a tensor: one trace serves every number. The loop ends early with
-    the data, and after the first step whose running mean loss is not finite. A step of a few milliseconds costs as much
-    again when Python starts each one, so several go into one call.
+    the data, and after the first step whose running mean loss is not finite (that of this process: with several, all go
+    on, since one that stopped alone would leave the others waiting). A step of a few milliseconds costs as much again
+    when Python starts each one, so several go into one call.
     """
     step = model.train_step if training else model.test_step
+    alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    may_be_empty = strategy.num_replicas_in_sync > 1 and not training
+
+    def loss_of(data: object) -> tf.Tensor:
+        logs = step(data)
+        return tf.cast(tf.convert_to_tensor(logs["loss"]), tf.float32)
 
     @tf.autograph.experimental.do_not_convert
     def replica_loss(data: object) -> tf.Tensor:
-        logs = step(data)
-        return tf.cast(tf.convert_to_tensor(logs["loss"]), tf.float32)
+        if not may_be_empty:
+            return loss_of(data)
+        # The mean over no example is NaN, which would stay in the running mean of the whole evaluation.
+        examples = tf.shape(tf.nest.flatten(data)[0])[0]
+        return tf.cond(examples > 0, lambda: loss_of(data), lambda: 0.0)
 
     @tf.autograph.experimental.do_not_convert
     def one_step(data: Any) -> tf.Tensor:
@@ -36,7 +46,7 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
         done = tf.constant(0)
         loss = tf.constant(0.0)
         more = tf.constant(True)
-        while done < steps and more and tf.math.is_finite(loss):
+        while done < steps and more and (not alone or tf.math.is_finite(loss)):
             # next() in a graph lets operations that need no data (counting iterations) run before it fails at the end.
             batch = iterator.get_next_as_optional()
             more = batch.has_value()

@@ -75,8 +75,9 @@ def test_a_resumed_run_goes_on_where_it_stopped(tmp_path):
     model.compile("sgd")
     resumed.compile("sgd")
     model(pictures(), training=True)
-    checkpoint.save(tmp_path, checkpoint.Position(0, 1), model, [])
-    checkpoint.restore(tmp_path, resumed, [])
+    position = checkpoint.Position(0, 1)
+    checkpoint.save(tmp_path, position, checkpoint.contents(position, model, []))
+    checkpoint.restore(checkpoint.newest(tmp_path), tmp_path, resumed, [])
     assert np.array_equal(resumed(pictures(), training=True), model(pictures(), training=True))
 
 

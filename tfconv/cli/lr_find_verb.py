@@ -1,0 +1,140 @@
+"""`tfconv lr-find`: which learning rate, and which batch size, for a training with these settings."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from tfconv.cli import train_images, train_text
+from tfconv.cli.plot_verb import check_out, save
+from tfconv.cli.training_run import balanced_weights, check_settings
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    from tfconv.training import BatchSizeTrial, LearningRateSweep
+
+_NOT_TAKEN = ("run", "patience", "resume", "overwrite")
+_STEPS_OF_A_FEW = 100  # batches among which the longest texts are looked for
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LrFindText(train_text.TrainText):
+    """Settings of `tfconv lr-find text`."""
+
+    run: tyro.conf.Suppress[Path] = Path("RUN")
+    patience: tyro.conf.Suppress[int] = 2
+    resume: tyro.conf.Suppress[bool] = False
+    overwrite: tyro.conf.Suppress[bool] = False
+    out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
+    start: float = 1e-7  # learning rate of the first step
+    end: float = 10.0  # learning rate of the last step
+    steps: int = 200  # steps at most; it stops when the loss explodes
+    batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LrFindImages(train_images.TrainImages):
+    """Settings of `tfconv lr-find images`."""
+
+    run: tyro.conf.Suppress[Path] = Path("RUN")
+    patience: tyro.conf.Suppress[int | None] = None
+    resume: tyro.conf.Suppress[bool] = False
+    overwrite: tyro.conf.Suppress[bool] = False
+    out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
+    start: float = 1e-7  # learning rate of the first step
+    end: float = 10.0  # learning rate of the last step
+    steps: int = 200  # steps at most; it stops when the loss explodes
+    batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
+
+
+def lr_find_text(config: Annotated[LrFindText, tyro.conf.arg(name="")]) -> None:
+    """Find a learning rate for a text classifier: some steps with a rate that grows; nothing is kept but a figure."""
+    _lr_find(config, train_text, "text")
+
+
+def lr_find_images(config: Annotated[LrFindImages, tyro.conf.arg(name="")]) -> None:
+    """Find a learning rate for an image classifier: some steps with a rate that grows; nothing is kept but a figure."""
+    _lr_find(config, train_images, "images")
+
+
+def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
+    verb._check(config)
+    check_settings(config, {"steps": 10}, ("start", "end"))
+    if not config.start < config.end <= 1e30 * config.start:
+        raise InputError(f"--end must be above --start, got {config.start:g} to {config.end:g}")
+    check_out(config.out)
+    from tfconv import runtime
+
+    if kind == "images":  # which TensorFlow decodes; texts are read without, so that a mistake shows at once
+        runtime.configure(kind, threads=config.threads)
+    data = verb.read(config)
+    print(data)
+    runtime.configure(kind, threads=config.threads)
+    runtime.set_seed(config.seed, deterministic=config.deterministic)
+    import tensorflow as tf
+
+    from tfconv import interpret, training
+
+    data = verb.prepare(config, data)
+    model = verb.build(config, data)
+    loss, _ = verb.objective(config, data)
+    optimizer = verb.optimizer(config, data)
+    sweep = training.lr_find(
+        model,
+        data.train,
+        optimizer=optimizer,
+        loss=loss,
+        class_weight=balanced_weights(data) if config.balanced else None,
+        start=config.start,
+        end=config.end,
+        steps=config.steps,
+    )
+    save(interpret.lr_find_figure(sweep, title=f"{data.name}, {config.model}"), config.out)
+    _print_sweep(sweep)
+    if config.batch_sizes:
+        batches = data.train.take(1 if kind == "images" else _STEPS_OF_A_FEW)
+        longest = max(batches, key=lambda batch: int(tf.size(batch[0])) / len(batch[0]))
+        _print_sizes(training.probe_batch_sizes(model, longest, optimizer=optimizer, loss=loss))
+    print(f"\nfigure: {config.out}")
+    if sweep.learned:
+        print(f"next:   {_next_command(config, kind, sweep.suggestions()['valley'])}")
+
+
+def _print_sweep(sweep: "LearningRateSweep") -> None:
+    """Print the suggestions, or that there is nothing to choose."""
+    n = len(sweep.rates)
+    print(f"\n{n} steps from learning rate {sweep.rates[0]:.1e} to {sweep.rates[-1]:.1e}")
+    if not sweep.learned:
+        print("the loss fell at no learning rate: look at the data, or give more --steps")
+        return
+    meanings = {
+        "valley": "inside the longest fall of the loss; the one to try first",
+        "steepest": "where the loss falls fastest",
+        "a tenth": "of the rate with the lowest loss",
+    }
+    for name, rate in sweep.suggestions().items():
+        print(f"  {name:<10}{rate:>9.2g}   {meanings[name]}")
+
+
+def _print_sizes(trials: "list[BatchSizeTrial]") -> None:
+    """Print what each batch size takes."""
+    print("\nbatch size    memory   examples/s")
+    for size, memory, speed in trials:
+        taken = "-" if memory is None else f"{memory / 2**20:,.0f} MB"
+        print(f"{size:>10}{taken:>10}{speed:>13,.0f}")
+
+
+def _next_command(config: Any, kind: str, rate: float) -> str:
+    """Return the training with this learning rate and the settings that were given here."""
+    words = ["tfconv", "train", kind, shlex.quote(str(config.data)), "--run", "RUN", "--learning-rate", f"{rate:.2g}"]
+    parent = type(config).__bases__[0]
+    for field in dataclasses.fields(parent):
+        value = getattr(config, field.name)
+        if field.name in ("data", "learning_rate", *_NOT_TAKEN) or value == field.default:
+            continue
+        words.append(f"--{field.name.replace('_', '-')}")
+        words += [] if value is True else [shlex.quote(str(value))]
+    return " ".join(words)

@@ -1,0 +1,92 @@
+"""The files that one name stands for: a file, a folder of files, or a pattern such as `reviews-*.jsonl`."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfconv.data.compressed import plain_name
+from tfconv.data.row_readers import FORMATS, file_format
+from tfconv.errors import InputError
+
+__all__ = ["Paths", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files"]
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def row_files(paths: Paths) -> list[Path]:
+    """The files of rows that are meant, each once, sorted by path.
+
+    Args:
+        paths: a file; a folder, whose files with a known ending are meant, not those in folders within it, nor those
+            whose names begin with a dot or an underscore; a pattern of `glob` (`**` for folders within folders); or
+            several of these.
+
+    Raises:
+        InputError: nothing is there, or there are files of several formats.
+    """
+    several = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if not several:
+        raise InputError("no files are given: name a file, a folder or a pattern")
+    found: dict[Path, None] = {}
+    for path in several:
+        found |= dict.fromkeys(_files(path))
+    forms = Counter(file_format(path) for path in found)
+    if len(forms) > 1:
+        counts = " and ".join(f"{count:,} {form}" for form, count in sorted(forms.items()))
+        kind = plain_name(next(iter(found))).suffix
+        raise InputError(
+            f"{_named(several)}: files of several formats ({counts}), perhaps the same rows twice; "
+            f"choose one with a pattern such as '*{kind}'"
+        )
+    return sorted(found)
+
+
+def is_row_file(name: str) -> bool:
+    """Whether a name ends as that of a file of rows."""
+    return plain_name(Path(name)).suffix.lower() in FORMATS
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Whether a name is a pattern, not a file of that name."""
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def is_folder_of_rows(path: Path) -> bool:
+    """Whether a folder holds files of rows and no folders, as a folder of classes would."""
+    if not path.is_dir():
+        return False
+    with os.scandir(path) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+    return any(is_row_file(entry.name) for entry in visible) and not any(entry.is_dir() for entry in visible)
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """Names, sizes and times of the files: changes when their content does, and needs no reading."""
+    lines = []
+    for path in files:
+        stat = path.stat()
+        lines.append(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}")
+    return "\n".join(lines)
+
+
+def _files(path: str | Path) -> list[Path]:
+    if is_pattern(path):
+        matches = [Path(name) for name in glob.glob(os.path.expanduser(path), recursive=True) if os.path.isfile(name)]
+        if not matches:
+            raise InputError(f"{path}: the pattern matches no file; check it, and the folder it starts from")
+        return matches
+    path = Path(path)
+    if not path.is_dir():
+        return [path]  # that it is not there is the reader's to say
+    with os.scandir(path) as entries:
+        names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith((".", "_"))]
+    found = [path / name for name in names if is_row_file(name)]
+    if not found:
+        raise InputError(f"{path} holds no file of rows ({', '.join(FORMATS)}, or one of them with .gz after it)")
+    return found
+
+
+def _named(several: Sequence[str | Path]) -> str:
+    return str(several[0]) + (f" and {len(several) - 1} more" if len(several) > 1 else "")

@@ -1,0 +1,54 @@
+"""Trying something out on a model and leaving it as it was, to the bit."""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__: list[str] = []
+
+
+@contextlib.contextmanager
+def restored(model: keras.Model) -> Iterator[None]:
+    """Let a block train and compile a model; afterwards everything is as before, whatever happened.
+
+    That is: weights, statistics of batch normalisation, seeds of dropout, metrics, what the model was compiled with
+    (or that it was not), `stop_training`, and the states of Python's and NumPy's random numbers. The optimizer is the
+    same object as before; the block must not step it, but a `fresh_optimizer` of it.
+
+    Args:
+        model: built.
+    """
+    attributes = dict(vars(model))
+    variables = [*model.variables, *model.metrics_variables]
+    values = [variable.numpy() for variable in variables]
+    python_random, numpy_random = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        for name in vars(model).keys() - attributes.keys():
+            del vars(model)[name]
+        vars(model).update(attributes)
+        random.setstate(python_random)
+        np.random.set_state(numpy_random)
+
+
+def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return an optimizer with the same settings and no history; weights excluded from decay stay excluded."""
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    _copy_exclusions(optimizer, fresh)
+    return fresh
+
+
+def _copy_exclusions(source: Any, target: Any) -> None:
+    """What `exclude_from_weight_decay` was told is no part of a configuration; wrappers hold the optimizer inside."""
+    for name, value in vars(source).items():
+        if name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+            setattr(target, name, value)
+        elif isinstance(value, keras.optimizers.Optimizer):
+            _copy_exclusions(value, getattr(target, name))

@@ -1,0 +1,43 @@
+"""Gradients of several replicas, summed before anything else is done with them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__: list[str] = []
+
+
+def reduce_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:
+    """Make an optimizer clip, accumulate and check the gradient of the whole batch.
+
+    Keras clips, accumulates and looks for infinities in each replica's own gradient, and sums what is left: with a
+    `global_clipnorm` the weights then depend on the number of replicas, and with loss scaling one worker skips
+    an update that the others make.
+
+    Args:
+        optimizer: any of Keras, also one around another (loss scaling).
+    """
+    if "apply" in vars(optimizer):
+        return
+    apply = optimizer.apply
+
+    def apply_to_sum(grads: Iterable[Any], trainable_variables: Any = None) -> Any:
+        grads = list(grads)
+        context = tf.distribute.get_replica_context()
+        present = [gradient for gradient in grads if gradient is not None]
+        if context is not None and context.num_replicas_in_sync > 1 and present:
+            summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+            grads = [None if gradient is None else next(summed) for gradient in grads]
+        return apply(grads, trainable_variables)
+
+    optimizer.apply = apply_to_sum
+    _sum_no_more(optimizer)
+
+
+def _sum_no_more(optimizer: keras.optimizers.Optimizer) -> None:
+    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+    for value in list(vars(optimizer).values()):
+        if isinstance(value, keras.optimizers.Optimizer):
+            _sum_no_more(value)
