@@ -83,9 +83,9 @@ def test_repeats_are_counted_and_the_first_is_shown(tmp_path, capsys):
     assert status("check", path, "--model", "bag-of-words-mlp", "--test", 0.2, "--examples", 8) in (0, 1)
     lines = lines_of(capsys)
     conflict = next(line for line in lines if "with another label" in line)
-    assert conflict.startswith("look  1 training texts stand again") and "'seen by all'" in conflict
+    assert conflict.startswith("look  1 training texts stand again") and '"seen by all"' in conflict
     leak = next(line for line in lines if "test texts are training texts too" in line)
-    assert leak.startswith("look") and " of 20 test texts" in leak and "'seen by all'" in leak
+    assert leak.startswith("look") and " of 20 test texts" in leak and '"seen by all"' in leak
 
 
 def test_what_cannot_be_learned_fails_with_status_1(tmp_path, capsys):
@@ -105,8 +105,6 @@ def test_pictures_are_told_from_texts(tmp_path, capsys):
     with open(tmp_path / "p.csv", "w", newline="") as file:
         rows = [(path.relative_to(tmp_path), path.parent.name) for path in sorted(folder.glob("*/*.png"))]
         csv.writer(file).writerows([("image", "label"), *rows])
-    assert status("check", tmp_path / "p.csv", "--model", "simple-net", "--validation", 0) == 2
-    capsys.readouterr()
     assert status("check", tmp_path / "p.csv", "--model", "simple-net", "--size", 12) == 0
     assert lines_of(capsys)[0] == "p: 22 training pictures"
 

@@ -1,4 +1,4 @@
-"""`tfconv plot`: each kind of figure from a run of pictures, two from a run of texts, and mistakes."""
+"""`tfconv plot`: each kind of figure from a run of pictures, two from a run of texts, schedules, and mistakes."""
 
 import re
 import shutil
@@ -137,6 +137,8 @@ def test_diagrams_of_pictures_and_of_texts(run, text_run, tmp_path):
     [
         (("sample",), r"plot draws no 'sample': did you mean samples\?"),
         (("zzz",), r"plot draws no 'zzz': it draws samples, predictions"),
+        (("curves", "model"), r"plot draws one kind of figure at a time, got 2: give samples"),
+        (("curves", "--warmup", "0.3"), r"--warmup does not go with curves"),
         (("curves", "--count", "3"), r"--count does not go with curves"),
         (("samples", "--layer", "first"), r"--layer does not go with samples"),
         (("samples", "--count", "0"), r"--count must be from 1 to 400, got 0"),
@@ -159,6 +161,40 @@ def test_mistake_is_one_line_and_status_two(run, arguments, message, tmp_path, m
     assert error.startswith("tfconv: ") and "\n" not in error
     assert re.search(message, error), error
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_schedules_without_a_run(figures, tmp_path, capsys):
+    names, options = ("sgdr", "one-cycle", "constant"), ("--epochs", 3, "--steps-per-epoch", 7, "--learning-rate", 0.5)
+    assert status("plot", "schedule", *names, "--out", tmp_path / "s.png", *options) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "s.png")]
+    above, below = figures[0].axes
+    assert set(check(figures[0])) >= {*names, "learning rate", "momentum", "epoch"}
+    for line, name in zip(above.lines, names, strict=True):
+        course = training.schedules.schedule(name, 0.5, 21, steps_per_epoch=7)
+        values = [course if name == "constant" else float(course(step)) for step in range(21)]
+        np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(line.get_xdata(), np.arange(21) / 7)
+    momentum = training.schedules.momentum("one-cycle", 21)
+    np.testing.assert_allclose(below.lines[0].get_ydata(), momentum(np.arange(21)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--out", "a.png"), "plot schedule needs names: constant, cosine"),
+        (("cosine",), "plot schedule needs --out FILE"),
+        (("cosin", "--out", "a.png"), "name must be one of constant, .* got 'cosin'"),
+        (("cosine", "--out", "a.png", "--count", 3), "--count does not go with schedule"),
+        (("cosine", "--out", "a.png", "--epochs", 0), "--epochs must be from 1 to 1000000, got 0"),
+        (("cosine", "--out", "a.png", "--learning-rate", -1), "learning_rate must be a number above 0, got -1"),
+        (("cosine", "--out", "a.docx"), "its ending is none of"),
+    ],
+)
+def test_mistakes_with_schedules(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert status("plot", "schedule", *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("tfconv: ") and "\n" not in error and re.search(message, error), error
 
 
 @pytest.mark.parametrize("kind", ["samples", "predictions", "confidence", "filters", "features"])

@@ -25,7 +25,7 @@ PUBLIC = {
         text_folder text_source text_stream tfds token_chunks write_shards
     """,
     "tfconv.data.augment": """
-        Augmentation cutmix cutout mixup random_brightness_contrast random_crop random_flip random_flip_translate
+        Augmentation cutmix cutout mixed mixup random_brightness_contrast random_crop random_flip random_flip_translate
         random_rotation_zoom random_symmetry random_translate side_on top_down
     """,
     "tfconv.evaluation": """
@@ -54,10 +54,12 @@ PUBLIC = {
     """,
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.training": """
-        BatchSizeTrial CrossValidation DiscriminativeRates FusedAdam LearningRateSweep NonFiniteLossError OverfitCheck
-        ProgressLines Run SmoothedCrossentropy cross_validate decay_kernels_only discriminative evaluate fit
-        freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find overfit_one_batch
-        precompute probe_batch_sizes resized_batches schedules split_head with_input_shape with_new_head write_result
+        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdam GradientAccumulation LazyAdam
+        LearningRateSweep Lookahead Muon NonFiniteLossError OverfitCheck ProgressLines Run SmoothedCrossentropy
+        SoftCrossentropy SoftLabelAccuracy StochasticWeightAveraging cross_validate decay_kernels_only
+        discriminative evaluate fit freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups
+        load_run lr_find optimizers overfit_one_batch precompute probe_batch_sizes resized_batches schedules
+        soft_label_objective split_head with_input_shape with_new_head write_result
     """,
 }
 PACKAGE = Path(tfconv.__file__).parent

@@ -37,7 +37,7 @@ class Config:
 
     small: int = 100_000  # reviews
     large: int = 1_000_000  # reviews
-    steps: int = 600  # of training, 64 reviews each
+    steps: int = 1200  # of training, 64 reviews each
     turns: int = 2  # processes of the large size, each between two of the small; medians count
     json: Path | None = None  # file to write the rows to
     measure: str | None = None  # (used by the script itself) pattern of files to measure

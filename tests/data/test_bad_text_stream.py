@@ -140,7 +140,12 @@ def test_files_that_change_while_they_are_read(tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(examples_module, "scan", scan)
-    assert "files changed while they were read; start again" in refusal(folder)
+    assert "files changed since they were first read; start again" in refusal(folder)
+    monkeypatch.setattr(examples_module, "scan", scan_module.scan)
+    data = text_stream(folder)
+    write(folder, GOOD)
+    with pytest.raises(InputError, match="files changed since they were first read; start again"):
+        data.preprocess  # noqa: B018
 
 
 def test_tfrecords_that_are_none(tmp_path):
@@ -164,6 +169,14 @@ def test_tfrecords_that_are_none(tmp_path):
     assert "row 41: no text (null)" in refusal(records(*good, feature(label=b"a")))
     assert len(text_stream(path, skip=True, validation=0).examples["train"]) == 40
     content = records(*good).read_bytes()
-    for bad in (content[:-5], content[:5], content[:300] + b"x" + content[301:], b"text,label\n" * 20):
+    ends = [len(content) // 40 * record for record in (39, 40)]  # of records, which are of nearly one length
+    cuts = [content[:end] for end in (5, *range(*ends, 3), len(content) - 5)]
+    for bad in (*cuts, content[:300] + b"x" + content[301:], b"text,label\n" * 20):
         path.write_bytes(bad)
         assert "not a TFRecord file, or damaged or cut short after" in refusal(path, skip=True)
+    packed, path = gzip.compress(content), tmp_path / "x.tfrecord.gz"
+    for end in (1, 5, 20, len(packed) // 2, len(packed) - 9, len(packed) - 1):
+        path.write_bytes(packed[:end])
+        assert "x.tfrecord.gz: not" in refusal(path, skip=True)
+    path.write_bytes(packed)
+    assert len(text_stream(path, validation=0).examples["train"]) == 40

@@ -264,6 +264,16 @@ def test_a_text_of_ten_megabytes(tmp_path):
     assert len(ids) == 41 and ids[20] == (1, *(3,) * 49)
 
 
+def test_processes_that_want_the_same_wait_for_the_first(tmp_path, kept):
+    folder = write_parts(tmp_path / "reviews", REVIEWS * 40)
+    code = "import sys; from tfconv.data import text_stream; print(text_stream(sys.argv[1]))"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen([sys.executable, "-c", code, folder], **pipes) for _ in range(2)]
+    (one, line), (other, nothing) = sorted((process.communicate() for process in both), key=lambda pair: -len(pair[1]))
+    assert one == other and line.startswith("reading rows of") and nothing == ""
+    assert len(list(kept.glob("*/"))) == 1
+
+
 KILLED = """
 import os, signal, sys
 from tfconv import runtime

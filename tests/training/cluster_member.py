@@ -1,7 +1,7 @@
 """One worker of a training in several processes, for test_workers.py: python cluster_member.py OUT OPTIONS.
 
-OUT gets the worker's weights, numbers and the examples it met. OPTIONS is JSON: strategy, run_dir, resume, epochs, slow,
-clip, batch, n, evaluate.
+OUT gets the worker's weights and numbers. OPTIONS is JSON: strategy, run_dir, resume, epochs,
+checkpoint_seconds, slow (seconds a step), clip, nan, writers.
 """
 
 import json
@@ -24,11 +24,13 @@ from tfconv.cli import one_line_errors  # noqa: E402
 from tfconv.data.pipeline import row_batches  # noqa: E402
 from tfconv.layers import BatchNorm  # noqa: E402
 
-N, VALIDATION = options.get("n", 48), 21
+N, VALIDATION = 48, 21
 rng = np.random.default_rng(5)
 pixels = rng.normal(size=(N + VALIDATION, 6, 6, 2)).astype("float32")
 labels = (pixels.mean((1, 2, 3)) * 20).round().astype("int64") % 3
-met = []
+if options.get("nan"):
+    N = 8
+    pixels[np.arange(N) % 8 == 7] = np.nan
 
 
 class Slow(keras.callbacks.Callback):
@@ -41,7 +43,7 @@ class Slow(keras.callbacks.Callback):
 
 
 def take(rows, epoch, step):
-    return tf.gather(pixels, rows), tf.gather(labels, rows), tf.cast(rows, tf.float32) * 0 + 1.0
+    return tf.gather(pixels, rows), tf.gather(labels, rows)
 
 
 def build():
@@ -62,13 +64,13 @@ def build():
 
 with one_line_errors("member"):
     strategy = training.strategy.choose(options["strategy"])
-    data = row_batches(N, take, batch_size=options.get("batch", 8), seed=11)
+    data = row_batches(N, take, batch_size=8, seed=None if options.get("nan") else 11)
     held_out = tf.data.Dataset.from_tensor_slices((pixels[N:], labels[N:])).batch(8)
     with strategy.scope():
         model = build()
     callbacks = [keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.7, patience=0), Slow()]
     if options.get("writers"):
-        callbacks.append(keras.callbacks.CSVLogger(str(out) + ".csv"))
+        callbacks += [keras.callbacks.CSVLogger("log.csv"), keras.callbacks.ModelCheckpoint("best.keras", "val_loss")]
     history = training.fit(
         model,
         data,

@@ -117,9 +117,7 @@ def test_resumes_to_the_bit_in_the_middle_of_a_group(tmp_path):
         for i, epochs in enumerate(runs):
             model, optimizer = net(), GradientAccumulation(OPTIMIZERS["lookahead"](global_clipnorm=0.1), 2)
             run_dir = tmp_path / str(len(runs))
-            fit(
-                model, texts(batch=16), epochs=epochs, optimizer=optimizer, run_dir=run_dir, resume=i > 0, verbose=0
-            )
+            fit(model, texts(batch=16), epochs=epochs, optimizer=optimizer, run_dir=run_dir, resume=i > 0, verbose=0)
         models.append(model)
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -165,7 +165,7 @@ def test_real_trainings_in_folders_of_their_own(tmp_path):
             [
                 keras.layers.Input((None,)),
                 keras.layers.Embedding(len(fold.preprocess.vocabulary), 8),
-                keras.layers.Conv1D(8, 3, "relu", padding="same"),
+                keras.layers.Conv1D(8, 3, activation="relu", padding="same"),
                 keras.layers.GlobalMaxPooling1D(),
                 keras.layers.Dense(1),
             ]

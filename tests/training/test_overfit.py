@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfconv import models
+from tfconv.data.augment import Augmentation
 from tfconv.training import overfit_one_batch
 
 L = keras.layers
@@ -67,6 +68,12 @@ def test_dropout_noise_and_augmentation_do_not_hinder_it():
     model = dense(1, L.GaussianNoise(1.0), L.Dropout(0.95), L.Dense(32, "relu"), L.Dropout(0.95))
     found = overfit_one_batch(model, batch())
     assert found.passed and len(found.switched_off) == 3
+    shifted = keras.Sequential(
+        [L.Input((8, 8, 3)), Augmentation("random_flip_translate"), L.RandomFlip(), L.Flatten(), L.Dense(1)]
+    )
+    pictures = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.float32) / 128
+    found = overfit_one_batch(shifted, (pictures, np.arange(16) % 2))
+    assert found.passed and len(found.switched_off) == 2
     mask = overfit_one_batch(dense(1, L.Dense(32, "relu", kernel_regularizer=keras.regularizers.L2(100.0))), batch())
     assert mask.passed  # a penalty on weights is no part of the loss that must reach 0
 

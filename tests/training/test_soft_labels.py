@@ -82,7 +82,7 @@ def test_trains_on_mixed_pictures_and_validates_on_plain_ones(kind, tmp_path):
     assert history["val_loss"][-1] < history["val_loss"][0]
     chance = {"classes": 1 / classes, "one logit": 0.5, "several labels": 0.5}[kind]
     assert history["val_accuracy"][-1] > chance and history["accuracy"][-1] > chance
-    loaded = tfconv.training.load_run(tmp_path / "run").model
+    loaded = keras.models.load_model(tmp_path / "run" / "model.keras")
     x, y = (np.concatenate([np.array(part) for part in parts]) for parts in zip(*held_out, strict=True))
     logits = loaded.predict(x, verbose=0)
     right = logits.argmax(axis=1) == y if kind == "classes" else (logits > 0) == (y.reshape(logits.shape) > 0.5)

@@ -1,11 +1,13 @@
 """The `tfconv` command: a thin layer over the package, one function a verb.
 
-Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error, no traceback), 130 stopped by Ctrl-C.
+Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error, no traceback), 130 stopped by Ctrl-C,
+143 by SIGTERM.
 `tfconv launch` ends with the status of the worker that failed first.
 """
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,7 +87,7 @@ def one_line_errors(program: str) -> Iterator[None]:
     except InputError as error:
         _leave(f"{program}: {error}", 2)
     except KeyboardInterrupt as error:
-        _leave(f"{program}: {str(error) or 'stopped'}", 130)
+        _leave(f"{program}: {str(error) or 'stopped'}", 128 + getattr(error, "signal", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(f"{program}: nobody reads the output any more; stopped", 1)

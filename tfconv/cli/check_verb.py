@@ -184,17 +184,21 @@ def _of_repeats(data: Any) -> list[tuple[bool, str]]:
     unit, train = data.unit, data.examples["train"]
     keys = example_keys(train)
     pairs = conflicting_labels(keys, train.labels)
-    first = f", the first: {_shown(train, pairs[0][0])}, training {unit}s {pairs[0]}" if pairs else ""
+    first = f", the first: numbers {pairs[0][0]} and {pairs[0][1]}{_quoted(train, pairs[0][0])}" if pairs else ""
     found = [(not pairs, f"{len(pairs):,} training {unit}s stand again with another label{first}")]
     for split in ("validation", "test"):
         if split in data.examples:
             held = data.examples[split]
             shared = shared_examples(keys, example_keys(held))
-            first = f", the first: {_shown(held, shared[0][1])}, number {shared[0][1]}" if shared else ""
+            first = f", the first: number {shared[0][1]}{_quoted(held, shared[0][1])}" if shared else ""
             line = f"{len(shared):,} of {len(held):,} {split} {unit}s are training {unit}s too{first}"
             found.append((not shared, line))
     return found
 
 
-def _shown(examples: Any, number: int) -> str:
-    return f"{examples.texts[number]!r:.40}" if hasattr(examples, "texts") else f"picture {number}"
+def _quoted(examples: Any, number: int) -> str:
+    """The beginning of a text; nothing of a picture."""
+    if not hasattr(examples, "texts"):
+        return ""
+    words = " ".join(examples.texts[number].split())
+    return f' "{words}"' if len(words) <= 30 else f' "{words[:30]}..."'

@@ -91,8 +91,9 @@ class Preparation:
                 class_names=class_names,
                 multi_label=multi_label,
             )
-            chunks = {name: token_chunks(part.texts, known.tokenizer) for name, part in splits.items()}
-            return preprocess, {name: preprocess.encode(part) for name, part in chunks.items()}
+            return preprocess, {
+                name: preprocess.encode(token_chunks(part.texts, known.tokenizer)) for name, part in splits.items()
+            }
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
         tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)

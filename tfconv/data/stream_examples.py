@@ -25,11 +25,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StreamReading:
-    """The files of a stream, how to read them, and what is kept of that."""
+    """The files of a stream, how to read them, and what is kept of that.
+
+    Args:
+        stream: the files, and how to read them.
+        what: what they are called, for messages.
+        skip: leave bad rows out.
+        state: the files' `fingerprint` when they were first read: all passes see the same files.
+    """
 
     stream: RowStream
     what: str
     skip: bool
+    state: str
+
+    @classmethod
+    def of(cls, stream: RowStream, what: str, *, skip: bool) -> "StreamReading":
+        """Read the files as they are now."""
+        return cls(stream, what, skip, _state(stream))
 
     def scan(self) -> Scan:
         """Check all rows."""
@@ -41,29 +54,31 @@ class StreamReading:
             yield row.where, row.text, names, part
 
     def kept(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
-        """What a pass over the files makes, as `kept` keeps it; made anew when the files change.
+        """What a pass over the files makes, as `kept` keeps it.
 
         Raises:
-            InputError: the files change during the pass, or as `make`.
+            InputError: the files are not as they were when first read, or as `make`.
         """
-        files = [file.path for file in self.stream.files]
-        before = self._fingerprint(files)
+
+        def unchanged() -> None:
+            if _state(self.stream) != self.state:
+                raise InputError(f"{self.what}: files changed since they were first read; start again")
 
         def checked(folder: Path) -> None:
+            unchanged()
             make(folder)
-            if self._fingerprint(files) != before:
-                raise InputError(f"{self.what}: files changed while they were read; start again when they are at rest")
+            unchanged()
 
         placed = tuple(file._replace(path=file.path.resolve()) for file in self.stream.files)
         settings = f"{_LAYOUT} {replace(self.stream, files=placed)} {self.skip} {settings}"
-        return kept(_KEPT, what, settings, before, make=checked, opened=opened)
+        return kept(_KEPT, what, settings, self.state, make=checked, opened=opened)
 
-    @staticmethod
-    def _fingerprint(files: list[Path]) -> str:
-        try:
-            return fingerprint(files)
-        except OSError as error:
-            return f"{error}"  # the reader says it better
+
+def _state(stream: RowStream) -> str:
+    try:
+        return fingerprint([file.path for file in stream.files])
+    except OSError as error:
+        return f"{error}"  # the reader says it better
 
 
 @dataclass(frozen=True, eq=False, repr=False)

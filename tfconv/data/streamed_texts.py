@@ -79,7 +79,7 @@ def text_stream(
     several = [paths] if isinstance(paths, (str, Path)) else list(paths)
     path = Path(several[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name
-    reading = StreamReading(stream, str(path), skip)
+    reading = StreamReading.of(stream, str(path), skip=skip)
     found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
     examples = {part: StreamedTextExamples(reading, found, part) for part in found.sizes}
     return StreamedTextData(name, found.class_names, multi_label, examples, found.skipped, reading=reading, found=found)

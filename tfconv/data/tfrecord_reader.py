@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfconv import runtime
+from tfconv.data.compressed import open_rows, plain_name
 from tfconv.data.records import Record, missing_column, reject
 from tfconv.errors import InputError
 
@@ -33,13 +34,13 @@ def tfrecord_records(
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
-    options = tf.io.TFRecordOptions("GZIP" if path.suffix.lower() == ".gz" else "")
-    number = 0
+    options = tf.io.TFRecordOptions("" if plain_name(path) == path else "GZIP")
+    number, size = 0, 0
     seen: set[str] = set()
     try:
         # Not a tf.data.Dataset: that would start TensorFlow's threads before their number can be set.
         for content in tf.compat.v1.io.tf_record_iterator(str(path), options):
-            number += 1
+            number, size = number + 1, size + len(content) + _FRAME
             if read is not None:
                 read(len(content) + _FRAME)
             where = f"{path} row {number}"
@@ -58,13 +59,28 @@ def tfrecord_records(
                 reject(where, missing_column(absent[0], sorted(features), "feature"), "add it", skipped)
                 continue
             yield Record(number, where, values)
+        if size != _size(path, size):
+            raise tf.errors.DataLossError(None, None, "something else follows")  # TensorFlow takes it for the end
     except tf.errors.OpError as error:
+        reason = str(error.message).partition("' failed with")[0].replace("'", "")
         raise InputError(
-            f"{path}: not a TFRecord file, or damaged or cut short after {number:,} records "
-            f"({str(error.message).partition(';')[0]:.100}); write it anew"
+            f"{path}: not a TFRecord file, or damaged or cut short after {number:,} records ({reason:.80}); "
+            "write it anew"
         ) from error
     if number and (absent := [column for column in columns if column not in seen]):
         raise InputError(f"{path}: {missing_column(absent[0], sorted(seen), 'feature')}")
+
+
+def _size(path: Path, expected: int) -> int:
+    """The bytes of a file when unpacked."""
+    if plain_name(path) == path:
+        return path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(-min(4, path.stat().st_size), 2)
+        if int.from_bytes(file.read(4), "little") == expected % 2**32:  # RFC 1952: where nothing was appended
+            return expected
+    with open_rows(path) as file:
+        return sum(len(block) for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _value(feature: Any) -> Any:

@@ -1,6 +1,8 @@
 """Training: the loop, its checkpoints, and the run directory."""
 
-from tfconv.training import schedules, strategy
+from tfconv.training import optimizers, schedules, strategy
+from tfconv.training.accumulation import GradientAccumulation
+from tfconv.training.averaging import EMAWeights, StochasticWeightAveraging
 from tfconv.training.batch_size import BatchSizeTrial, probe_batch_sizes
 from tfconv.training.cross_validation import CrossValidation, cross_validate
 from tfconv.training.discriminative import DiscriminativeRates, discriminative
@@ -11,9 +13,12 @@ from tfconv.training.finetune import gradual_unfreeze
 from tfconv.training.fused_adam import FusedAdam
 from tfconv.training.interrupt import Interrupted
 from tfconv.training.layer_groups import freeze_batch_norm, freeze_to, layer_groups
+from tfconv.training.lazy_adam import LazyAdam
+from tfconv.training.lookahead import Lookahead
 from tfconv.training.loop import fit
 from tfconv.training.losses import SmoothedCrossentropy
 from tfconv.training.lr_finder import LearningRateSweep, lr_find
+from tfconv.training.muon import Muon
 from tfconv.training.new_head import split_head, with_input_shape, with_new_head
 from tfconv.training.overfit import OverfitCheck, overfit_one_batch
 from tfconv.training.precision import in_float32
@@ -21,20 +26,30 @@ from tfconv.training.progress import ProgressLines
 from tfconv.training.resized import resized_batches
 from tfconv.training.result import write_result
 from tfconv.training.run import Run, load_run
+from tfconv.training.soft_labels import SoftCrossentropy, SoftLabelAccuracy, soft_label_objective
 from tfconv.training.weight_decay import decay_kernels_only
 from tfconv.training.workers import WorkerLostError
 
 __all__ = [
+    "BatchSizeTrial",
     "CrossValidation",
     "DiscriminativeRates",
+    "EMAWeights",
     "FusedAdam",
+    "GradientAccumulation",
     "Interrupted",
+    "LazyAdam",
     "LearningRateSweep",
+    "Lookahead",
+    "Muon",
     "NonFiniteLossError",
     "OverfitCheck",
     "ProgressLines",
     "Run",
     "SmoothedCrossentropy",
+    "SoftCrossentropy",
+    "SoftLabelAccuracy",
+    "StochasticWeightAveraging",
     "WorkerLostError",
     "cross_validate",
     "decay_kernels_only",
@@ -48,11 +63,13 @@ __all__ = [
     "layer_groups",
     "load_run",
     "lr_find",
+    "optimizers",
     "overfit_one_batch",
     "precompute",
     "probe_batch_sizes",
     "resized_batches",
     "schedules",
+    "soft_label_objective",
     "split_head",
     "strategy",
     "with_input_shape",

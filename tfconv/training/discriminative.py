@@ -33,7 +33,7 @@ def discriminative(
     if len(rates) == 2 and len(groups) != 2:
         if min(rates) <= 0 or not np.isfinite(rates).all():
             raise ValueError(f"multipliers must be two numbers above 0 to be spread, got {tuple(multipliers)}")
-        rates = np.geomspace(*rates, len(groups)).tolist() if len(groups) > 1 else rates[1:]
+        rates = np.geomspace(rates[0], rates[1], len(groups)).tolist() if len(groups) > 1 else rates[1:]
     if len(rates) != len(groups):
         raise ValueError(f"multipliers must be two or as many as groups, {len(groups)}, got {len(rates)}")
     weights = [weight for group in groups for layer in group for weight in layer.weights]
@@ -64,6 +64,8 @@ class DiscriminativeRates(keras.optimizers.Optimizer):
     Raises:
         ValueError: A multiplier is negative or not finite, or all are 0; while training: a variable has none.
     """
+
+    built: bool
 
     def __init__(
         self,

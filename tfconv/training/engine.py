@@ -21,16 +21,6 @@ from tfconv.training.workers import Workers
 
 __all__ = ["NonFiniteLossError"]
 
-# Keras' callbacks that write files or send them: the chief's alone.
-_WRITERS = (
-    keras.callbacks.BackupAndRestore,
-    keras.callbacks.CSVLogger,
-    keras.callbacks.ModelCheckpoint,
-    keras.callbacks.RemoteMonitor,
-    keras.callbacks.TensorBoard,
-)
-
-
 class NonFiniteLossError(FloatingPointError):
     """The loss, or a weight, became NaN or infinite; the message says at which step and what to try."""
 
@@ -84,7 +74,7 @@ class Engine:
         history = next((c for c in callbacks if isinstance(c, keras.callbacks.History)), None)
         self.history = history or keras.callbacks.History()
         self.kept = [*callbacks, *([] if history else [self.history])]
-        called = [c for c in self.kept if self.workers.chief or not isinstance(c, _WRITERS)]
+        called = self.workers.callbacks(self.kept)
         self.callbacks = keras.callbacks.CallbackList(
             [*called, *own, *([progress] if progress else [])],
             model=self.model,
@@ -124,8 +114,8 @@ class Engine:
         model.optimizer.finalize_variable_values(model.trainable_variables)
         self.callbacks.on_train_end(logs)
         model.history = self.history
-        if self.directory and self.workers.chief:
-            run.save_model(model, self.directory)
+        if self.directory:
+            run.save_model(model, self.workers.folder(self.directory))
         return self.history
 
     def _restored(self, directory: Path) -> checkpoint.Position:

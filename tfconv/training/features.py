@@ -80,7 +80,7 @@ def _fingerprint(body: keras.Model, data: tf.data.Dataset) -> str:
     for arrays in ([weight.numpy() for weight in body.weights], *batches):
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 

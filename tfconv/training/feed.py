@@ -25,31 +25,37 @@ def distributed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy, *, t
         return dataset
 
     def parts_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        here = replicas // context.num_input_pipelines
-
-        def parts(*batch: Any) -> tf.data.Dataset:
-            first = tf.nest.flatten(batch)[0]
-            examples = first.shape[0] or tf.shape(first)[0]
-            size = examples // replicas if training else -(-examples // replicas)
-
-            def part(replica: tf.Tensor) -> Any:
-                begin = tf.cast(replica, tf.int32) * size
-                cut = tf.nest.map_structure(lambda values: values[begin : begin + size], batch)
-                if isinstance(size, int):  # the graph of a training step knows its batch
-                    full = training or examples % replicas == 0
-                    cut = tf.nest.map_structure(
-                        lambda values: tf.ensure_shape(values, [size if full else None, *values.shape[1:]]), cut
-                    )
-                return cut
-
-            numbers = tf.data.Dataset.range(context.input_pipeline_id * here, (context.input_pipeline_id + 1) * here)
-            if training:
-                numbers = numbers.filter(lambda _: size > 0)
-            return numbers.map(part)
-
-        return dataset.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+        return parts_of_batches(dataset, context, training=training).prefetch(tf.data.AUTOTUNE)
 
     return strategy.distribute_datasets_from_function(parts_of_worker)
+
+
+def parts_of_batches(
+    dataset: tf.data.Dataset, context: tf.distribute.InputContext, *, training: bool
+) -> tf.data.Dataset:
+    """The parts of each batch that one worker's replicas get, one after the other."""
+    replicas = context.num_replicas_in_sync
+    here = replicas // context.num_input_pipelines
+    first = context.input_pipeline_id * here
+
+    def parts(*batch: Any) -> tf.data.Dataset:
+        values = tf.nest.flatten(batch)[0]
+        examples = values.shape[0] or tf.shape(values)[0]
+        size = examples // replicas if training else -(-examples // replicas)
+
+        def part(replica: tf.Tensor) -> Any:
+            begin = tf.cast(replica, tf.int32) * size
+            cut = tf.nest.map_structure(lambda values: values[begin : begin + size], batch)
+            if isinstance(size, int) and (training or examples % replicas == 0):  # the graph of a step knows its batch
+                cut = tf.nest.map_structure(lambda values: tf.ensure_shape(values, [size, *values.shape[1:]]), cut)
+            return cut
+
+        numbers = tf.data.Dataset.range(first, first + here)
+        if training:
+            numbers = numbers.filter(lambda _: size > 0)
+        return numbers.map(part)
+
+    return dataset.flat_map(parts)
 
 
 def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:

@@ -19,7 +19,7 @@ class Lookahead(WrappedOptimizer):
 
     The fast weights are the model's; the slow ones, a copy, are variables of this optimizer. Learning rate, clipping,
     weight decay and `use_ema` are the inner optimizer's, and its moments are kept at a synchronisation. Its moving
-    average is of the fast weights. Training may end between two synchronisations; the model then keeps the fast weights.
+    average is of the fast weights. Where training ends between two synchronisations, the model keeps the fast weights.
 
     Args:
         inner_optimizer: the one that moves the fast weights.
@@ -71,7 +71,9 @@ class Lookahead(WrappedOptimizer):
 
     def _where(self, condition: tf.Tensor, change: Callable[[tf.Variable, tf.Variable], Any]) -> None:
         """Change the pairs of fast and slow weights if a condition, which all replicas agree on, holds."""
-        pairs = [(f.value, s.value) for f, s in zip(self._trainable_variables, self._slow, strict=True) if s is not None]
+        pairs = [
+            (f.value, s.value) for f, s in zip(self._trainable_variables, self._slow, strict=True) if s is not None
+        ]
 
         def change_all(strategy: tf.distribute.Strategy, condition: Any) -> None:
             def changed() -> None:

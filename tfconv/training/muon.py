@@ -18,9 +18,9 @@ class Muon(keras.optimizers.Muon):
 
     where U S V^T is the singular value decomposition of u as a matrix. A kernel (height, width, in, out), or (width,
     in, out), is the matrix (height width in, out): one column an output. U V^T is approximated by `ns_steps`
-    Newton-Schulz steps X = 3.4445 X + (-4.775 A + 2.0315 A A) X, A = X X^T, from X = u / |u|, which bring every singular
-    value above 0.002 |u| to between 0.68 and 1.21. The factor of the learning rate gives each
-    number of the step a root mean square of about `rms_rate`, as Adam's have, so that one learning rate serves both.
+    Newton-Schulz steps X = 3.4445 X + (-4.775 A + 2.0315 A A) X, A = X X^T, from X = u / |u|, five of which bring every
+    singular value above 0.002 |u| to between 0.68 and 1.21. The factor of the learning rate gives the step's numbers a
+    root mean square of about `rms_rate`, as Adam's have, so that one learning rate serves both.
 
     Adam moves what is no matrix: biases and norms, embeddings, kernels of one output or one input, and variables
     whose path one of `exclude_layers` matches, such as a classifier's last layer. Keras gives all kernels of

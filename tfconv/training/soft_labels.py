@@ -76,8 +76,8 @@ class SoftLabelAccuracy(keras.metrics.MeanMetricWrapper):
 
 
 def _binary_matches(y_true: Any, y_pred: Any) -> Any:
-    y_true = ops.reshape(y_true, ops.shape(y_pred))
-    return ops.mean(ops.cast(ops.equal(y_true > 0.5, y_pred > 0), "float32"), axis=-1)
+    labels = ops.reshape(ops.cast(y_true, "float32"), ops.shape(y_pred))
+    return ops.mean(ops.cast(ops.equal(labels > 0.5, y_pred > 0), "float32"), axis=-1)
 
 
 def _class_matches(y_true: Any, y_pred: Any) -> Any:

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -34,7 +36,7 @@ class WorkerLostError(ConnectionError):
 class Workers:
     """The processes that train one model together; a training in one process has one, and sends nothing.
 
-    Every method but `chief` is a meeting: all workers call it, in the same order.
+    `total`, `from_chief` and `only_chief` are meetings: all workers call it, in the same order.
 
     Args:
         strategy: of the training.
@@ -47,6 +49,7 @@ class Workers:
             cluster = strategy.cluster_resolver.cluster_spec()
             self.count = max(sum(cluster.num_tasks(job) for job in cluster.jobs), 1)
         self.chief = is_chief(strategy)
+        self._discarded: tempfile.TemporaryDirectory[str] | None = None
         self._local = strategy.num_replicas_in_sync // self.count
         self._reduce = tf.function(lambda parts: strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None))
 
@@ -81,6 +84,28 @@ class Workers:
             raise InputError(mistake)
         return result
 
+    def folder(self, directory: Path) -> Path:
+        """Where this worker writes what only all can write: Keras saves metrics too, which are summed over workers."""
+        if self.chief:
+            return directory
+        if self._discarded is None:
+            self._discarded = tempfile.TemporaryDirectory(prefix="tfconv-")
+        return Path(self._discarded.name)
+
+    def callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
+        """Those to call on this worker, so that files are written by the chief alone.
+
+        Raises:
+            ValueError: several workers and `BackupAndRestore`.
+        """
+        for callback in callbacks if self.count > 1 else ():
+            if isinstance(callback, keras.callbacks.BackupAndRestore):
+                raise ValueError("BackupAndRestore is for one process: give run_dir and resume=True in its place")
+            if isinstance(callback, keras.callbacks.ModelCheckpoint):
+                callback.filepath = str(self.folder(Path(callback.filepath).parent) / Path(callback.filepath).name)
+        writers = (keras.callbacks.CSVLogger, keras.callbacks.RemoteMonitor, keras.callbacks.TensorBoard)
+        return [callback for callback in callbacks if self.chief or not isinstance(callback, writers)]
+
     @contextlib.contextmanager
     def together(self, run_dir: Path | None) -> Iterator[None]:
         """Say in one line, with several workers, that an operation failed because one of them is gone.
@@ -90,6 +115,8 @@ class Workers:
         """
         try:
             yield
+            if self._discarded is not None:
+                self._discarded.cleanup()
         except _LOST as error:
             if self.count == 1:
                 raise

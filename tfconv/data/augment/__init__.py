@@ -5,7 +5,8 @@
 Every function takes images (batch, height, width, channels), uint8 or float32, with values from 0 to 255, and a seed
 of two whole numbers, and returns images of the same type. It depends on nothing else: the same seed gives the same
 result, eagerly, in `Dataset.map`, and in a `tf.function` whose batch size is unknown. Picture i has its own draw, which
-does not depend on the other pictures; `mixup` and `cutmix` blend it with another one.
+does not depend on the other pictures; `mixup` and `cutmix` blend it with another one, `mixed` does so with the batches
+of a training set.
 
 Different functions make independent draws of one seed; the same function needs a new seed for each batch. A training
 set from `tfconv.data` gives one to its `augment` function; elsewhere, count the batches:
@@ -24,12 +25,14 @@ from tfconv.data.augment.geometry import (
 )
 from tfconv.data.augment.layer import Augmentation
 from tfconv.data.augment.mix import cutmix, cutout, mixup
+from tfconv.data.augment.mixing import mixed
 from tfconv.data.augment.presets import side_on, top_down
 
 __all__ = [
     "Augmentation",
     "cutmix",
     "cutout",
+    "mixed",
     "mixup",
     "random_brightness_contrast",
     "random_crop",

@@ -1,5 +1,6 @@
 """Mixup and cutmix of a whole training set, batch by batch."""
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -67,15 +68,16 @@ def mixed(
         images, labels = batch
         if outputs == 1:
             labels = tf.reshape(tf.cast(labels, tf.float32), [-1, 1])
-        with_mixup = lambda: mixup(images, labels, batch_seed, alpha=mixup_alpha, classes=outputs)  # noqa: E731
-        with_cutmix = lambda: cutmix(images, labels, batch_seed, alpha=cutmix_alpha, classes=outputs)  # noqa: E731
-        if cutmix_alpha is None:
-            return with_mixup()
-        if mixup_alpha is None:
-            return with_cutmix()
+        if len(given) == 1:
+            function = mixup if cutmix_alpha is None else cutmix
+            return function(images, labels, batch_seed, alpha=next(iter(given.values())), classes=outputs)
+        mixed_up, pasted = (
+            functools.partial(function, images, labels, batch_seed, alpha=alpha, classes=outputs)
+            for function, alpha in ((mixup, given["mixup_alpha"]), (cutmix, given["cutmix_alpha"]))
+        )
         chosen = tf.random.stateless_uniform([], seed_for(batch_seed, "mixup or cutmix")) < 0.5
-        images, rows = tf.cond(chosen, with_mixup, with_cutmix)
-        return tf.ensure_shape(images, batch[0].shape), tf.ensure_shape(rows, [None, outputs])
+        blended, rows = tf.cond(chosen, mixed_up, pasted)
+        return tf.ensure_shape(blended, images.shape), tf.ensure_shape(rows, [None, outputs])
 
     def with_seeds(batches: tf.data.Dataset, seeds: tf.data.Dataset) -> tf.data.Dataset:
         together = tf.data.Dataset.zip((batches, seeds)).map(mix, num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,0 +1,102 @@
+"""`tfconv lr-find`: a figure, a table, the next command; and mistakes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import status
+from PIL import Image
+
+from tfconv import training
+from tfconv.cli import main
+
+SHORT = ("--steps", 60, "--start", 1e-3, "--end", 1.0)
+TEXT = ("text", "synthetic", "--model", "text-cnn", "--length", 40, "--vocabulary-size", 200)
+IMAGES = ("images", "synthetic", "--model", "simple-net", "--augment", "none", "--precision", "float32")
+
+
+@pytest.mark.parametrize("kind", [TEXT, IMAGES])
+def test_figure_table_and_the_next_command(kind, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sweeps, find = [], training.lr_find
+    monkeypatch.setattr(training, "lr_find", lambda *a, **k: sweeps.append(find(*a, **k)) or sweeps[0])
+    assert status("lr-find", *kind, "--out", "sweep.png", "--batch-size", 16, *SHORT) == 0
+    out = capsys.readouterr().out
+    (sweep,) = sweeps
+    assert sweep.rates[0] == pytest.approx(1e-3) and len(sweep.rates) <= 60 and sweep.learned
+    for name, rate in sweep.suggestions().items():
+        assert re.search(rf"^  {name} +{rate:.2g}   ", out, re.M)
+    with Image.open("sweep.png") as image:
+        assert min(image.size) > 300
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.png"]
+    command = out.splitlines()[-1].removeprefix("next:   ")
+    words = shlex.split(command)
+    assert words[:3] == ["tfconv", "train", kind[0]] and words[words.index("--batch-size") + 1] == "16"
+    assert words[words.index("--learning-rate") + 1] == f"{sweep.suggestions()['valley']:.2g}"
+
+
+def test_the_next_command_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my reviews.csv").write_text(
+        "words,mood\n" + "".join(f"{'good fine' if i % 2 else 'bad poor'} film {i},{'pn'[i % 2]}\n" for i in range(60))
+    )
+    settings = ("--text", "words", "--label", "mood", "--words-only", "--validation", 0.2, "--epochs", 1)
+    more = ("--model", "bag-of-words-linear", "--vocabulary-size", 50)
+    assert status("lr-find", "text", "my reviews.csv", "--out", "a.svg", *settings, *more, *SHORT) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1].removeprefix("next:   "))
+    main(words[1:])
+    config = Path("RUN/config.json").read_text()
+    for part in ('"text": "words"', '"words_only": true', '"validation": 0.2', '"model": "bag-of-words-linear"'):
+        assert part in config
+
+
+def test_batch_sizes(tmp_path, capsys, monkeypatch):
+    from tfconv.training.batch_size import BatchSizeTrial
+
+    asked = []
+
+    def probe(model, batch, **options):
+        asked.append(batch)
+        return [BatchSizeTrial(1, 3 * 2**20, 1234.4), BatchSizeTrial(2, None, 9.0)]
+
+    monkeypatch.setattr(training, "probe_batch_sizes", probe)
+    assert status("lr-find", *TEXT, "--out", tmp_path / "a.png", "--batch-sizes", *SHORT) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\n +1 +3 MB +1,234\n +2 +- +9\n", out)
+    assert len(asked[0][0]) == len(asked[0][1]) > 0
+
+
+def test_nothing_to_learn_is_said(tmp_path, capsys, monkeypatch):
+    flat = np.ones(30)
+    sweep = training.LearningRateSweep(np.geomspace(1e-4, 1, 30), flat, flat)
+    monkeypatch.setattr(training, "lr_find", lambda *a, **k: sweep)
+    assert status("lr-find", *TEXT, "--out", tmp_path / "a.png", *SHORT) == 0
+    out = capsys.readouterr().out
+    assert "the loss fell at no learning rate" in out and "next:" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*TEXT, "--out", "a.docx"), "a.docx: its ending is none of"),
+        ((*TEXT, "--out", "a.png", "--steps", 3), "--steps must be from 10"),
+        ((*TEXT, "--out", "a.png", "--start", 0), "--start must be a number above 0, got 0.0"),
+        ((*TEXT, "--out", "a.png", "--end", 1e-9), "--end must be above --start, got 1e-07 to 1e-09"),
+        (("text", "none.csv", "--out", "a.png"), "none.csv"),
+        (("images", "none", "--out", "a.png"), "none"),
+    ],
+)
+def test_mistake_is_one_line_and_status_two(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert status("lr-find", *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("tfconv: ") and "\n" not in error and message in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--run", "--patience", "--resume", "--overwrite"])
+def test_options_of_a_run_are_not_offered(option, capsys):
+    assert status("lr-find", "text", "--help") == 0
+    assert f"{option} " not in capsys.readouterr().out
