@@ -12,7 +12,7 @@ from PIL import Image
 from tfconv import training
 from tfconv.cli import main
 
-SHORT = ("--steps", 60, "--start", 1e-3, "--end", 1.0)
+SHORT = ("--steps", 60, "--start", 1e-4, "--end", 1.0)
 TEXT = ("text", "synthetic", "--model", "text-cnn", "--length", 40, "--vocabulary-size", 200)
 IMAGES = ("images", "synthetic", "--model", "simple-net", "--augment", "none", "--precision", "float32")
 
@@ -25,7 +25,7 @@ def test_figure_table_and_the_next_command(kind, tmp_path, capsys, monkeypatch):
     assert status("lr-find", *kind, "--out", "sweep.png", "--batch-size", 16, *SHORT) == 0
     out = capsys.readouterr().out
     (sweep,) = sweeps
-    assert sweep.rates[0] == pytest.approx(1e-3) and len(sweep.rates) <= 60 and sweep.learned
+    assert sweep.rates[0] == pytest.approx(1e-4) and len(sweep.rates) <= 60 and sweep.learned
     for name, rate in sweep.suggestions().items():
         assert re.search(rf"^  {name} +{rate:.2g}   ", out, re.M)
     with Image.open("sweep.png") as image:

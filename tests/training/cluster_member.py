@@ -30,7 +30,7 @@ pixels = rng.normal(size=(N + VALIDATION, 6, 6, 2)).astype("float32")
 labels = (pixels.mean((1, 2, 3)) * 20).round().astype("int64") % 3
 if options.get("nan"):
     N = 8
-    pixels[np.arange(N) % 8 == 7] = np.nan
+    pixels[7] = np.nan
 
 
 class Slow(keras.callbacks.Callback):

@@ -7,7 +7,17 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.training import DiscriminativeRates, FusedAdam, decay_kernels_only, discriminative, fit, layer_groups
+from tfconv.training import (
+    DiscriminativeRates,
+    FusedAdam,
+    LazyAdam,
+    Lookahead,
+    Muon,
+    decay_kernels_only,
+    discriminative,
+    fit,
+    layer_groups,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5)).astype("float32")
@@ -51,6 +61,11 @@ def test_sgd_with_momentum_and_decay_is_numpys():
 
 
 OPTIMIZERS = {
+    "scheduled momentum": lambda rate, decay: FusedAdam(
+        rate, keras.optimizers.schedules.InverseTimeDecay(0.9, 2, 0.2), weight_decay=decay
+    ),
+    "our muon": lambda rate, decay: Muon(rate, weight_decay=decay, adam_weight_decay=decay),
+    "lazy adam": lambda rate, decay: LazyAdam(rate, weight_decay=decay),
     "fused adam": lambda rate, decay: FusedAdam(rate, weight_decay=decay),
     "adamw": lambda rate, decay: keras.optimizers.AdamW(rate, weight_decay=decay),
     "nesterov": lambda rate, decay: keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=decay),
@@ -139,6 +154,9 @@ def test_refused_variables():
     optimizer = discriminative(keras.optimizers.SGD(0.1), groups, (0.1, 1))
     with pytest.raises(ValueError, match="got 0 for elsewhere"):
         optimizer.build([keras.Variable(1.0, name="elsewhere")])
+    optimizer = discriminative(keras.optimizers.SGD(0.1), groups, (0, 1, 1))
+    with pytest.raises(ValueError, match="got only 0"):
+        optimizer.build(groups[0][0].trainable_variables)
     twice = [[keras.layers.Dense(1, name="same")] for _ in range(3)]
     for (layer,) in twice:
         layer.build((None, 1))
@@ -167,13 +185,15 @@ def test_averages_are_swapped_in_by_keras_callback():
         np.testing.assert_allclose(weight, average, rtol=1e-6)
 
 
-def test_loss_scaling_around_it():
+@pytest.mark.parametrize("around", [keras.optimizers.LossScaleOptimizer, lambda inner: Lookahead(inner, slow_step=1.0)])
+def test_other_optimizers_go_around_it(around):
     results = []
-    for scaled in (True, False):
+    for wrapped in (True, False):
         model = network()
         optimizer = discriminative(keras.optimizers.SGD(0.1), layer_groups(model), (0.1, 1))
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
-        results.append(trained(optimizer, model))
+        results.append(trained(around(optimizer) if wrapped else optimizer, model))
+    with pytest.raises(ValueError, match="put it around this"):
+        discriminative(around(keras.optimizers.SGD(0.1)), layer_groups(model), (0.1, 1))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfconv
-from tfconv.training import FusedAdam, NonFiniteLossError, lr_finder
+from tfconv.training import FusedAdam, NonFiniteLossError, discriminative, layer_groups, lr_finder, optimizers
 from tfconv.training.lr_finder import LearningRateSweep, lr_find
 from tfconv.training.model_state import fresh_optimizer
 
@@ -120,11 +120,30 @@ def test_losses_are_those_of_the_steps(decay):
         residual = inputs @ weights - targets
         losses.append(np.mean(residual**2))
         weights = weights * (1 - rate * (decay or 0)) - rate * 2 * inputs.T @ residual / 8
-        assert sweep.rates[step] == pytest.approx(rate)
+        assert sweep.rates[step] == pytest.approx(rate, rel=1e-5)
     np.testing.assert_allclose(sweep.losses, losses, rtol=1e-5)
     for step in range(7):  # the average written out: each loss weighs 0.8 times as much as the one after
         shares = 0.8 ** np.arange(step, -1, -1)
         assert sweep.smoothed[step] == pytest.approx(np.sum(shares * losses[: step + 1]) / np.sum(shares), rel=1e-5)
+
+
+@pytest.mark.parametrize("wrap", ["accumulate", "lookahead", "loss scale", "discriminative", "lazy-adam", "muon"])
+def test_every_optimizer_is_swept(wrap):
+    data = regression(3)[2]
+    model = keras.Sequential([keras.Input((2,)), L.Dense(3, name="body"), L.Dense(1, name="logits")])
+    name = wrap if wrap in ("lazy-adam", "muon") else "sgd"
+    optimizer = optimizers.make(name, 0.1, accumulate=2 if wrap == "accumulate" else 1, lookahead=wrap == "lookahead")
+    if wrap == "loss scale":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+    if wrap == "discriminative":
+        optimizer = discriminative(optimizer, layer_groups(model, 2), [0.1, 1.0])
+    before = model.get_weights()
+    sweep = lr_find(model, data, optimizer=optimizer, loss="mse", start=1e-4, end=1e-2, steps=7)
+    rates = np.geomspace(1e-4, 1e-2, 7)
+    np.testing.assert_allclose(sweep.rates, np.repeat(rates, 2) if wrap == "accumulate" else rates, rtol=1e-5)
+    assert sweep.losses[-1] < sweep.losses[(len(sweep.losses) - 1) % 3] or wrap == "muon"
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_it_stops_at_four_times_the_lowest():
@@ -196,6 +215,21 @@ def test_suggestions_on_a_curve_that_is_known():
     assert found["steepest"] == pytest.approx(1e-3, rel=0.3) and found["a tenth"] == pytest.approx(1e-3, rel=0.3)
     assert 1e-5 < found["valley"] < 1e-2
     assert LearningRateSweep(rates, loss, loss).learned and not LearningRateSweep(rates, loss, loss * 0 + 1).learned
+
+
+def test_batches_that_share_a_rate_count_as_one():
+    rates = np.geomspace(1e-6, 1, 40)
+    loss = np.cos(np.log10(rates))
+    one = LearningRateSweep(rates, loss, loss).suggestions()
+    assert LearningRateSweep(*(np.repeat(values, 3) for values in (rates, loss, loss))).suggestions() == one
+
+
+@pytest.mark.parametrize("loss", [[1.0], [1.0, 2.0], [2.0, 1.0], [1.0] * 30, list(range(30))])
+def test_suggestions_of_odd_sweeps_are_rates_of_theirs(loss):
+    rates = np.geomspace(1e-3, 1, len(loss))
+    sweep = LearningRateSweep(rates, np.array(loss), np.array(loss))
+    found = sweep.suggestions()
+    assert found["valley"] in rates and found["steepest"] in rates and 10 * found["a tenth"] in rates
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from tfconv.cli import train_images, train_text
+from tfconv.cli.from_run import fine_tuning, settled
 from tfconv.cli.plot_verb import check_out, save
-from tfconv.cli.training_run import balanced_weights, check_settings
+from tfconv.cli.training_options import check_numbers
+from tfconv.cli.training_run import balanced_weights
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ def lr_find_images(config: Annotated[LrFindImages, tyro.conf.arg(name="")]) -> N
 
 
 def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
-    verb._check(config)
-    check_settings(config, {"steps": 10}, ("start", "end"))
+    config = settled(config, kind)
+    verb.check(config)
+    check_numbers(config, {"steps": 10}, ("start", "end"))
     if not config.start < config.end <= 1e30 * config.start:
         raise InputError(f"--end must be above --start, got {config.start:g} to {config.end:g}")
     check_out(config.out)
@@ -82,12 +85,16 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
     model = verb.build(config, data)
     loss, _ = verb.objective(config, data)
     optimizer = verb.optimizer(config, data)
+    training.decay_kernels_only(optimizer, model)
+    if config.from_ is not None:
+        optimizer = fine_tuning(config, model, optimizer)
+    batches = verb.training_batches(config, data)
     sweep = training.lr_find(
         model,
-        data.train,
+        batches,
         optimizer=optimizer,
         loss=loss,
-        class_weight=balanced_weights(data) if config.balanced else None,
+        class_weight=balanced_weights(data) if config.balanced == "weights" else None,
         start=config.start,
         end=config.end,
         steps=config.steps,
@@ -95,7 +102,7 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
     save(interpret.lr_find_figure(sweep, title=f"{data.name}, {config.model}"), config.out)
     _print_sweep(sweep)
     if config.batch_sizes:
-        batches = data.train.take(1 if kind == "images" else _STEPS_OF_A_FEW)
+        batches = batches.take(1 if kind == "images" else _STEPS_OF_A_FEW)
         longest = max(batches, key=lambda batch: int(tf.size(batch[0])) / len(batch[0]))
         _print_sizes(training.probe_batch_sizes(model, longest, optimizer=optimizer, loss=loss))
     print(f"\nfigure: {config.out}")

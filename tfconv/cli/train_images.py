@@ -2,17 +2,25 @@
 
 import dataclasses
 import functools
-import time
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from tfconv.cli.training_run import balanced_weights, check_settings, early_stopping, plain_settings, score
+from tfconv.cli.training_options import (
+    Precision,
+    Schedule,
+    TrainingOptions,
+    check_numbers,
+    check_options,
+    chosen_precision,
+    make_optimizer,
+)
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     from tfconv.data import ImageData
 
@@ -31,13 +39,12 @@ Model = Literal[
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainImages:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainImages(TrainingOptions):
     """Settings of `tfconv train images`."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """folder of classes; .csv, .tsv, .jsonl or .parquet file of paths; cifar10; synthetic; tfds:NAME"""
-    run: Path  # folder for the run: model, preprocessing, checkpoints, history, report
     image: str | None = None  # column of the pictures' paths; without it: image
     label: str | None = None  # column of the labels; without it: label
     split: str | None = None  # column that says train, validation or test
@@ -50,72 +57,37 @@ class TrainImages:
     size: int | None = None  # height and width pictures are resized to; without it: their own up to 64, else 64
     fit: Literal["crop", "stretch"] | None = None  # for pictures of another shape; without it: crop
     augment: Augment = "side-on"  # random changes to training pictures; top-down: all eight symmetries
+    mixup: float | None = None  # blend training pictures and labels in pairs; shares of Beta(x, x), such as 0.2
+    cutmix: float | None = None  # put a part of another picture into each; shares of Beta(x, x), such as 1
     model: Model = "whitened-resnet"  # architecture; resnet18 and 34 are for pictures of about 224 pixels
-    epochs: int = 12  # passes over the training pictures; the learning rate falls to 0 over them
-    patience: int | None = None  # stop after that many epochs without a better validation loss; without it: never
-    batch_size: int = 128  # pictures a step
-    learning_rate: float = 0.003  # of Adam, at its highest
-    weight_decay: float = 0.02  # of Adam, decoupled; none for biases and normalisation
+    epochs: int = 12  # passes over the training pictures; the learning rate's course is as long
+    batch_size: int = 128  # pictures a step, on all devices together
+    learning_rate: float = 0.003  # at its highest
+    schedule: Schedule = "cosine"  # course of the learning rate; see it with: tfconv plot schedule NAME
+    weight_decay: float = 0.02  # decoupled, times the learning rate; none for biases and normalisation
     label_smoothing: float = 0.1  # share of each target that all classes divide evenly; not with several labels
-    balanced: bool = False  # weigh classes so that each counts the same
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"  # of training; the kept model is float32
-    seed: int = 0  # of splits, weights, order and random changes
-    deterministic: bool = False  # the same bits every time, a little slower
-    resume: bool = False  # go on where a stopped run was
-    overwrite: bool = False  # replace a run that is in the folder
-    threads: int | None = None  # threads an operation may use; without it: one a core
+    precision: Precision = "auto"  # of training; the kept model is float32
 
 
 def train_images(config: Annotated[TrainImages, tyro.conf.arg(name="")]) -> None:
     """Train an image classifier on labelled pictures; score it on the test split; write it all into a run folder."""
-    _check(config)
-    from tfconv import runtime
+    from tfconv.cli.training import train
 
-    if Path(config.data).exists():  # else the mistake shows at once; pictures are decoded by TensorFlow
-        runtime.configure("images", threads=config.threads)
-    data = read(config)
-    print(data)
-    runtime.configure("images", threads=config.threads)
-    runtime.set_seed(config.seed, deterministic=config.deterministic)
-    from tfconv import training
-
-    data = prepare(config, data)
-    begin = time.monotonic()
-    model = build(config, data)
-    height, width, channels = data.image_shape
-    print(f"{config.model}: {model.count_params():,} parameters, pictures of {height} x {width} x {channels}")
-    settings = plain_settings(config, "images")
-    # What a resumed run must share: the learning rate's course, and the arithmetic.
-    settings |= {"decay_epochs": config.epochs, "precision": model.dtype_policy.name}
-    loss, metrics = objective(config, data)
-    history = training.fit(
-        model,
-        data.train,
-        validation_data=data.validation if "validation" in data.examples else None,
-        epochs=config.epochs,
-        optimizer=optimizer(config, data),
-        loss=loss,
-        metrics=metrics,
-        class_weight=balanced_weights(data) if config.balanced else None,
-        callbacks=early_stopping(data, config.patience),
-        run_dir=config.run,
-        preprocess=data.preprocess,
-        config=settings,
-        resume=config.resume,
-        overwrite=config.overwrite,
-    )
-    score(config, settings, data, training.in_float32(model), history, time.monotonic() - begin)
-    print(f"next:   tfconv predict {config.run} picture.jpg")
-    print(f"        tfconv plot {config.run} predictions")
-    print(f"        tfconv export {config.run} saved_models/{config.run.name}")
+    train(config, sys.modules[__name__], "images")
 
 
-def _check(config: TrainImages) -> None:
-    least = {"size": 8, "epochs": 1, "batch_size": 1, "patience": 0, "threads": 1}
-    check_settings(config, least, ("learning_rate",))
-    for name in ("weight_decay", "label_smoothing"):
-        if not 0 <= getattr(config, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {getattr(config, name)}")
+def check(config: TrainImages) -> None:
+    """Refuse settings that are out of range or do not go together, before anything is read."""
+    check_options(config)
+    check_numbers(config, {"size": 8}, ())
+    for name in ("mixup", "cutmix"):
+        value = getattr(config, name)
+        if value is not None and not 0.001 <= value <= 1000:
+            raise InputError(f"--{name} must be from 0.001 to 1000, got {value}")
+    if config.balanced == "weights" and (config.mixup is not None or config.cutmix is not None):
+        raise InputError(
+            "--balanced weights needs one class a picture: use --balanced sampling with --mixup or --cutmix"
+        )
 
 
 def read(config: TrainImages) -> "ImageData":
@@ -124,6 +96,22 @@ def read(config: TrainImages) -> "ImageData":
 
     options = "image label split size fit test validation multi_label separator delimiter skip_broken seed".split()
     return image_source(config.data, **{name: getattr(config, name) for name in options})
+
+
+def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
+    """Return the data set with the settings by which it gives batches."""
+    preprocess = None
+    if config.from_ is not None:
+        from tfconv.data.saved_preprocess import load_preprocess
+
+        preprocess = load_preprocess(config.from_ / "preprocess")
+    return data.prepare(
+        batch_size=config.batch_size,
+        augment=_augment(config.augment),
+        balanced=config.balanced == "sampling",
+        preprocess=preprocess,
+        seed=config.seed,
+    )
 
 
 def _augment(name: Augment) -> Any:
@@ -139,18 +127,18 @@ def _augment(name: Augment) -> Any:
     return functions[name]
 
 
-def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
-    """Return the data set with the settings by which it gives batches."""
-    return data.prepare(batch_size=config.batch_size, augment=_augment(config.augment), seed=config.seed)
-
-
 def build(config: TrainImages, data: "ImageData") -> "keras.Model":
     """Return the model, untrained."""
     import numpy as np
 
-    from tfconv import models, runtime
+    from tfconv import models
 
-    precision = runtime.precision() if config.precision == "auto" else config.precision
+    precision = chosen_precision(config)
+    if config.from_ is not None:
+        from tfconv.cli.from_run import starting_model
+        from tfconv.training import load_run
+
+        return starting_model(load_run(config.from_), data, dtype=precision)
 
     builders: dict[Model, Any] = {
         "whitened-resnet": models.WhitenedResNet,
@@ -175,28 +163,43 @@ def build(config: TrainImages, data: "ImageData") -> "keras.Model":
     return model
 
 
+def optimizer(config: TrainImages, data: "ImageData") -> "keras.optimizers.Optimizer":
+    """Return a new optimizer as the settings say."""
+    return make_optimizer(config, data)
+
+
 def objective(config: TrainImages, data: "ImageData") -> tuple[Any, Any]:
     """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
-    import keras
+    from tfconv import training
 
-    from tfconv.training import SmoothedCrossentropy
-
-    if data.outputs == 1 or data.multi_label:
+    mixing = config.mixup is not None or config.cutmix is not None
+    smoothing = 0.0 if data.multi_label else config.label_smoothing
+    if not mixing and smoothing == 0:
         return None, None
-    return SmoothedCrossentropy(config.label_smoothing), [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
 
 
-def optimizer(config: TrainImages, data: "ImageData") -> "keras.optimizers.Optimizer":
-    """Adam whose learning rate rises over the first fifth of the steps and falls along a cosine to 0."""
-    import keras
+def training_batches(config: TrainImages, data: "ImageData") -> "tf.data.Dataset":
+    """Return what is trained on."""
+    if config.mixup is None and config.cutmix is None:
+        return data.train
+    from tfconv.data import augment
 
-    from tfconv.training import FusedAdam
-
-    total = max(int(data.train.cardinality()) * config.epochs, 2)
-    warmup = max(total // 5, 1)
-    rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 10, total - warmup, warmup_target=config.learning_rate, warmup_steps=warmup
+    return augment.mixed(
+        data.train, data.outputs, mixup_alpha=config.mixup, cutmix_alpha=config.cutmix, seed=config.seed
     )
-    optimizer = FusedAdam(rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer
+
+
+def describe(config: TrainImages, data: "ImageData", model: "keras.Model") -> str:
+    """Return a line on the model."""
+    height, width, channels = data.image_shape
+    return f"{config.model}: {model.count_params():,} parameters, pictures of {height} x {width} x {channels}"
+
+
+def following(config: TrainImages) -> list[str]:
+    """Return the commands that come next."""
+    return [
+        f"tfconv predict {config.run} picture.jpg",
+        f"tfconv plot {config.run} predictions",
+        f"tfconv export {config.run} saved_models/{config.run.name}",
+    ]

@@ -2,10 +2,8 @@
 
 import dataclasses
 import hashlib
-import math
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +11,6 @@ from tfconv.errors import InputError
 
 if TYPE_CHECKING:
     import keras
-
-
-def check_settings(config: Any, least: Mapping[str, int], above_zero: tuple[str, ...]) -> None:
-    """Refuse settings that are out of range, before anything is read.
-
-    Raises:
-        InputError: naming the option, the rule and the value.
-    """
-    for name, lowest in least.items():
-        value = getattr(config, name)
-        if value is not None and not lowest <= value < 2**31:
-            raise InputError(f"--{name.replace('_', '-')} must be from {lowest} to 2147483647, got {value}")
-    for name in above_zero:
-        value = getattr(config, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
-    if not config.data or not config.run.name:
-        raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
-    if config.validation is not None and not 0 <= config.validation < 1:
-        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
-    if not 0 <= config.seed < 2**32:
-        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
-    if config.resume and config.overwrite:
-        raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
 
 
 def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Callback"]:
@@ -58,7 +32,7 @@ def balanced_weights(data: Any) -> dict[int, float]:
         InputError: examples have several labels.
     """
     if data.multi_label:
-        raise InputError(f"--balanced is for one label a {data.unit}: leave it out with --multi-label")
+        raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
     counts = data.examples["train"].class_counts(len(data.class_names))
     return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
 
@@ -104,16 +78,24 @@ def plain_settings(config: Any, kind: str) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def score(config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float) -> None:
-    """Score the trained model on the test split (or what stands in for it), write report and result, print both."""
+def score(
+    config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float, reading: list[str]
+) -> dict[str, Any]:
+    """Score on the test split (or what stands in for it), write report and result, print both; return the scores."""
     from tfconv import evaluation, training
 
     split = next(name for name in ("test", "validation", "train") if name in data.examples)
     report = config.run / "report"
     scores = evaluation.report(
-        model, data.batches(split), report, class_names=data.class_names, multi_label=data.multi_label
+        model,
+        data.batches(split),
+        report,
+        class_names=data.class_names,
+        multi_label=data.multi_label,
+        notes=reading,
     )
     training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds)
     print(f"\n{split} split, {scores['examples']:,} {data.unit}s")
     evaluation.print_scores(scores)
     print(f"\nreport: {report / 'report.md'}")
+    return scores["metrics"]

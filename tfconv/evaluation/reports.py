@@ -40,6 +40,7 @@ def report(
     *,
     class_names: Sequence[str],
     multi_label: bool = False,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Score a model on a data set and write what was found.
 
@@ -54,6 +55,7 @@ def report(
         directory: folder for the report; made when missing.
         class_names: names in the order of the labels' numbers.
         multi_label: each class is a yes or no of its own.
+        notes: sentences on the training for `report.md`, as of `read_curves`.
 
     Returns:
         `examples` (count), `metrics` (see `binary_metrics`, `many_class_metrics`, `multi_label_metrics`), `classes`
@@ -75,7 +77,7 @@ def report(
     write_pr_summaries(directory / "logs", curves)
     write_json(directory / "scores.json", scores)
     with atomic_write(directory / "report.md", "w") as file:
-        file.write(_markdown(scores, tuple(pictures)))
+        file.write(_markdown(scores, tuple(pictures), notes))
     return scores
 
 
@@ -186,9 +188,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _markdown(scores: dict[str, Any], pictures: Sequence[str]) -> str:
+def _markdown(scores: dict[str, Any], pictures: Sequence[str], notes: Sequence[str]) -> str:
     lines = ["# Report", "", f"{scores['examples']:,} examples.", "", "| metric | value |", "|---|---:|"]
     lines += [f"| {name} | {_number(value)} |" for name, value in scores["metrics"].items()]
+    lines += ["", "## Training", "", *(f"- {note}" for note in notes)] if notes else []
     measures = list(next(iter(scores["classes"].values())))
     lines += ["", "## Classes", "", "| class | " + " | ".join(measures) + " |", "|---" + "|---:" * len(measures) + "|"]
     for name, row in scores["classes"].items():

@@ -29,9 +29,7 @@ class Position(NamedTuple):
     step: int
 
 
-def contents(
-    position: Position, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
-) -> dict[str, np.ndarray]:
+def contents(position: Position, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
     """All that a checkpoint holds; with several workers, a meeting of all, since metrics are summed over them.
 
     Raises:
@@ -53,7 +51,7 @@ def contents(
     return {"meta": np.array(json.dumps(meta)), **arrays}
 
 
-def save(directory: Path, position: Position, arrays: dict[str, np.ndarray], *, keep: int = 2) -> Path:
+def save(directory: Path, position: Position, arrays: dict[str, Any], *, keep: int = 2) -> Path:
     """Write a checkpoint of `contents` and delete all but the newest `keep`.
 
     Raises:

@@ -1,12 +1,13 @@
 """Learning rates that differ by layer group, with any optimizer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from tfconv.training.layer_groups import Groups
+from tfconv.training.wrapped_optimizer import WrappedOptimizer
 
 __all__ = ["DiscriminativeRates", "discriminative"]
 
@@ -47,7 +48,7 @@ def discriminative(
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
-class DiscriminativeRates(keras.optimizers.Optimizer):
+class DiscriminativeRates(WrappedOptimizer):
     """An optimizer whose learning rate is multiplied by a number for each variable; see `discriminative`.
 
     All else, state, schedule, clipping, moving averages of weights, is the inner optimizer's, whose arithmetic is not
@@ -62,7 +63,8 @@ class DiscriminativeRates(keras.optimizers.Optimizer):
         name: Of the optimizer.
 
     Raises:
-        ValueError: A multiplier is negative or not finite, or all are 0; while training: a variable has none.
+        ValueError: A multiplier is negative or not finite, or all are 0; the inner optimizer is itself around another
+            one (`Lookahead`, loss scaling: these go around the result); while training: a variable has no multiplier.
     """
 
     built: bool
@@ -74,36 +76,34 @@ class DiscriminativeRates(keras.optimizers.Optimizer):
         undecayed: Sequence[str] = (),
         name: str | None = None,
     ) -> None:
-        wrong = [rate for rate in multipliers.values() if not 0 <= rate < float("inf")]
-        if wrong or not any(multipliers.values()):
-            raise ValueError(f"multipliers must be from 0 and not all 0, got {wrong or 'only 0'}")
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner_optimizer = inner_optimizer
+        _check(list(multipliers.values()))
+        if hasattr(inner_optimizer, "inner_optimizer") or hasattr(inner_optimizer, "optimizers"):
+            kind = type(inner_optimizer).__name__
+            raise ValueError(f"inner_optimizer must be the one that moves the weights, got {kind}: put it around this")
+        super().__init__(inner_optimizer, name)
         self.multipliers = dict(multipliers)
         self.undecayed = list(undecayed)
         self._factor = 1.0
-        update, decay = inner_optimizer._backend_update_step, inner_optimizer._apply_weight_decay
-        rate = inner_optimizer._get_current_learning_rate
+        update, decay = inner_optimizer.update_step, inner_optimizer._apply_weight_decay
+        current_rate = inner_optimizer._get_current_learning_rate
 
-        def scaled_update(gradients: list[Any], variables: list[Any], learning_rate: Any) -> None:
-            for factor, chosen in self._by_multiplier(variables):
-                update([gradients[i] for i in chosen], [variables[i] for i in chosen], learning_rate * factor)
+        def scaled_update(gradient: Any, variable: Any, learning_rate: Any) -> None:
+            update(gradient, variable, learning_rate * self._rate_of(variable))
 
-        def scaled_decay(variables: list[Any]) -> None:
-            for factor, chosen in self._by_multiplier(variables):
-                self._factor = factor  # decay reads the rate, and is not handed one
-                decay([variables[i] for i in chosen])
+        def scaled_decay(variables: Sequence[Any]) -> None:
+            for factor in sorted({self._rate_of(variable) for variable in variables}):
+                self._factor = factor  # decay is not handed the rate, it reads it
+                decay([variable for variable in variables if self._rate_of(variable) == factor])
             self._factor = 1.0
 
-        inner_optimizer._backend_update_step = scaled_update
+        inner_optimizer.update_step = scaled_update
         inner_optimizer._apply_weight_decay = scaled_decay
-        inner_optimizer._get_current_learning_rate = lambda: rate() if self._factor == 1 else rate() * self._factor
+        inner_optimizer._get_current_learning_rate = lambda: (
+            current_rate() if self._factor == 1 else current_rate() * self._factor
+        )
 
-    def _by_multiplier(self, variables: list[Any]) -> Iterator[tuple[float, list[int]]]:
-        """The multipliers above 0, and the places of their variables."""
-        rates = [self._rates[self._var_key(variable)] for variable in variables]
-        for factor in sorted(set(rates) - {0.0}):
-            yield factor, [i for i, rate in enumerate(rates) if rate == factor]
+    def _rate_of(self, variable: Any) -> float:
+        return self._rates[self._var_key(variable)]
 
     def _known_path(self, path: str) -> str:
         """The path under which a variable is known: Keras leaves the model's name out of it when it reads a file."""
@@ -114,63 +114,36 @@ class DiscriminativeRates(keras.optimizers.Optimizer):
             raise ValueError(f"multipliers must hold every trained variable, got {len(found)} for {path}")
         return found[0]
 
-    def build(self, variables: list[Any]) -> None:
-        """Make the inner optimizer's state."""
+    def build(self, variables: Any) -> None:
+        """Make the inner optimizer's variables."""
         if self.built:
             return
-        paths = {self._var_key(variable): self._known_path(variable.path) for variable in variables}
-        self._rates = {key: self.multipliers[path] for key, path in paths.items()}
-        undecayed = [v for v in variables if paths[self._var_key(v)] in self.undecayed]
-        self.inner_optimizer.exclude_from_weight_decay(var_list=undecayed)
-        self.inner_optimizer.build(variables)
-        self._trainable_variables = list(variables)
-        self.built = True
+        paths = [self._known_path(variable.path) for variable in variables]
+        _check([self.multipliers[path] for path in paths])
+        self._rates = {self._var_key(v): self.multipliers[path] for v, path in zip(variables, paths, strict=True)}
+        inner = self.inner_optimizer
+        undecayed = [
+            variable
+            for variable, path in zip(variables, paths, strict=True)
+            if path in self.undecayed or not inner._use_weight_decay(variable)
+        ]
+        inner.exclude_from_weight_decay(var_list=undecayed)
+        super().build(variables)
 
-    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
-        """Update the variables."""
-        if not self.built and trainable_variables is not None:
-            trainable_variables = list(trainable_variables)
-            self.build(trainable_variables)
-        self.inner_optimizer.apply(grads, trainable_variables)
-
-    @property
-    def variables(self) -> list[Any]:
-        """The inner optimizer's."""
-        return self.inner_optimizer.variables
-
-    @property
-    def iterations(self) -> Any:
-        """The inner optimizer's."""
-        return self.inner_optimizer.iterations
-
-    @property
-    def learning_rate(self) -> Any:
-        """The rate of multiplier 1."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: Any) -> None:
-        self.inner_optimizer.learning_rate = learning_rate
-
-    def scale_loss(self, loss: Any) -> Any:
-        """Scale as the inner optimizer does."""
-        return self.inner_optimizer.scale_loss(loss)
-
-    def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Put averaged weights into the model, where the inner optimizer keeps some."""
-        self.inner_optimizer.finalize_variable_values(var_list)
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Move the variables whose multiplier is above 0."""
+        if trainable_variables is None:
+            trainable_variables = self._trainable_variables
+        self.build(list(trainable_variables))
+        moved = [pair for pair in zip(grads, trainable_variables, strict=True) if self._rate_of(pair[1])]
+        self.inner_optimizer.apply([gradient for gradient, _ in moved], [variable for _, variable in moved])
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {
-            "name": self.name,
-            "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
-            "multipliers": dict(self.multipliers),
-            "undecayed": list(self.undecayed),
-        }
+        return {**super().get_config(), "multipliers": dict(self.multipliers), "undecayed": list(self.undecayed)}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "DiscriminativeRates":
-        """Make an equal optimizer, without state."""
-        inner = keras.saving.deserialize_keras_object(config["inner_optimizer"], custom_objects=custom_objects)
-        return cls(**{**config, "inner_optimizer": inner})
+
+def _check(multipliers: Sequence[float]) -> None:
+    wrong = [rate for rate in multipliers if not 0 <= rate < float("inf")]
+    if wrong or not any(multipliers):
+        raise ValueError(f"multipliers must be from 0 and not all 0, got {wrong or 'only 0'}")

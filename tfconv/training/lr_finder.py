@@ -41,14 +41,16 @@ class LearningRateSweep:
         and down). `"a tenth"`: of the rate with the lowest smoothed loss. As in fastai, the first tenth of the steps
         and the last five are left out.
         """
-        n = len(self.rates)
-        part = slice(n // 10, n - 5) if n >= 20 else slice(None)
-        rates, smoothed = self.rates[part], self.smoothed[part]
+        last = np.append(np.diff(self.rates) > 0, True)  # batches that share a rate: the last of them
+        rates, smoothed = self.rates[last], self.smoothed[last]
+        n = len(rates)
+        if n >= 20:
+            rates, smoothed = rates[n // 10 : n - 5], smoothed[n // 10 : n - 5]
         lowest = int(np.argmin(smoothed))
-        slopes = np.diff(smoothed[: max(lowest, 1) + 1]) / np.diff(np.log(rates[: max(lowest, 1) + 1]))
+        slopes = np.diff(smoothed[: lowest + 1]) / np.diff(np.log(rates[: lowest + 1]))
         return {
             "valley": float(rates[_valley(smoothed)]),
-            "steepest": float(rates[np.argmin(slopes)]),
+            "steepest": float(rates[np.argmin(slopes) if lowest else 0]),
             "a tenth": float(rates[lowest] / 10),
         }
 
@@ -88,7 +90,7 @@ def lr_find(
         class_weight: weight of each class number in the loss.
         start: learning rate of the first step.
         end: learning rate of the last step.
-        steps: steps at most.
+        steps: steps at most; where the optimizer accumulates, of as many batches.
         smoothing: of the moving average of the loss, corrected for its start at 0.
         strategy: default: the strategy in force; one process.
 
@@ -121,14 +123,13 @@ def lr_find(
         with restored(model):
             rate = keras.optimizers.schedules.ExponentialDecay(start, steps - 1, end / start)
             compile_fresh(model, data, optimizer, loss).learning_rate = rate
-            losses, smoothed = _sweep(model, data, strategy, class_weight, steps, smoothing)
+            rates, losses, smoothed = _sweep(model, data, strategy, class_weight, steps, end, smoothing)
     if len(losses) < 2:
         raise NonFiniteLossError(
             f"the loss is NaN or infinite at the lowest learning rate, {start:g}: look for NaN in the inputs, or give "
             "a lower start"
         )
-    rates = start * (end / start) ** (np.arange(len(losses)) / (steps - 1))
-    return LearningRateSweep(rates, np.array(losses), np.array(smoothed))
+    return LearningRateSweep(np.array(rates), np.array(losses), np.array(smoothed))
 
 
 def compile_fresh(
@@ -159,9 +160,10 @@ def _sweep(
     strategy: tf.distribute.Strategy,
     class_weight: dict[int, float] | None,
     steps: int,
+    end: float,
     smoothing: float,
-) -> tuple[list[float], list[float]]:
-    """Take the steps; returns the finite losses and their moving average."""
+) -> tuple[list[float], list[float], list[float]]:
+    """Take the steps; returns rates, finite losses and their moving average."""
 
     def prepare(dataset: tf.data.Dataset) -> tf.data.Dataset:
         return objective.weighted(dataset, class_weight, model.output_shape[-1]) if class_weight else dataset
@@ -169,10 +171,16 @@ def _sweep(
     run = make_runner(model, strategy, training=True)
     batches = passes(data, strategy, prepare, 0, 0)
     iterator = next(batches)
+    rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
     average = 0.0
-    for step in range(1, steps + 1):
+    # An optimizer that accumulates takes several batches in a step; the bound is for one that never takes another,
+    # as float16's loss scaling does where gradients are not finite.
+    for _ in range(64 * steps):
+        rate = float(model.optimizer.learning_rate)
+        if rate > 1.001 * end:
+            break
         model.reset_metrics()  # else the loss would be the mean of all steps
         done, loss = run(iterator, tf.constant(1))
         if not int(done):
@@ -185,11 +193,12 @@ def _sweep(
             break
         objective.check_binary(model, mean)
         average = smoothing * average + (1 - smoothing) * mean
+        rates.append(rate)
         losses.append(mean)
-        smoothed.append(average / (1 - smoothing**step))
+        smoothed.append(average / (1 - smoothing ** len(losses)))
         if smoothed[-1] > 4 * min(smoothed):
             break
-    return losses, smoothed
+    return rates, losses, smoothed
 
 
 def _valley(losses: npt.NDArray[np.float64]) -> int:

@@ -1,0 +1,160 @@
+"""Settings that trainings of texts and of pictures share, and the optimizer that they name."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+Schedule = Literal["constant", "cosine", "one-cycle", "sgdr", "triangle", "flat-cosine", "step"]
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "patience": 0,
+    "threads": 1,
+    "accumulate": 1,
+    "swa_epochs": 1,
+    "cycle_epochs": 1,
+    "cycle_multiplier": 1,
+    "folds": 2,
+    "repeats": 1,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Settings of every training; `TrainText` and `TrainImages` add theirs."""
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    run: Path  # folder for the run: model, preprocessing, checkpoints, history, report
+    epochs: int = 10  # passes over the training examples; the learning rate's course is as long
+    patience: int | None = None  # stop after that many epochs without a better validation loss, keep the best weights
+    batch_size: int = 64  # examples a step, on all devices together
+    learning_rate: float = 0.001  # at its highest
+    optimizer: Literal["adam", "lazy-adam", "sgd", "muon"] = "adam"  # lazy-adam: only the words of a batch move
+    lookahead: bool = False  # every 6 updates go half of the way only
+    schedule: Schedule = "constant"  # course of the learning rate; see it with: tfconv plot schedule NAME
+    cycle_epochs: int = 1  # length of the first cycle of sgdr, of each of triangle
+    cycle_multiplier: int = 2  # each cycle of sgdr is so many times as long as the one before
+    weight_decay: float = 0.0  # decoupled, times the learning rate; none for biases and normalisation
+    clip_norm: float | None = None  # gradients are scaled down to this norm
+    accumulate: int = 1  # batches whose gradients make one update
+    ema: float | None = None  # keep a moving average of the weights with this momentum, such as 0.999, and end with it
+    swa_epochs: int | None = None  # end with the mean of the weights after each of the last epochs; no early stopping
+    label_smoothing: float = 0.0  # share of each target that all classes divide evenly; not with several labels
+    balanced: Literal["no", "weights", "sampling"] = "no"  # classes count the same: in the loss, or drawn more often
+    precision: Precision = "float32"  # of training; the kept model is float32
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = (
+        None  # run whose network to go on from, classes may differ
+    )
+    freeze_to: int | None = None  # with --from: train only the layer groups from this one on; -1: the head
+    discriminative: float | None = None  # with --from: rate of the first layer group as a share of the head's
+    folds: int | None = None  # parts of a cross-validation; each is held out and scored once
+    repeats: int = 1  # trainings, or cross-validations, on other random splits
+    seed: int = 0  # of splits, weights, order and whatever else is random
+    deterministic: bool = False  # the same bits every time, a little slower
+    resume: bool = False  # go on where a stopped run was
+    overwrite: bool = False  # replace a run that is in the folder
+    threads: int | None = None  # threads an operation may use; without it: one a core
+
+
+def check_options(config: Any) -> None:
+    """Refuse settings that are out of range or do not go together, before anything is read.
+
+    Raises:
+        InputError: naming the option, the rule and the value.
+    """
+    check_numbers(config, _LEAST, ("learning_rate", "clip_norm"))
+    for name in ("weight_decay", "label_smoothing", "ema"):
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < 1:
+            raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {value}")
+    if not config.data or not config.run.name:
+        raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
+    if config.validation is not None and not 0 <= config.validation < 1:
+        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
+    if config.resume and config.overwrite:
+        raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
+    if config.balanced != "no" and config.multi_label:
+        raise InputError("--balanced is for one label an example: leave it out with --multi-label")
+    if config.swa_epochs is not None and config.swa_epochs > config.epochs:
+        raise InputError(f"--swa-epochs must be at most --epochs, {config.epochs}, got {config.swa_epochs}")
+    if config.swa_epochs is not None and config.ema is not None:
+        raise InputError("--ema and --swa-epochs are two averages of the weights: give one")
+    if config.optimizer == "lazy-adam" and (config.accumulate > 1 or config.ema is not None):
+        raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
+    if (config.folds or config.repeats > 1) and config.strategy == "multiworker":
+        raise InputError("--folds and --repeats train one after the other: use another --strategy")
+
+
+def check_numbers(config: Any, least: dict[str, int], above_zero: tuple[str, ...]) -> None:
+    """Refuse whole numbers below the least, and others that are not above zero.
+
+    Raises:
+        InputError: naming the option, the rule and the value.
+    """
+    for name, lowest in least.items():
+        value = getattr(config, name)
+        if value is not None and not lowest <= value < 2**31:
+            raise InputError(f"--{name.replace('_', '-')} must be from {lowest} to 2147483647, got {value}")
+    for name in above_zero:
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+
+
+def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Optimizer":
+    """Return a new optimizer as the settings say, its learning rate following the schedule over the whole training."""
+    from tfconv.training import optimizers, schedules
+
+    batches = int(data.train.cardinality())
+    updates = max(-(-batches * config.epochs // config.accumulate), 1)
+    rate = schedules.schedule(
+        config.schedule,
+        config.learning_rate,
+        updates,
+        steps_per_epoch=max(batches // config.accumulate, 1),
+        cycle_epochs=config.cycle_epochs,
+        cycle_multiplier=config.cycle_multiplier,
+    )
+    momentum = None
+    if config.schedule == "one-cycle" and config.optimizer in ("adam", "lazy-adam"):
+        momentum = schedules.momentum(config.schedule, updates)
+    return optimizers.make(
+        config.optimizer,
+        rate,
+        weight_decay=config.weight_decay,
+        clip_norm=config.clip_norm,
+        momentum=momentum,
+        ema=config.ema,
+        lookahead=config.lookahead,
+        accumulate=config.accumulate,
+    )
+
+
+def averaging(config: TrainingOptions, data: Any) -> list["keras.callbacks.Callback"]:
+    """Return the callbacks for averages of the weights; they come before early stopping."""
+    from tfconv import training
+
+    if config.ema is not None:
+        return [training.EMAWeights()]
+    if config.swa_epochs is not None:
+        return [training.StochasticWeightAveraging(data.train, config.epochs - config.swa_epochs)]
+    return []
+
+
+def chosen_precision(config: TrainingOptions) -> str:
+    """Return the Keras dtype policy to train in."""
+    from tfconv import runtime
+
+    return runtime.precision() if config.precision == "auto" else config.precision
