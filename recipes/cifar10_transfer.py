@@ -2,7 +2,7 @@
 
 Claim: to be measured.
 
-A network learns the first five classes, on small images first. It gets a head for the last five, which is trained alone
+A network learns every second class, on small images first. It gets a head for the other five, which is trained alone
 on the features of the frozen body, computed once; then all is trained, the early layers slowly. The same network starts
 from scratch on the same images. Epochs and learning rates of both were chosen on images held out of train.
 `--data synthetic` runs the same page on made-up shapes in a minute.
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+import tfconv
 from tfconv import runtime
 from tfconv.cli import run_recipe
 
@@ -26,7 +27,7 @@ class Config:
 
     data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
-    images_a_class: int = 100  # of each of the last five classes, to train on, and as many to check on
+    images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
     width: int = 64  # channels of the first stage; the later two have twice as many
     small: int = 24  # height and width of small images
     small_epochs: int = 4  # passes of the backbone over small images, 0: none
@@ -38,7 +39,7 @@ class Config:
     epochs: int = 60  # passes of the whole network then
     learning_rate: float = 0.002  # of the head when more than it is trained
     lowest: float = 0.1  # what the rate of the first layers is multiplied by; of those between, something between
-    freeze_norm: bool = False  # keep the statistics of batch normalisation as the first five classes left them
+    freeze_norm: bool = False  # keep the statistics of batch normalisation as the first classes left them
     scratch_epochs: int = 120  # passes from scratch
     scratch_rate: float = 0.005  # from scratch
     batch_size: int = 64  # images a step
@@ -48,83 +49,70 @@ class Config:
 
 
 def make_data(config: Config):
-    """Return the first five classes, and the last five with few images."""
-    from tfconv import data
-
-    source = data.image_source(config.data, seed=config.seed)
+    """Return every second class, and the others with few images."""
+    source = tfconv.data.image_source(config.data, seed=config.seed)
     found = []
-    for start in (0, 5):
+    for start in (1, 0):
         examples = {}
         for split, part in source.examples.items():
             rows = np.random.default_rng(config.seed).permutation(len(part))
-            rows = [rows[part.labels[rows] == label] for label in range(start, start + 5)]
-            if start and split != "test":
+            rows = [rows[part.labels[rows] == label] for label in range(start, 10, 2)]
+            if start == 0 and split != "test":
                 rows = [some[: config.images_a_class] for some in rows]
-            part = part.take(np.concatenate(rows))
-            examples[split] = dataclasses.replace(part, labels=part.labels - start)
-        some = dataclasses.replace(source, class_names=source.class_names[start : start + 5], examples=examples)
-        augment = functools.partial(data.augment.random_flip_translate, pixels=2)
+            part = part.take(np.sort(np.concatenate(rows)))
+            examples[split] = dataclasses.replace(part, labels=part.labels // 2)
+        some = dataclasses.replace(source, class_names=source.class_names[start::2], examples=examples)
+        augment = functools.partial(tfconv.data.augment.random_flip_translate, pixels=2)
         found.append(some.prepare(batch_size=config.batch_size, augment=augment, seed=config.seed))
     return found
 
 
 def make_model(config: Config, data):
-    from tfconv import models
-
     widths = (config.width, 2 * config.width, 2 * config.width)
-    model = models.WhitenedResNet(data.image_shape, data.outputs, widths=widths, dtype=runtime.precision())
+    model = tfconv.models.WhitenedResNet(data.image_shape, data.outputs, widths=widths, dtype=runtime.precision())
     model.adapt(data.preprocess.normalize(data.examples["train"].pixels[:5000]))
     return model
 
 
-def train(config: Config, model, batches, stages, rate: float, lowest: float = 1.0, **settings: Any):
+def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):
     """Train in stages with Adam, whose learning rate rises over a fifth of the steps and falls along a cosine to 0."""
     import keras
 
-    from tfconv import training
-
-    groups = training.layer_groups(model)
+    groups = tfconv.training.layer_groups(model)
 
     def make_optimizer(stage: int):
-        steps = stages[stage][1] * int(batches.cardinality())
-        warmup = max(steps // 5, 1)
-        rates = keras.optimizers.schedules.CosineDecay(
-            rate / 10, steps - warmup, warmup_target=rate, warmup_steps=warmup
-        )
-        optimizer = training.FusedAdam(rates, weight_decay=config.weight_decay)
-        training.decay_kernels_only(optimizer, model)
-        return training.discriminative(optimizer, groups, (lowest, 1.0))
+        steps = int(batches.cardinality())
+        rates = tfconv.training.schedules.schedule("cosine", rate, steps * stages[stage][1], steps_per_epoch=steps)
+        optimizer = tfconv.training.FusedAdam(rates, weight_decay=config.weight_decay)
+        tfconv.training.decay_kernels_only(optimizer, model)
+        return tfconv.training.discriminative(optimizer, groups, (lowest, 1.0))
 
-    settings |= {"loss": training.SmoothedCrossentropy(0.1), "overwrite": config.overwrite, "groups": groups}
-    settings |= {"metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
-    stages = [stage for stage in stages if stage[1]]
-    return training.gradual_unfreeze(model, batches, stages, make_optimizer, **settings)[-1]
+    accuracy, loss = keras.metrics.SparseCategoricalAccuracy(name="accuracy"), tfconv.training.SmoothedCrossentropy
+    settings |= {"loss": loss(smoothing), "metrics": [accuracy], "groups": groups, "overwrite": config.overwrite}
+    return tfconv.training.gradual_unfreeze(model, batches, stages, make_optimizer, **settings)[-1]
 
 
 def make_backbone(config: Config, data):
-    from tfconv import training
-
     model = make_model(config, data)
     if config.small_epochs:
         size, stages = (config.small, config.small), [(0, config.small_epochs)]
-        model = training.with_input_shape(model, (*size, 3))
-        train(config, model, training.resized_batches(data.train, size), stages, config.backbone_rate)
-        model = training.with_input_shape(model, data.image_shape)
+        model = tfconv.training.with_input_shape(model, (*size, 3))
+        train(config, model, tfconv.training.resized_batches(data.train, size), stages, config.backbone_rate, 0.0)
+        model = tfconv.training.with_input_shape(model, data.image_shape)
     settings = {"validation_data": data.validation, "preprocess": data.preprocess, "run_dir": config.run / "backbone"}
-    train(config, model, data.train, [(0, config.backbone_epochs)], config.backbone_rate, **settings)
+    train(config, model, data.train, [(0, config.backbone_epochs)], config.backbone_rate, 0.0, **settings)
     return model
 
 
 def fine_tune(config: Config, backbone, data, **settings: Any):
-    from tfconv import training
-
-    model = training.with_new_head(backbone, data.outputs)
-    body, head = training.split_head(model)
-    features = functools.partial(training.precompute, body, batch_size=config.batch_size, cache=config.run / "features")
-    batches, held_out = features(data.batches("train"), seed=config.seed), features(data.validation)
+    model = tfconv.training.with_new_head(backbone, data.outputs)
+    body, head = tfconv.training.split_head(model)
+    features, cache = tfconv.training.precompute, config.run / "features"
+    batches = features(body, data.batches("train"), batch_size=config.batch_size, seed=config.seed, cache=cache)
+    held_out = features(body, data.validation, cache=cache)
     history = train(config, head, batches, [(0, config.head_epochs)], config.head_rate, validation_data=held_out)
     print(f"with its body frozen: validation accuracy {100 * history.history['val_accuracy'][-1]:.2f} %")
-    stages = [(-2, config.part_epochs), (0, config.epochs)]
+    stages = [stage for stage in ((-2, config.part_epochs), (0, config.epochs)) if stage[1]]
     settings |= {"lowest": config.lowest, "freeze_norm": config.freeze_norm}
     return model, train(config, model, data.train, stages, config.learning_rate, **settings)
 
@@ -132,29 +120,28 @@ def fine_tune(config: Config, backbone, data, **settings: Any):
 def main(config: Config) -> dict[str, Any]:
     runtime.configure("images")
     runtime.set_seed(config.seed)
-    from tfconv import evaluation, interpret, training
-
     first, last = make_data(config)
     print(f"{first}\n\n{last}")
     backbone, results = make_backbone(config, first), {}
     for name, directory in (("fine-tuned", config.run), ("from scratch", config.run / "scratch")):
-        tuned, begin = name == "fine-tuned", time.monotonic()
-        data = last.prepare(preprocess=first.preprocess) if tuned else last  # the mean colours the backbone knows
+        begin, data = time.monotonic(), last
+        if name == "fine-tuned":
+            data = last.prepare(preprocess=first.preprocess)  # colours are normalised as the backbone knows them
         settings = {"validation_data": data.validation, "preprocess": data.preprocess, "run_dir": directory}
-        if tuned:
+        if name == "fine-tuned":
             model, history = fine_tune(config, backbone, data, **settings)
         else:
             model = make_model(config, data)
             history = train(config, model, data.train, [(0, config.scratch_epochs)], config.scratch_rate, **settings)
         seconds = time.monotonic() - begin
-        model = training.in_float32(model)
-        scores = evaluation.report(model, data.test, directory / "report", class_names=data.class_names)["metrics"]
+        model, report = tfconv.training.in_float32(model), directory / "report"
+        scores = tfconv.evaluation.report(model, data.test, report, class_names=data.class_names)["metrics"]
         asked = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
         asked |= {"kind": "images", "model": name}
-        results[name] = training.write_result(directory, asked, history, {"test": scores}, seconds)
-        interpret.curves_figure(history).savefig(directory / "report" / "curves.png", dpi=120)
+        results[name] = tfconv.training.write_result(directory, asked, history, {"test": scores}, seconds)
+        tfconv.interpret.curves_figure(history).savefig(report / "curves.png", dpi=120)
         print(f"{name}: test accuracy {100 * scores['accuracy']:.2f} % after {seconds:.0f} s")
-    print(f"report: {config.run}/report/report.md   next: tfconv plot {config.run} predictions")
+    print(f"report: {config.run}/report/report.md   next: tfconv predict {config.run} picture.jpg")
     return results["fine-tuned"]
 
 

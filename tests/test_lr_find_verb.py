@@ -52,6 +52,14 @@ def test_the_next_command_runs(tmp_path, capsys, monkeypatch):
         assert part in config
 
 
+def test_the_next_command_names_options_as_they_are_typed():
+    from tfconv.cli.lr_find_verb import LrFindText, _next_command
+
+    config = LrFindText(data="a b.csv", out=Path("x.png"), from_=Path("runs/old"), words_only=True, resume=True)
+    expected = "tfconv train text 'a b.csv' --run RUN --learning-rate 0.012 --from runs/old --words-only"
+    assert _next_command(config, "text", 0.0123) == expected
+
+
 def test_batch_sizes(tmp_path, capsys, monkeypatch):
     from tfconv.training.batch_size import BatchSizeTrial
 

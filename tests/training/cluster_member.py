@@ -1,7 +1,7 @@
 """One worker of a training in several processes, for test_workers.py: python cluster_member.py OUT OPTIONS.
 
 OUT gets the worker's weights and numbers. OPTIONS is JSON: strategy, run_dir, resume, epochs,
-checkpoint_seconds, slow (seconds a step), clip, nan, writers.
+checkpoint_seconds, slow (seconds a step), clip, nan, writers, words.
 """
 
 import json
@@ -46,7 +46,16 @@ def take(rows, epoch, step):
     return tf.gather(pixels, rows), tf.gather(labels, rows)
 
 
+def take_words(rows, epoch, step):
+    ids = tf.cast(tf.gather(pixels, rows)[:, 0, :, 0] * 20, tf.int32) % 40
+    return tf.where(tf.gather(labels, rows)[:, None] == 0, ids % 3, ids), tf.gather(labels, rows)
+
+
 def build():
+    if options.get("words"):  # whose gradients are rows, as many as a worker's part has words
+        return keras.Sequential(
+            [keras.Input((6,)), keras.layers.Embedding(40, 4), keras.layers.Flatten(), keras.layers.Dense(3)]
+        )
     kernel = {"kernel_regularizer": keras.regularizers.L2(0.01)}
     return keras.Sequential(
         [
@@ -64,8 +73,14 @@ def build():
 
 with one_line_errors("member"):
     strategy = training.strategy.choose(options["strategy"])
-    data = row_batches(N, take, batch_size=8, seed=None if options.get("nan") else 11)
-    held_out = tf.data.Dataset.from_tensor_slices((pixels[N:], labels[N:])).batch(8)
+    data = row_batches(
+        N, take_words if options.get("words") else take, batch_size=8, seed=None if options.get("nan") else 11
+    )
+    held_out = (
+        tf.data.Dataset.range(N, N + VALIDATION)
+        .batch(8)
+        .map(lambda rows: (take_words if options.get("words") else take)(rows, 0, 0))
+    )
     with strategy.scope():
         model = build()
     callbacks = [keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.7, patience=0), Slow()]
@@ -76,7 +91,9 @@ with one_line_errors("member"):
         data,
         validation_data=held_out,
         epochs=options.get("epochs", 9),
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=options.get("clip")),
+        optimizer=training.FusedAdam(0.05, global_clipnorm=options.get("clip"))
+        if options.get("words")
+        else keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=options.get("clip")),
         callbacks=callbacks,
         strategy=strategy,
         run_dir=options.get("run_dir"),

@@ -77,11 +77,12 @@ def test_clipping_sees_the_sum_of_a_repeated_row():
     np.testing.assert_allclose(by_norm, after, rtol=1e-6)  # of one variable both are the same
 
 
-def test_a_global_norm_of_slices_and_dense_gradients():
+@pytest.mark.parametrize("kind", [FusedAdam, LazyAdam])
+def test_a_global_norm_of_slices_and_dense_gradients(kind):
     rows, parts = np.array([1, 1, 2]), np.array([[3.0, 0, 0], [1, 0, 0], [0, 2, 0]], "float32")
     dense = np.full((2, 2), 2.0, "float32")
     norm = np.sqrt(16 + 4 + 16)
-    optimizer = LazyAdam(0.01, global_clipnorm=1.0)
+    optimizer = kind(0.01, global_clipnorm=1.0)
     sparse_clipped, dense_clipped = optimizer._clip_gradients([slices(rows, parts, (4, 3)), tf.constant(dense)])
     assert isinstance(sparse_clipped, tf.IndexedSlices)
     np.testing.assert_allclose(dense_clipped, dense / norm, rtol=1e-6)

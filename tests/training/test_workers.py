@@ -92,6 +92,14 @@ def test_workers_equal_one_process(count, alone, tmp_path):
         assert written == {"digest.json"} | ({"run", "log.csv", "best.keras"} if index == 0 else set())
 
 
+def test_workers_that_exchange_rows_equal_one_process(tmp_path):
+    """Of an embedding's gradient; each worker's part of a batch has another number of words, and so has each step's."""
+    options = {"words": True, "clip": 0.5, "epochs": 3}
+    alone = Cluster(tmp_path / "alone", 1, **options).digests()[0]
+    for digest in Cluster(tmp_path / "two", 2, **options).digests():
+        assert_equal(digest, alone, 1e-5)
+
+
 def test_replicas_in_one_process_equal_one(alone, tmp_path):
     assert_equal(Cluster(tmp_path, 1, clip=0.5, strategy="cpu:2").digests()[0], alone, 1e-5)
 

@@ -63,7 +63,7 @@ def lr_find_images(config: Annotated[LrFindImages, tyro.conf.arg(name="")]) -> N
 
 
 def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
-    config = settled(config, kind)
+    given, config = config, settled(config, kind)
     verb.check(config)
     check_numbers(config, {"steps": 10}, ("start", "end"))
     if not config.start < config.end <= 1e30 * config.start:
@@ -107,7 +107,7 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
         _print_sizes(training.probe_batch_sizes(model, longest, optimizer=optimizer, loss=loss))
     print(f"\nfigure: {config.out}")
     if sweep.learned:
-        print(f"next:   {_next_command(config, kind, sweep.suggestions()['valley'])}")
+        print(f"next:   {_next_command(given, kind, sweep.suggestions()['valley'])}")
 
 
 def _print_sweep(sweep: "LearningRateSweep") -> None:
@@ -142,6 +142,6 @@ def _next_command(config: Any, kind: str, rate: float) -> str:
         value = getattr(config, field.name)
         if field.name in ("data", "learning_rate", *_NOT_TAKEN) or value == field.default:
             continue
-        words.append(f"--{field.name.replace('_', '-')}")
+        words.append(f"--{field.name.rstrip('_').replace('_', '-')}")
         words += [] if value is True else [shlex.quote(str(value))]
     return " ".join(words)

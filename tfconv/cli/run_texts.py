@@ -49,7 +49,9 @@ def _own_texts(run: Any) -> Texts:
     from tfconv import data
 
     source = unchanged_source(run)
-    options = _options(run, "split", "test", "validation", "seed")  # the same rows are held out as in training
+    options = _options(
+        run, "split", "test", "validation", "seed", "stream"
+    )  # the same rows are held out as in training
     found = data.text_source(source, **options)
     split = next(name for name in ("test", "validation", "train") if name in found.examples)
     return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
@@ -78,7 +80,8 @@ def _other_texts(run: Any, data: str) -> Texts:
 def _options(run: Any, *more: str) -> dict[str, Any]:
     """How the run's own data were read."""
     kept = ("text", "label", "multi_label", "separator", "delimiter", "skip", *more)
-    return {name: run.config[name] for name in kept if run.config.get(name) is not None}
+    found = {name: run.config[name] for name in kept if run.config.get(name) is not None}
+    return {name: value for name, value in found.items() if name != "stream" or value}
 
 
 def _names(found: Any, split: str) -> list[tuple[str, ...]]:

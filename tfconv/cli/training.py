@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 from tfconv.cli import from_run
-from tfconv.cli.training_options import averaging
-from tfconv.cli.training_run import balanced_weights, early_stopping, plain_settings, score
+from tfconv.cli.training_options import callbacks_of
+from tfconv.cli.training_run import balanced_weights, plain_settings, score
 from tfconv.errors import InputError
 
 
@@ -39,11 +39,14 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     if chief:
         print(data)
     runtime.set_seed(config.seed, deterministic=config.deterministic)
+    together = isinstance(strategy, _several_workers())
+    if config.snapshots and together:
+        raise InputError("--snapshots is for one process: leave it out, or use another --strategy")
     if config.folds is None and config.repeats == 1:
         if _train_one(config, verb, kind, data, strategy) is not None:
             print("\n".join(["next:", *(f"  {line}" for line in verb.following(config))]))
         return
-    if isinstance(strategy, _several_workers()):
+    if together:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
 
     def train_part(part: Any, directory: Path | None) -> dict[str, Any]:
@@ -96,10 +99,7 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
         loss=loss,
         metrics=metrics,
         class_weight=balanced_weights(data) if config.balanced == "weights" else None,
-        callbacks=[
-            *averaging(config, data),
-            *early_stopping(data, None if config.swa_epochs is not None else config.patience),
-        ],
+        callbacks=callbacks_of(config, data),
         strategy=strategy,
         run_dir=config.run,
         preprocess=data.preprocess,

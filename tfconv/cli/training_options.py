@@ -43,6 +43,7 @@ class TrainingOptions:
     schedule: Schedule = "constant"  # course of the learning rate; see it with: tfconv plot schedule NAME
     cycle_epochs: int = 1  # length of the first cycle of sgdr, of each of triangle
     cycle_multiplier: int = 2  # each cycle of sgdr is so many times as long as the one before
+    snapshots: bool = False  # with --schedule sgdr: keep the model of each cycle's end in RUN/cycles
     weight_decay: float = 0.0  # decoupled, times the learning rate; none for biases and normalisation
     clip_norm: float | None = None  # gradients are scaled down to this norm
     accumulate: int = 1  # batches whose gradients make one update
@@ -93,6 +94,8 @@ def check_options(config: Any) -> None:
         raise InputError("--ema and --swa-epochs are two averages of the weights: give one")
     if config.optimizer == "lazy-adam" and (config.accumulate > 1 or config.ema is not None):
         raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
+    if config.snapshots and config.schedule != "sgdr":
+        raise InputError(f"--snapshots goes with --schedule sgdr, whose cycles end; got --schedule {config.schedule}")
     if (config.folds or config.repeats > 1) and config.strategy == "multiworker":
         raise InputError("--folds and --repeats train one after the other: use another --strategy")
 
@@ -128,7 +131,7 @@ def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Opti
         cycle_multiplier=config.cycle_multiplier,
     )
     momentum = None
-    if config.schedule == "one-cycle" and config.optimizer in ("adam", "lazy-adam"):
+    if config.schedule == "one-cycle" and config.optimizer != "muon":  # whose momentum is a number
         momentum = schedules.momentum(config.schedule, updates)
     return optimizers.make(
         config.optimizer,
@@ -142,15 +145,24 @@ def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Opti
     )
 
 
-def averaging(config: TrainingOptions, data: Any) -> list["keras.callbacks.Callback"]:
-    """Return the callbacks for averages of the weights; they come before early stopping."""
+def callbacks_of(config: TrainingOptions, data: Any) -> list["keras.callbacks.Callback"]:
+    """Return the callbacks that the settings ask for: averages of the weights, snapshots, early stopping."""
     from tfconv import training
+    from tfconv.cli.training_run import early_stopping
+    from tfconv.files import atomic_path
 
+    def keep(cycle: int, model: "keras.Model") -> None:
+        with atomic_path(config.run / "cycles" / f"{cycle}.keras") as temporary:
+            training.in_float32(model).save(temporary)
+
+    found: list[Any] = []
+    if config.snapshots:
+        found.append(training.schedules.CycleEnd(keep, config.cycle_epochs, config.cycle_multiplier))
     if config.ema is not None:
-        return [training.EMAWeights()]
+        found.append(training.EMAWeights())  # before early stopping, which keeps the weights that were scored
     if config.swa_epochs is not None:
-        return [training.StochasticWeightAveraging(data.train, config.epochs - config.swa_epochs)]
-    return []
+        return [*found, training.StochasticWeightAveraging(data.train, config.epochs - config.swa_epochs)]
+    return [*found, *early_stopping(data, config.patience)]
 
 
 def chosen_precision(config: TrainingOptions) -> str:

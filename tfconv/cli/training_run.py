@@ -12,6 +12,8 @@ from tfconv.errors import InputError
 if TYPE_CHECKING:
     import keras
 
+_LARGE = 1 << 29  # bytes
+
 
 def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Callback"]:
     """Stop by the validation loss and keep the best weights; `None`: train to the end."""
@@ -38,8 +40,18 @@ def balanced_weights(data: Any) -> dict[int, float]:
 
 
 def fingerprint(data: str) -> str | None:
-    """SHA-256 of a data file, or of the names and sizes of a folder's files; `None` for what is neither."""
+    """SHA-256 of a data file, of the names and sizes of a folder's files, or those of a pattern; `None` for other data.
+
+    A file that is too large to read for this counts by size and time.
+    """
+    from tfconv.data.row_files import fingerprint as names_sizes_times
+    from tfconv.data.row_files import is_pattern, row_files
+
+    if is_pattern(data):
+        return hashlib.sha256(names_sizes_times(row_files(data)).encode("utf-8", "surrogateescape")).hexdigest()
     if Path(data).is_file():
+        if Path(data).stat().st_size > _LARGE:
+            return hashlib.sha256(names_sizes_times([Path(data)]).encode("utf-8", "surrogateescape")).hexdigest()
         with open(data, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not Path(data).is_dir():
@@ -72,9 +84,11 @@ def unchanged_source(run: Any) -> str:
 def plain_settings(config: Any, kind: str) -> dict[str, Any]:
     """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
     values = dataclasses.asdict(config) | {"kind": kind, "data_sha256": fingerprint(config.data)}
+    from tfconv.data.row_files import is_pattern
+
     for name in ("data", "test"):
-        if values[name] is not None and Path(str(values[name])).exists():
-            values[name] = str(Path(values[name]).resolve())
+        if values[name] is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):
+            values[name] = str(Path(values[name]).absolute())
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 

@@ -32,13 +32,16 @@ def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int
         A data set whose n-th iteration, from 0, is epoch n; `dataset.at_epoch(n)` is epoch n at once.
     """
 
+    def counted(dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if steps != tf.data.UNKNOWN_CARDINALITY:  # which cannot be asserted
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
     def at_epoch(epoch: int) -> tf.data.Dataset:
-        dataset = tf.data.Dataset.from_tensors(tf.constant(epoch, tf.int64)).flat_map(epoch_batches)
-        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+        return counted(tf.data.Dataset.from_tensors(tf.constant(epoch, tf.int64)).flat_map(epoch_batches))
 
     iterated = tf.Variable(-1, dtype=tf.int64)
-    dataset = tf.data.Dataset.from_tensors(0).map(lambda _: iterated.assign_add(1)).flat_map(epoch_batches)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    dataset = counted(tf.data.Dataset.from_tensors(0).map(lambda _: iterated.assign_add(1)).flat_map(epoch_batches))
     dataset.at_epoch = at_epoch
     return dataset
 

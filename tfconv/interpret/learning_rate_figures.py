@@ -90,7 +90,7 @@ def lr_find_figure(sweep: Any, *, title: str | None = None) -> Figure:
         axes.axvline(rate, color=colour, linestyle=":", linewidth=1, zorder=0)
         axes.plot(rate, height, marker, color=colour, markersize=size, linestyle="none", label=f"{name}: {rate:.2g}")
     axes.set_ylim(*_heights(sweep))
-    axes.set_xlim(sweep.rates[0], sweep.rates[-1])
+    axes.set_xlim(sweep.rates[0] * (1 - 5e-7), sweep.rates[-1] * (1 + 5e-7))  # float32: the ticks at the ends, too
     axes.set(xlabel="learning rate", ylabel="training loss")
     _plain(axes)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)

@@ -55,8 +55,8 @@ def normalized_over_replicas(
 
     Forward, replicas exchange count, mean and variance of their parts and join them (Chan, Golub & LeVeque 1983, which
     does not cancel as sums of squares do); then the fused operation runs with given statistics. Backward, its own
-    gradient gives the sums of dy and dy * x_hat; these are exchanged, and what mean and variance owe to x is subtracted:
-    dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat)), the means being over all replicas.
+    gradient gives the sums of dy and dy * x_hat; these are exchanged, and what mean and variance owe to x is
+    subtracted: dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat)), the means being over all replicas.
     """
     x, added = _four_axes(tf.convert_to_tensor(x))
     channels = x.shape[-1]

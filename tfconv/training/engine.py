@@ -15,11 +15,13 @@ from tfconv.training.evaluate import evaluated, plain
 from tfconv.training.feed import build, distributed, passes
 from tfconv.training.interrupt import Asked, Interrupted
 from tfconv.training.progress import ProgressLines
+from tfconv.training.reduction import gathers_rows
 from tfconv.training.run_logs import RunLogs
 from tfconv.training.step import has_batch_hook, make_runner, next_call_steps
 from tfconv.training.workers import Workers
 
 __all__ = ["NonFiniteLossError"]
+
 
 class NonFiniteLossError(FloatingPointError):
     """The loss, or a weight, became NaN or infinite; the message says at which step and what to try."""
@@ -54,12 +56,14 @@ class Engine:
             raise ValueError("the training data set is empty")
         self.steps = steps if steps > 0 else None
         build(model, prepare(train))  # metrics must exist before they are restored
-        model.optimizer.build(model.trainable_variables)
+        if not model.optimizer.built:  # loss scaling would begin anew
+            model.optimizer.build(model.trainable_variables)
         self.train_runner = make_runner(model, strategy, training=True)
         self.validation = None
         if validation_data is not None:
             self.validation = distributed(validation_data, strategy, training=False)
             self.test_runner = make_runner(model, strategy, training=False)
+        self.untraced = True
         self.read_metrics = tf.function(model.get_metrics_result)
 
     def install_callbacks(
@@ -135,6 +139,8 @@ class Engine:
         wanted, timed = self.fixed_steps or 1, False
         while self.steps is None or done < self.steps:
             count = wanted if self.steps is None else min(wanted, self.steps - done)
+            if self.untraced and self.workers.count > 1:
+                count = 1  # whether rows are gathered shows when the first step is traced
             self.callbacks.on_train_batch_begin(done)
             begin = time.monotonic()
             ran, last = self.train_runner(iterator, tf.constant(count))
@@ -151,7 +157,9 @@ class Engine:
                 raise self._not_finite(epoch, done, loss)
             if self.fixed_steps is None and timed:
                 wanted = next_call_steps(count, wanted, seconds / self.workers.count)
-            timed = True  # the first call of an epoch may trace, and waits for the data to start
+            if self.workers.count > 1 and gathers_rows(self.model.optimizer):
+                wanted = self.fixed_steps = 1
+            timed, self.untraced = True, False  # the first call of an epoch may trace, and waits for the data to start
             logs = plain(self.read_metrics())
             self.callbacks.on_train_batch_end(done - 1, logs)
             if save:

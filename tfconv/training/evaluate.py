@@ -29,7 +29,8 @@ def evaluate(
     with strategy.scope():
         objective.compile_for(model, labels_spec(data))
         build(model, data)
-        return evaluated(model, make_runner(model, strategy, training=False), distributed(data, strategy, training=False), None)
+        runner = make_runner(model, strategy, training=False)
+        return evaluated(model, runner, distributed(data, strategy, training=False), None)
 
 
 def evaluated(

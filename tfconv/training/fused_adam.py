@@ -17,7 +17,8 @@ class FusedAdam(keras.optimizers.Adam):
 
     The arithmetic is Keras' own, with one difference. Where an embedding's gradient names a row several times,
     because a word stands several times in the batch, the parts are summed first, as the method says. Keras
-    adds the parts' squares to the second moment instead of the square of their sum, and makes greater steps.
+    adds the parts' squares to the second moment instead of the square of their sum, and makes greater steps. So does
+    clipping (`global_clipnorm`, `clipnorm`, `clipvalue`): Keras takes each part's norm, and clips by another number.
 
     `beta_1` may be a schedule of the step, for one-cycle training. The first moment is then a mean of the gradients
     whose weights add up to 1 minus the product of all `beta_1` so far, and that is what it is divided by: with a number
@@ -82,6 +83,19 @@ class FusedAdam(keras.optimizers.Adam):
             grad=gradient,
         )
 
+    def _clip_gradients(self, grads: Any) -> Any:
+        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
+            return grads
+        # By their values: Keras' arithmetic would make dense tensors of them.
+        grads = [summed_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
+        values = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
+        return [
+            tf.IndexedSlices(clipped, gradient.indices, gradient.dense_shape)
+            if isinstance(gradient, tf.IndexedSlices)
+            else clipped
+            for gradient, clipped in zip(grads, super()._clip_gradients(values), strict=True)
+        ]
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, a schedule as Keras writes one."""
         config = super().get_config()
@@ -100,3 +114,10 @@ class FusedAdam(keras.optimizers.Adam):
 
 def _handle(variable: Any) -> tf.Tensor:
     return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle
+
+
+def summed_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    """The same gradient, each row named once, in order; the sorted sum takes half as long as the unsorted one."""
+    order = tf.argsort(gradient.indices, stable=True)
+    rows, place = tf.unique(tf.gather(gradient.indices, order))
+    return tf.IndexedSlices(tf.sparse.segment_sum(gradient.values, order, place), rows, gradient.dense_shape)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfconv.training.fused_adam import FusedAdam, _handle
+from tfconv.training.fused_adam import FusedAdam, _handle, summed_rows
 
 __all__ = ["LazyAdam"]
 
@@ -20,11 +20,9 @@ class LazyAdam(FusedAdam):
     row is in every batch. Bias correction counts the optimizer's steps, not how often a row was touched, as LazyAdam
     of TensorFlow Addons does. Other gradients are handled by `FusedAdam`.
 
-    Clipping (`global_clipnorm`, `clipnorm`, `clipvalue`) sees a row that stands several times in the gradient as the
-    sum of its parts; Keras takes each part's norm, and clips by another number. Three settings work on whole tables and
-    take back what this class saves: `weight_decay` (leave embeddings out, see `exclude_from_weight_decay`), `use_ema`,
-    and `gradient_accumulation_steps`, under which the sum of gradients is dense and the update `FusedAdam`'s; so it is
-    with `amsgrad=True`.
+    Three settings work on whole tables and take back what this class saves: `weight_decay` (leave embeddings out, see
+    `exclude_from_weight_decay`), `use_ema`, and `gradient_accumulation_steps`, under which the sum of gradients is
+    dense and the update `FusedAdam`'s; so it is with `amsgrad=True`.
 
     Args:
         *args: Of `FusedAdam`.
@@ -39,7 +37,7 @@ class LazyAdam(FusedAdam):
             super().update_step(gradient, variable, learning_rate)
             return
         dtype = variable.dtype
-        gradient = _summed(gradient)
+        gradient = summed_rows(gradient)
         rows, values = gradient.indices, tf.cast(gradient.values, dtype)
         index = self._get_variable_index(variable)
         first, second = _handle(self._momentums[index]), _handle(self._velocities[index])
@@ -63,23 +61,3 @@ class LazyAdam(FusedAdam):
         w = tf.raw_ops.ResourceGather(resource=_handle(variable), indices=rows, dtype=dtype)
         w -= rate * m / (tf.sqrt(v) + tf.cast(self.epsilon, dtype))
         tf.raw_ops.ResourceScatterUpdate(resource=_handle(variable), indices=rows, updates=w)
-
-    def _clip_gradients(self, grads: Any) -> Any:
-        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
-            return grads
-        # By their values: Keras' arithmetic would make dense tensors of them.
-        grads = [_summed(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
-        values = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
-        return [
-            tf.IndexedSlices(clipped, gradient.indices, gradient.dense_shape)
-            if isinstance(gradient, tf.IndexedSlices)
-            else clipped
-            for gradient, clipped in zip(grads, super()._clip_gradients(values), strict=True)
-        ]
-
-
-def _summed(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
-    """The same gradient, each row named once, in order; the sorted sum takes half as long as the unsorted one."""
-    order = tf.argsort(gradient.indices, stable=True)
-    rows, place = tf.unique(tf.gather(gradient.indices, order))
-    return tf.IndexedSlices(tf.sparse.segment_sum(gradient.values, order, place), rows, gradient.dense_shape)

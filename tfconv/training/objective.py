@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfconv.models.outputs import gives_probabilities
+from tfconv.training.model_state import fresh_optimizer
 from tfconv.training.reduction import reduce_gradients_first
 
 __all__: list[str] = []
@@ -30,8 +31,9 @@ def compile_for(
     if model.compiled:
         optimizer = optimizer or model.optimizer
         loss = loss or model.loss
-    if isinstance(optimizer, keras.optimizers.Optimizer) and tf.distribute.has_strategy() and not optimizer.built:
-        optimizer = type(optimizer).from_config(optimizer.get_config())  # its variables belong to the strategy
+    if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
+        if optimizer._distribution_strategy is not tf.distribute.get_strategy():
+            optimizer = fresh_optimizer(optimizer)  # its variables belong to the strategy
     if loss is None:
         loss, accuracy = _default_loss(model, labels)
         metrics = [accuracy] if metrics is None else metrics

@@ -10,6 +10,7 @@ from tfconv.training.fused_adam import FusedAdam
 from tfconv.training.lazy_adam import LazyAdam
 from tfconv.training.lookahead import Lookahead
 from tfconv.training.muon import Muon
+from tfconv.training.scheduled_sgd import ScheduledSGD
 
 __all__ = ["make"]
 
@@ -39,7 +40,7 @@ def make(
         weight_decay: decoupled, times the learning rate.
         no_decay: variables whose name holds one of these do not decay.
         clip_norm: gradients are scaled down to this global norm.
-        momentum: of SGD or Muon, or `beta_1` of Adam; default: 0.9, Muon's 0.95.
+        momentum: of SGD or Muon, or `beta_1` of Adam; but for Muon it may be a schedule; default: 0.9, Muon's 0.95.
         ema: keep the average m average + (1 - m) weights of each update, with this m in (0, 1), and end with it.
         lookahead: every 6 updates go only half of the way, see `Lookahead`.
         accumulate: batches in an update.
@@ -67,6 +68,8 @@ def make(
         case "adam" | "lazy-adam":
             kind = FusedAdam if name == "adam" else LazyAdam
             optimizer = kind(learning_rate, 0.9 if momentum is None else momentum, **common)
+        case "sgd" if isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
+            optimizer = ScheduledSGD(learning_rate, momentum, nesterov=True, **common)
         case "sgd":
             optimizer = keras.optimizers.SGD(
                 learning_rate, 0.9 if momentum is None else momentum, nesterov=True, **common

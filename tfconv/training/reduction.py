@@ -28,12 +28,22 @@ def reduce_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:
         context = tf.distribute.get_replica_context()
         present = [gradient for gradient in grads if gradient is not None]
         if context is not None and context.num_replicas_in_sync > 1 and present:
+            optimizer.gathers_rows = any(isinstance(gradient, tf.IndexedSlices) for gradient in present)
             summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
             grads = [None if gradient is None else next(summed) for gradient in grads]
         return apply(grads, trainable_variables)
 
     optimizer.apply = apply_to_sum
     _sum_no_more(optimizer)
+
+
+def gathers_rows(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether replicas exchange rows of an embedding's gradient; known once a step was traced.
+
+    Workers exchange as many rows as a batch has words, and TensorFlow lets the size of such an exchange differ from
+    call to call of a graph, not from step to step of a loop within it.
+    """
+    return getattr(optimizer, "gathers_rows", False)
 
 
 def _sum_no_more(optimizer: keras.optimizers.Optimizer) -> None:
