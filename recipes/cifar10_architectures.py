@@ -30,6 +30,7 @@ class Config:
     batch_size: int = 128  # images a step
     learning_rate: float = 0.003  # of Adam, at its highest
     shift: int = 2  # pixels by which training images are shifted at most
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the split, weights, order and augmentation
     deterministic: bool = False  # the same bits every time
     resume: bool = False  # go on where a stopped run was
@@ -78,6 +79,7 @@ def main(config: Config) -> dict[str, Any]:
 
     from tfconv import evaluation, geometry, interpret, training
 
+    devices = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
@@ -86,7 +88,8 @@ def main(config: Config) -> dict[str, Any]:
     results = {}
     for name, make_model in make_models(data).items():
         runtime.set_seed(config.seed, deterministic=config.deterministic)
-        model = make_model()
+        with devices.scope():
+            model = make_model()
         print(f"\n{name}: {model.count_params():,} parameters")
         asked, run_dir = settings | {"model": name}, config.runs / name.replace(" ", "_")
         begin = time.monotonic()
@@ -96,12 +99,15 @@ def main(config: Config) -> dict[str, Any]:
             validation_data=data.validation,
             epochs=config.epochs,
             optimizer=make_optimizer(config, config.epochs * int(data.train.cardinality())),
+            strategy=devices,
             run_dir=run_dir,
             preprocess=data.preprocess,
             config=asked,
             resume=config.resume,
             overwrite=config.overwrite,
         )
+        if not training.strategy.is_chief(devices):
+            continue
         seconds = time.monotonic() - begin
         scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
         interpret.curves_figure(history).savefig(run_dir / "report" / "curves.png", dpi=120)

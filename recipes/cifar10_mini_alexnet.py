@@ -32,6 +32,7 @@ class Config:
     batch_size: int = 128  # images a step
     learning_rate: float = 0.001  # of Adam
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "float32"  # of training; the kept model is float32
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of weights, order and dropout
     deterministic: bool = False  # the same bits every time
     resume: bool = False  # go on where a stopped run was
@@ -61,11 +62,13 @@ def main(config: Config) -> dict[str, Any]:
     runtime.set_seed(config.seed, deterministic=config.deterministic)
     from tfconv import evaluation, interpret, training
 
+    devices = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
     settings |= {"kind": "images", "model": "batch norm" if config.normalization == "batch" else "as published"}
-    model = make_model(config, data)
+    with devices.scope():
+        model = make_model(config, data)
     print(f"{model.count_params():,} parameters")
     begin = time.monotonic()
     history = training.fit(
@@ -74,12 +77,15 @@ def main(config: Config) -> dict[str, Any]:
         validation_data=data.validation,
         epochs=config.epochs,
         optimizer=training.FusedAdam(config.learning_rate),
+        strategy=devices,
         run_dir=config.run,
         preprocess=data.preprocess,
         config=settings,
         resume=config.resume,
         overwrite=config.overwrite,
     )
+    if not training.strategy.is_chief(devices):
+        return {}
     seconds = time.monotonic() - begin
     model = training.in_float32(model)
     scores = evaluation.report(model, data.test, config.run / "report", class_names=data.class_names)

@@ -37,6 +37,7 @@ class Config:
     shift: int = 2  # pixels by which training images are shifted at most
     validation: float = 0.1  # share of train held out
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"  # of training; the kept model is float32
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the split, weights, order and augmentation
     deterministic: bool = False  # the same bits every time
     resume: bool = False  # go on where a stopped run was
@@ -89,9 +90,11 @@ def main(config: Config) -> dict[str, Any]:
 
     from tfconv import evaluation, export, interpret, training
 
+    devices = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
-    model = make_model(config, data)
+    with devices.scope():
+        model = make_model(config, data)
     print(f"{model.count_params():,} parameters, trained in {model.dtype_policy.name}")
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
     settings |= {"kind": "images", "precision": model.dtype_policy.name, "decay_epochs": config.epochs}
@@ -104,12 +107,15 @@ def main(config: Config) -> dict[str, Any]:
         optimizer=make_optimizer(config, config.epochs * int(data.train.cardinality())),
         loss=training.SmoothedCrossentropy(config.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        strategy=devices,
         run_dir=config.run,
         preprocess=data.preprocess,
         config=settings,
         resume=config.resume,
         overwrite=config.overwrite,
     )
+    if not training.strategy.is_chief(devices):
+        return {}
     seconds = time.monotonic() - begin
     model = training.in_float32(model)
     scores = evaluation.report(model, data.test, config.run / "report", class_names=data.class_names)

@@ -29,6 +29,7 @@ class Config:
     batch_size: int = 64  # reviews a step
     learning_rate: float = 0.001  # of Adam
     validation: float = 0.1  # share of train held out
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the split, weights, order and dropout
     deterministic: bool = False  # the same bits every time
     resume: bool = False  # go on where a stopped run was
@@ -61,10 +62,12 @@ def main(config: Config) -> dict[str, Any]:
 
     from tfconv import evaluation, training
 
+    devices = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
-    model = make_model(len(data.preprocess.vocabulary))
+    with devices.scope():
+        model = make_model(len(data.preprocess.vocabulary))
     begin = time.monotonic()
     history = training.fit(
         model,
@@ -73,12 +76,15 @@ def main(config: Config) -> dict[str, Any]:
         epochs=config.epochs,
         optimizer=training.FusedAdam(config.learning_rate),
         callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)],
+        strategy=devices,
         run_dir=config.run,
         preprocess=data.preprocess,
         config=settings,
         resume=config.resume,
         overwrite=config.overwrite,
     )
+    if not training.strategy.is_chief(devices):
+        return {}
     seconds = time.monotonic() - begin
     scores = evaluation.report(model, data.test, config.run / "report", class_names=data.class_names)
     result = training.write_result(config.run, settings, history, {"test": scores["metrics"]}, seconds)

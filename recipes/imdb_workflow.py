@@ -30,6 +30,7 @@ class Config:
     epochs: int = 6  # passes over the training reviews, at most; one without a better validation loss is the last
     linear_epochs: int = 20  # of the linear model, which learns slower
     batch_size: int = 100  # reviews a step, as in the original
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the split, weights, order and dropout
     deterministic: bool = False  # the same bits every time
     resume: bool = False  # go on where a stopped run was
@@ -72,14 +73,16 @@ def main(config: Config) -> dict[str, Any]:
 
     from tfconv import evaluation, training
 
+    devices = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
+    with devices.scope():
+        made = make_models(config, data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
     results, labels, columns = {}, None, []
-    for name, model in make_models(config, data).items():
+    for name, model in made.items():
         print(f"\n{name}: {model.count_params():,} parameters")
-        asked = settings | {"model": name}
-        run_dir = config.runs / name.replace(",", "").replace(" ", "_").lower()
+        asked, run_dir = settings | {"model": name}, config.runs / name.replace(",", "").replace(" ", "_").lower()
         begin = time.monotonic()
         history = training.fit(
             model,
@@ -88,18 +91,22 @@ def main(config: Config) -> dict[str, Any]:
             epochs=config.linear_epochs if name.startswith("linear") else config.epochs,
             optimizer=training.FusedAdam(0.003 if name.startswith("linear") else 0.001),
             callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)],
+            strategy=devices,
             run_dir=run_dir,
             preprocess=data.preprocess,
             config=asked,
             resume=config.resume,
             overwrite=config.overwrite,
         )
+        if not training.strategy.is_chief(devices):
+            continue
         seconds = time.monotonic() - begin
         scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
         labels, logits = evaluation.labels_and_logits(model, data.test)
         columns.append(evaluation.probabilities(logits)[:, 1])
         results[name] = training.write_result(run_dir, asked, history, {"test": scores["metrics"]}, seconds)
-    compare(config, data, results, np.repeat(labels[:, None], len(columns), axis=1), np.stack(columns, axis=1))
+    if results:  # of the chief
+        compare(config, data, results, np.repeat(labels[:, None], len(columns), axis=1), np.stack(columns, axis=1))
     return results
 
 
@@ -111,15 +118,8 @@ def compare(config: Config, data, results: dict[str, Any], labels, scores) -> No
 
     from tfconv import evaluation, interpret, training
 
-    measures = {
-        "accuracy": "accuracy",
-        "baseline": "accuracy_baseline",
-        "AUC": "auc",
-        "PR AUC": "auc_precision_recall",
-        "precision": "precision",
-        "recall": "recall",
-        "loss": "average_loss",
-    }
+    measures = {"accuracy": "accuracy", "baseline": "accuracy_baseline", "AUC": "auc"}
+    measures |= {"PR AUC": "auc_precision_recall", "precision": "precision", "recall": "recall", "loss": "average_loss"}
     table = Table("test split", *measures, "seconds", box=box.SIMPLE_HEAD)
     for name, result in results.items():
         values = [f"{result['scores']['test'][measure]:.4f}" for measure in measures.values()]
