@@ -30,8 +30,8 @@ class Config:
     images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
     width: int = 64  # channels of the first stage; the later two have twice as many
     small: int = 24  # height and width of small images
-    small_epochs: int = 4  # passes of the backbone over small images, 0: none
-    backbone_epochs: int = 6  # passes of the backbone over whole images
+    small_epochs: int = 5  # passes of the backbone over small images, 0: none
+    backbone_epochs: int = 10  # passes of the backbone over whole images
     backbone_rate: float = 0.003  # learning rate of Adam at its highest, here and below
     head_epochs: int = 60  # passes of the head over the features
     head_rate: float = 0.01  # of the head alone
@@ -68,8 +68,8 @@ def make_data(config: Config):
 
 
 def make_model(config: Config, data):
-    widths = (config.width, 2 * config.width, 2 * config.width)
-    model = tfconv.models.WhitenedResNet(data.image_shape, data.outputs, widths=widths, dtype=runtime.precision())
+    settings = {"widths": (config.width, 2 * config.width, 2 * config.width), "pooling": "concat"}
+    model = tfconv.models.WhitenedResNet(data.image_shape, data.outputs, dtype=runtime.precision(), **settings)
     model.adapt(data.preprocess.normalize(data.examples["train"].pixels[:5000]))
     return model
 

@@ -51,7 +51,7 @@ class Config:
 
     data: str = "auto"  # "cifar10", "shapes" (made up), or "auto": cifar10 where it is on this machine
     batch_sizes: tuple[int, ...] = (256, 128, 512)  # images a step, of all workers together
-    images: int = 2048  # images of one turn
+    images: int = 4096  # images of one turn
     turns: int = 5  # turns of each system; their median counts
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: Keras' mixed policy
     commit: str = "97b8e14"  # to compare one device with; "": no second table
@@ -107,7 +107,7 @@ def against_commit(config: Config) -> list[str]:
         environment = {name: {"PYTHONPATH": path} for name, path in paths.items()}
         for name, path in paths.items():
             line = [sys.executable, "-c", "import tfconv; print(tfconv.__file__)"]
-            found = subprocess.check_output(line, env={**os.environ, **environment[name]}, text=True, cwd=folder)
+            found = subprocess.check_output(line, env={**os.environ, **environment[name]}, text=True, cwd=FOLDER)
             if not found.startswith(path):
                 sys.exit(f"the package {name} would be taken from {found.strip()}")
         for network, amount, command in _one_device(config, Path(folder)):
@@ -147,8 +147,11 @@ def _one_device(config: Config, folder: Path) -> list[tuple[str, int, list[str]]
 
 def main(config: Config) -> None:
     """Measure, and write the page."""
-    about = f"{machine()}; TensorFlow {version('tensorflow')}. Written by `python recipes/benchmarks/scaling.py`, not by hand."
-    page = ["# Several workers and replicas", "", about, "", *scaling(config)]
+    about = [
+        f"{machine()}; TensorFlow {version('tensorflow')}.",
+        "Written by `recipes/benchmarks/scaling.py`, not by hand.",
+    ]
+    page = ["# Several workers and replicas", "", *about, "", *scaling(config)]
     if config.commit:
         page += ["", "## One device, against an earlier commit", "", f"Medians of {config.commit_turns} turns.", ""]
         page += against_commit(config)

@@ -67,11 +67,12 @@ def test_killed_run_ends_bit_equal(whole, tmp_path):
     assert (run_dir / "history.csv").read_text() == (whole_dir / "history.csv").read_text()
 
 
-def test_control_c_saves_and_says_how_to_go_on(whole, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_saves_and_says_how_to_go_on(number, whole, tmp_path):
     run_dir = tmp_path / "run"
     process = start(run_dir, "--slow")
     wait_for_batches(process, 12)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "go on with resume=True (--resume)" in err
