@@ -8,7 +8,7 @@ import tensorflow as tf
 import tfconv
 from tfconv.data.augment.mixing import mixed
 from tfconv.training import SmoothedCrossentropy, fit
-from tfconv.training.soft_labels import SoftCrossentropy, SoftLabelAccuracy, soft_label_objective
+from tfconv.training.soft_labels import SoftLabelAccuracy, soft_label_objective
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(30, 4)).astype("float32") * 3
@@ -17,7 +17,7 @@ ROWS = RNG.dirichlet(np.ones(4), 30).astype("float32")
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_crossentropy_of_rows_and_of_class_numbers(smoothing):
-    loss = SoftCrossentropy(smoothing)
+    loss = SmoothedCrossentropy(smoothing)
     shares = (1 - smoothing) * ROWS.astype("float64") + smoothing / 4
     log_softmax = LOGITS - np.log(np.exp(LOGITS.astype("float64")).sum(axis=1, keepdims=True))
     assert float(loss(ROWS, LOGITS)) == pytest.approx(-(shares * log_softmax).sum(axis=1).mean(), rel=1e-5)
@@ -27,7 +27,7 @@ def test_crossentropy_of_rows_and_of_class_numbers(smoothing):
     expected = float(SmoothedCrossentropy(smoothing)(labels, LOGITS))
     for same in (labels, labels[:, None], np.eye(4, dtype="float32")[labels]):
         assert float(loss(same, LOGITS)) == pytest.approx(expected, rel=1e-5)
-    assert SoftCrossentropy.from_config(loss.get_config()).label_smoothing == smoothing
+    assert SmoothedCrossentropy.from_config(loss.get_config()).label_smoothing == smoothing
 
 
 def test_accuracy_is_by_the_largest_share():

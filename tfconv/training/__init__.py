@@ -27,7 +27,7 @@ from tfconv.training.resized import resized_batches
 from tfconv.training.result import write_result
 from tfconv.training.run import Run, load_run
 from tfconv.training.scheduled_sgd import ScheduledSGD
-from tfconv.training.soft_labels import SoftCrossentropy, SoftLabelAccuracy, soft_label_objective
+from tfconv.training.soft_labels import SoftLabelAccuracy, soft_label_objective
 from tfconv.training.weight_decay import decay_kernels_only
 from tfconv.training.workers import WorkerLostError
 
@@ -49,7 +49,6 @@ __all__ = [
     "Run",
     "ScheduledSGD",
     "SmoothedCrossentropy",
-    "SoftCrossentropy",
     "SoftLabelAccuracy",
     "StochasticWeightAveraging",
     "WorkerLostError",

@@ -1,13 +1,13 @@
-"""Loss and metric for labels that are shares of classes, as mixup and cutmix make them."""
+"""Metric, and the loss that goes with it, for labels that are shares of classes, as mixup and cutmix make them."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from tfconv.training.losses import SmoothedCrossentropy
+from tfconv.training.losses import SmoothedCrossentropy, are_rows
 
-__all__ = ["SoftCrossentropy", "SoftLabelAccuracy", "soft_label_objective"]
+__all__ = ["SoftLabelAccuracy", "soft_label_objective"]
 
 
 def soft_label_objective(
@@ -25,32 +25,7 @@ def soft_label_objective(
     accuracy = SoftLabelAccuracy(binary=binary)
     if binary:
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing), [accuracy]
-    return SoftCrossentropy(label_smoothing), [accuracy]
-
-
-@keras.saving.register_keras_serializable(package="tfconv")
-class SoftCrossentropy(SmoothedCrossentropy):
-    """`SmoothedCrossentropy` that takes rows of shares of the classes as well as class numbers.
-
-    loss = -sum_c q_c log softmax(logits)_c, q_c = (1 - label_smoothing) y_c + label_smoothing / classes
-
-    Args:
-        label_smoothing: Share of the target that all classes divide evenly, in [0, 1).
-        **kwargs: Of `keras.losses.Loss`: name, reduction, dtype.
-
-    Call: labels int (n,) or (n, 1), or float rows (n, classes) that add up to 1; logits (n, classes).
-    """
-
-    def __init__(self, label_smoothing: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(label_smoothing, **{"name": "soft_crossentropy", **kwargs})
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of each example, (n,)."""
-        if not _are_rows(y_true, y_pred):
-            return super().call(y_true, y_pred)
-        shares = (1.0 - self.label_smoothing) * ops.cast(y_true, y_pred.dtype)
-        shares += self.label_smoothing / y_pred.shape[-1]
-        return ops.categorical_crossentropy(shares, y_pred, from_logits=True)
+    return SmoothedCrossentropy(label_smoothing), [accuracy]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
@@ -81,9 +56,5 @@ def _binary_matches(y_true: Any, y_pred: Any) -> Any:
 
 
 def _class_matches(y_true: Any, y_pred: Any) -> Any:
-    labels = ops.argmax(y_true, axis=-1) if _are_rows(y_true, y_pred) else ops.reshape(y_true, (-1,))
+    labels = ops.argmax(y_true, axis=-1) if are_rows(y_true, y_pred) else ops.reshape(y_true, (-1,))
     return ops.cast(ops.equal(ops.cast(labels, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32")), "float32")
-
-
-def _are_rows(y_true: Any, y_pred: Any) -> bool:
-    return len(y_true.shape) == 2 and y_true.shape[-1] == y_pred.shape[-1] and y_pred.shape[-1] > 1
