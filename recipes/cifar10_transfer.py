@@ -28,11 +28,11 @@ class Config:
     data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
     images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
-    width: int = 64  # channels of the first stage; the later two have twice as many
+    width: int = 16  # channels of the first of three stages; each later one has twice as many
     small: int = 24  # height and width of small images
-    small_epochs: int = 5  # passes of the backbone over small images, 0: none
-    backbone_epochs: int = 10  # passes of the backbone over whole images
-    backbone_rate: float = 0.003  # learning rate of Adam at its highest, here and below
+    small_epochs: int = 6  # passes of the backbone over small images, 0: none
+    backbone_epochs: int = 8  # passes of the backbone over whole images
+    backbone_rate: float = 0.005  # learning rate of Adam at its highest, here and below
     head_epochs: int = 60  # passes of the head over the features
     head_rate: float = 0.01  # of the head alone
     part_epochs: int = 20  # passes of the last two of three layer groups
@@ -68,10 +68,8 @@ def make_data(config: Config):
 
 
 def make_model(config: Config, data):
-    settings = {"widths": (config.width, 2 * config.width, 2 * config.width), "pooling": "concat"}
-    model = tfconv.models.WhitenedResNet(data.image_shape, data.outputs, dtype=runtime.precision(), **settings)
-    model.adapt(data.preprocess.normalize(data.examples["train"].pixels[:5000]))
-    return model
+    widths = (config.width, 2 * config.width, 4 * config.width)
+    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, widths=widths, dtype=runtime.precision())
 
 
 def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):

@@ -12,9 +12,9 @@ SHAPES = synthetic_shapes(200, size=16).prepare(batch_size=32, seed=5)
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def pictures():
+def pictures(activation="relu"):
     keras.utils.set_random_seed(1)
-    return models.WhitenedResNet((16, 16, 3), 10, widths=(4, 8))
+    return models.WhitenedResNet((16, 16, 3), 10, widths=(4, 8), activation=activation, pooling="concat")
 
 
 def texts(size):
@@ -62,10 +62,15 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
     batches = synthetic_shapes(200, seed=1, size=16).batches("train")
     values()
     assert len(passes) == 3 and len(list(tmp_path.iterdir())) == 3
+    weights = body.get_weights()
+    body, _ = split_head(pictures("elu"))
+    body.set_weights(weights)
+    values()
+    assert len(passes) == 4 and len(list(tmp_path.iterdir())) == 4
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:-200])
     values()
-    assert len(passes) == 4
+    assert len(passes) == 5
     assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
 
 

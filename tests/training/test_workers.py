@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tfconv import InputError
 from tfconv.training import strategy
-from tfconv.training.feed import parts_of_batches
+from tfconv.training.feed import part, prepared
 
 SCRIPT = Path(__file__).with_name("cluster_member.py")
 KILLED_EPOCHS = 4
@@ -145,36 +145,21 @@ def test_all_say_the_same_of_a_mistake_and_of_a_loss_that_is_no_number(tmp_path)
         assert status == 1 and "NonFiniteLossError: the loss is nan at step" in err and err.count("\n") == 1
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 40), st.integers(1, 16), st.integers(1, 3), st.integers(1, 3), st.booleans())
-def test_parts_hold_every_example_once(examples, batch, workers, here, known_size):
-    replicas = workers * here
-    dataset = tf.data.Dataset.range(examples).batch(batch)
-    if known_size and examples % batch == 0:
-        dataset = tf.data.Dataset.range(examples).batch(batch, drop_remainder=True)
-
-    def parts(worker, training):
-        context = tf.distribute.InputContext(workers, worker, replicas)
-        return [
-            part[0].tolist()
-            for part in parts_of_batches(dataset.map(lambda x: (x, x)), context, training=training).as_numpy_iterator()
-        ]
-
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 16), st.integers(1, 5), st.booleans(), st.booleans())
+def test_parts_hold_every_example_once(examples, batch, replicas, known_size, training):
+    dataset = tf.data.Dataset.range(examples).batch(batch, drop_remainder=known_size and examples % batch == 0)
     wholes = [list(range(begin, min(begin + batch, examples))) for begin in range(0, examples, batch)]
-    for training in (True, False):
-        by_worker = [parts(worker, training) for worker in range(workers)]
-        assert len({len(found) for found in by_worker}) == 1  # a worker with a step more would wait for ever
-        steps = len(by_worker[0]) // here
-        rounds = [
-            [by_worker[worker][step * here + i] for worker in range(workers) for i in range(here)]
-            for step in range(steps)
-        ]
-        joined = [sum(parts, []) for parts in rounds]
-        if training:
-            assert all(len({len(part) for part in parts}) == 1 for parts in rounds)
-            assert joined == [whole[: len(whole) // replicas * replicas] for whole in wholes if len(whole) >= replicas]
-        else:
-            assert joined == wholes
+    found = [
+        [part((whole, whole), replica, replicas, training=training)[0].numpy().tolist() for replica in range(replicas)]
+        for whole in prepared(dataset, replicas, training=training)
+    ]
+    joined = [sum(parts, []) for parts in found]
+    if training:
+        assert all(len({len(part) for part in parts}) == 1 for parts in found)
+        assert joined == [whole[: len(whole) // replicas * replicas] for whole in wholes if len(whole) >= replicas]
+    else:
+        assert joined == wholes
 
 
 @pytest.mark.parametrize("name", ["cpu:0", "cpu", "tpu", "", "cpu:two"])

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfconv.training import checkpoint, objective, run
 from tfconv.training.evaluate import evaluated, plain
-from tfconv.training.feed import build, distributed, passes
+from tfconv.training.feed import build, passes, prepared
 from tfconv.training.interrupt import Asked, Interrupted
 from tfconv.training.progress import ProgressLines
 from tfconv.training.reduction import gathers_rows
@@ -61,7 +61,7 @@ class Engine:
         self.train_runner = make_runner(model, strategy, training=True)
         self.validation = None
         if validation_data is not None:
-            self.validation = distributed(validation_data, strategy, training=False)
+            self.validation = prepared(validation_data, training=False)
             self.test_runner = make_runner(model, strategy, training=False)
         self.untraced = True
         self.read_metrics = tf.function(model.get_metrics_result)
@@ -99,7 +99,7 @@ class Engine:
             position = self._restored(self.directory)
             run.begin(self.directory, about, resume=True) if self.workers.chief else None
         self.saved_at = time.monotonic()
-        batches = passes(self.train_data, self.strategy, self.prepare, *position)
+        batches = passes(self.train_data, self.strategy.num_replicas_in_sync, self.prepare, *position)
         logs: dict[str, float] = {}
         for epoch in range(position.epoch, epochs):
             if model.stop_training:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfconv.training import objective
-from tfconv.training.feed import build, distributed, labels_spec
+from tfconv.training.feed import build, labels_spec, prepared
 from tfconv.training.step import Runner, make_runner
 
 __all__ = ["evaluate"]
@@ -30,7 +30,7 @@ def evaluate(
         objective.compile_for(model, labels_spec(data))
         build(model, data)
         runner = make_runner(model, strategy, training=False)
-        return evaluated(model, runner, distributed(data, strategy, training=False), None)
+        return evaluated(model, runner, prepared(data, training=False), None)
 
 
 def evaluated(

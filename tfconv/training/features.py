@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -75,13 +76,21 @@ def _computed(body: keras.Model, data: tf.data.Dataset) -> tuple[np.ndarray, np.
 
 
 def _fingerprint(body: keras.Model, data: tf.data.Dataset) -> str:
-    digest = hashlib.sha256(json.dumps(body.get_config(), sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json.dumps([_settings(layer) for layer in body._flatten_layers()], default=str).encode())
     batches = ([inputs.numpy(), labels.numpy()] for inputs, labels in data)
     for arrays in ([weight.numpy() for weight in body.weights], *batches):
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _settings(layer: keras.layers.Layer) -> list[Any]:
+    try:
+        config = {} if isinstance(layer, keras.Model) else layer.get_config()
+    except NotImplementedError:  # a layer without settings of its own need not have any
+        config = {"name": layer.name, "dtype": layer.dtype_policy.name}
+    return [type(layer).__name__, sorted(config.items())]
 
 
 def _read(path: Path, key: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,4 +1,4 @@
-"""Data sets as the loop needs them: spread over replicas, epoch by epoch, from any place on."""
+"""Data sets as the loop needs them: in parts for replicas, epoch by epoch, from any place on."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,8 +9,22 @@ import tensorflow as tf
 __all__: list[str] = []
 
 
-def distributed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy, *, training: bool) -> Any:
-    """Cut each whole batch into one part a replica; with one replica the data set itself.
+def prepared(dataset: tf.data.Dataset, replicas: int = 1, *, training: bool) -> tf.data.Dataset:
+    """A data set as the loop iterates it, whole batch by whole batch; each replica takes its `part`.
+
+    tf.data's tuning of its own parallelism is turned off (each parallel step then has a thread a core): deleting an
+    iterator waits until the tuner's thread wakes, and it sleeps for longer and longer, up to a minute. Measured:
+    epochs of 1 s ended with waits of 2 to 59 s (TensorFlow 2.21).
+    """
+    if training and replicas > 1:  # a part of no example has no mean loss
+        dataset = dataset.filter(lambda *batch: _examples(batch) >= replicas)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def part(batch: Any, replica: int | tf.Tensor, replicas: int, *, training: bool) -> Any:
+    """What one replica gets of a batch.
 
     In training the parts are equal, since each replica's mean loss counts the same: of a batch that does not divide,
     the last examples (fewer than there are replicas) are left out. In evaluation none is: parts may be smaller, or
@@ -19,43 +33,26 @@ def distributed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy, *, t
     TensorFlow's own `experimental_distribute_dataset` shards by file or by element, so that which examples meet in a
     batch depends on the number of workers, and gives the parts of an odd batch unequal sizes. Here every worker
     iterates the same batches and takes its part of each: the batches of a data set must not depend on the process.
+
+    Args:
+        batch: tensors of as many examples each.
+        replica: its number from 0.
+        replicas: how many there are.
+        training: whether parts must be equal.
     """
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-        return dataset
+    examples = _examples(batch)
+    size = examples // replicas if training else -(-examples // replicas)
+    with tf.device("CPU:0"):  # where the batch is; a device gets its part only
+        begin = tf.cast(replica, tf.int32) * size
+        cut = tf.nest.map_structure(lambda values: values[begin : begin + size], batch)
+    if isinstance(size, int) and (training or examples % replicas == 0):  # the graph of a step knows its batch
+        cut = tf.nest.map_structure(lambda values: tf.ensure_shape(values, [size, *values.shape[1:]]), cut)
+    return cut
 
-    def parts_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        return parts_of_batches(dataset, context, training=training).prefetch(tf.data.AUTOTUNE)
 
-    return strategy.distribute_datasets_from_function(parts_of_worker)
-
-
-def parts_of_batches(
-    dataset: tf.data.Dataset, context: tf.distribute.InputContext, *, training: bool
-) -> tf.data.Dataset:
-    """The parts of each batch that one worker's replicas get, one after the other."""
-    replicas = context.num_replicas_in_sync
-    here = replicas // context.num_input_pipelines
-    first = context.input_pipeline_id * here
-
-    def parts(*batch: Any) -> tf.data.Dataset:
-        values = tf.nest.flatten(batch)[0]
-        examples = values.shape[0] or tf.shape(values)[0]
-        size = examples // replicas if training else -(-examples // replicas)
-
-        def part(replica: tf.Tensor) -> Any:
-            begin = tf.cast(replica, tf.int32) * size
-            cut = tf.nest.map_structure(lambda values: values[begin : begin + size], batch)
-            if isinstance(size, int) and (training or examples % replicas == 0):  # the graph of a step knows its batch
-                cut = tf.nest.map_structure(lambda values: tf.ensure_shape(values, [size, *values.shape[1:]]), cut)
-            return cut
-
-        numbers = tf.data.Dataset.range(first, first + here)
-        if training:
-            numbers = numbers.filter(lambda _: size > 0)
-        return numbers.map(part)
-
-    return dataset.flat_map(parts)
+def _examples(batch: Any) -> int | tf.Tensor:
+    first = tf.nest.flatten(batch)[0]
+    return first.shape[0] or tf.shape(first)[0]
 
 
 def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
@@ -78,7 +75,7 @@ def build(model: keras.Model, dataset: tf.data.Dataset) -> None:
 
 def passes(
     dataset: tf.data.Dataset,
-    strategy: tf.distribute.Strategy,
+    replicas: int,
     prepare: Callable[[tf.data.Dataset], tf.data.Dataset],
     epoch: int,
     step: int,
@@ -87,7 +84,7 @@ def passes(
 
     Args:
         dataset: with the attribute `at_epoch`, or any other.
-        strategy: takes the batches apart.
+        replicas: how many share a batch.
         prepare: applied to each epoch's data set.
         epoch: where to begin, from 0.
         step: batches of that epoch to leave out.
@@ -95,10 +92,10 @@ def passes(
     at_epoch = getattr(dataset, "at_epoch", None)
     if at_epoch is not None:
         while True:
-            yield iter(distributed(prepare(at_epoch(epoch)).skip(step), strategy, training=True))
+            yield iter(prepared(prepare(at_epoch(epoch)).skip(step), replicas, training=True))
             epoch, step = epoch + 1, 0
     # The order of another data set may depend on how often it was iterated: iterate it as often.
-    whole = distributed(prepare(dataset), strategy, training=True)
+    whole = prepared(prepare(dataset), replicas, training=True)
     for _ in range(epoch):
         for _ in whole:
             pass

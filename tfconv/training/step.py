@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfconv.training.feed import part
+
 __all__: list[str] = []
 
 Runner = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -22,7 +24,7 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
     """
     step = model.train_step if training else model.test_step
     alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    may_be_empty = strategy.num_replicas_in_sync > 1 and not training
+    replicas = strategy.num_replicas_in_sync
 
     def loss_of(data: object) -> tf.Tensor:
         logs = step(data)
@@ -30,7 +32,11 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
 
     @tf.autograph.experimental.do_not_convert
     def replica_loss(data: object) -> tf.Tensor:
-        if not may_be_empty:
+        if replicas == 1:
+            return loss_of(data)
+        context = tf.distribute.get_replica_context()
+        data = part(data, context.replica_id_in_sync_group, replicas, training=training)
+        if training:
             return loss_of(data)
         # The mean over no example is NaN, which would stay in the running mean of the whole evaluation.
         examples = tf.shape(tf.nest.flatten(data)[0])[0]
