@@ -28,6 +28,7 @@ class Config:
     data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
     images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
+    depth: int = 20  # layers of the network
     width: int = 16  # channels of the first of three stages; each later one has twice as many
     small: int = 24  # height and width of small images
     small_epochs: int = 6  # passes of the backbone over small images, 0: none
@@ -68,8 +69,8 @@ def make_data(config: Config):
 
 
 def make_model(config: Config, data):
-    widths = (config.width, 2 * config.width, 4 * config.width)
-    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, widths=widths, dtype=runtime.precision())
+    settings = {"depth": config.depth, "widths": (config.width, 2 * config.width, 4 * config.width)}
+    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, dtype=runtime.precision(), **settings)
 
 
 def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):

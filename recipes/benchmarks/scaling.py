@@ -37,6 +37,7 @@ ONE = "one worker of one core"
 SYSTEMS = {
     ONE: "threads:1",
     "two workers of one core each": "workers:2",
+    "the same, batch norm of each worker apart": "apart:2",
     "one process, two replicas on two cores": "cpu:2",
     "one process, two threads on two cores": "threads:2",
 }

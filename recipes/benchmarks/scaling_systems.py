@@ -6,6 +6,7 @@
 - cpu:N: one process on N cores, N replicas (`MirroredStrategy`).
 - workers:N: N processes of one core and one thread each (`MultiWorkerMirroredStrategy`). This process is worker 0 and
   takes the turns; it starts the others, which wait for it in the first step of each turn.
+- apart:N: the same, and each worker's batch normalisation sees its own part of the batch only (synchronized=False).
 """
 
 import json
@@ -48,7 +49,7 @@ def main(system: str, precision: str, images: np.ndarray, labels: np.ndarray) ->
     """One call of `fit`, an epoch a turn."""
     kind, _, number = system.partition(":")
     count, index, cores = int(number), 0, sorted(os.sched_getaffinity(0))
-    if kind == "workers":
+    if kind in ("workers", "apart"):
         if "TF_CONFIG" not in os.environ:
             start_workers(count)
         index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
@@ -59,17 +60,20 @@ def main(system: str, precision: str, images: np.ndarray, labels: np.ndarray) ->
         os.sched_setaffinity(0, cores[:count])
     from tfconv import runtime
 
-    runtime.configure("images", threads=1 if kind == "workers" else count)
+    runtime.configure("images", threads=1 if kind in ("workers", "apart") else count)
     import keras
     import tensorflow as tf
 
-    from tfconv import training
+    from tfconv import layers, training
 
     runtime.set_seed(0)
-    names = {"threads": "auto", "cpu": system, "workers": "multiworker"}
+    names = {"threads": "auto", "cpu": system, "workers": "multiworker", "apart": "multiworker"}
     strategy = training.strategy.choose(names[kind])
     with strategy.scope():
         model = tfconv_model("six", "mixed_bfloat16" if precision == "bfloat16" else "float32")
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNorm):
+            layer.synchronized = kind != "apart"
     training.fit(
         model,
         tf.data.Dataset.from_tensor_slices((images, labels)).prefetch(tf.data.AUTOTUNE),

@@ -156,7 +156,8 @@ class Engine:
             if not math.isfinite(loss):
                 raise self._not_finite(epoch, done, loss)
             if self.fixed_steps is None and timed:
-                wanted = next_call_steps(count, wanted, seconds / self.workers.count)
+                alone = self.workers.count == 1
+                wanted = next_call_steps(count, wanted, seconds / self.workers.count, alone=alone)
             if self.workers.count > 1 and gathers_rows(self.model.optimizer):
                 wanted = self.fixed_steps = 1
             timed, self.untraced = True, False  # the first call of an epoch may trace, and waits for the data to start

@@ -64,11 +64,15 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
     return run
 
 
-def next_call_steps(steps_done: int, wanted: int, seconds: float) -> int:
-    """The number of steps for the next call: calls between 0.1 and 0.4 s, so that Ctrl-C and progress stay prompt."""
-    if seconds < 0.1 and steps_done == wanted:
+def next_call_steps(steps_done: int, wanted: int, seconds: float, *, alone: bool = True) -> int:
+    """The number of steps for the next call: calls between 0.1 and 0.4 s, so that Ctrl-C and progress stay prompt.
+
+    Of several workers, five times as long: after each call they exchange metrics, and what each has to say.
+    """
+    longer = 1.0 if alone else 5.0
+    if seconds < 0.1 * longer and steps_done == wanted:
         return min(wanted * 2, 1024)
-    if seconds > 0.4:
+    if seconds > 0.4 * longer:
         return max(wanted // 2, 1)
     return wanted
 
