@@ -61,6 +61,12 @@ def test_image_commands_run_on_a_folder_of_pictures(tmp_path):
     assert all((tmp_path / name).stat().st_size > 10_000 for name in ("rates.png", "schedules.png"))
 
 
+def test_a_second_worker_trains_along(tmp_path):
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv launch")]
+    out = run(["sh", "-e", "-c", script], tmp_path)
+    assert "epoch 1/1" in out and (tmp_path / "runs" / "two" / "model.keras").exists()
+
+
 def test_python_blocks_run_as_one_program(tmp_path):
     program = "\n".join(text for kind, text in BLOCKS if kind == "python")
     out = run([sys.executable, "-W", "error::DeprecationWarning:tfconv", "-c", program], tmp_path)

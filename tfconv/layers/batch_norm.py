@@ -21,8 +21,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     `trainable` is False the moving averages are used, also in training, and do not move.
 
     Under a `tf.distribute` strategy of several replicas the batch is the whole one, cut over the replicas: what
-    comes out does not depend on their number. It costs one exchange of 3 numbers a channel forward and of 2 backward, and
-    as many passes over memory again (recipes/benchmarks/scaling.md has both ways).
+    comes out does not depend on their number. It costs one exchange of 3 numbers a channel forward and of 2 backward,
+    and about as many passes over memory again (recipes/benchmarks/scaling.md has both ways).
 
     Args:
         momentum: Of the moving averages. Keras' own default, 0.99, still holds a tenth of the starting values after
