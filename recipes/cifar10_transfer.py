@@ -1,11 +1,13 @@
 """Five classes of CIFAR-10 from 100 images each: by a network that learned the other five, and from scratch.
 
-Claim: to be measured.
+Claim: test accuracy fine-tuned: 70.98 % after 40 epochs in 57 s; from scratch: 60.48 % after 120 epochs in 126 s of
+training (seed 0; 2 cores, AMD EPYC; TensorFlow 2.21.0, Keras 3.15.1). Without the backbone's own training. The images
+were a copy of CIFAR-10 that went through JPEG (quality 75); other programs used the cores at the same time.
 
-A ResNet-20 learns every second class, on small images first. It gets a head for the other five, which is trained alone
-on the features of the frozen body, computed once; then the last two of three layer groups are trained, then all, the
-early layers slowly. The same network starts from scratch on the same images. Epochs and learning rates of both were
-chosen on images held out of train. `--data synthetic` runs the same page on made-up shapes in a minute or two.
+A ResNet-20 learns every second class, on small images first. It gets a head for the other five, trained alone on the
+features of the frozen body, computed once; then two of three layer groups are trained, then all, the early ones slowly.
+From scratch it is the same network and images. Epochs and rates of both were chosen on images held out of train; there
+`WhitenedResNet`, which does better from scratch, gained 3 to 5 points only. `--data synthetic` takes a minute or two.
 """
 
 import dataclasses
@@ -17,7 +19,6 @@ from typing import Any
 import numpy as np
 
 import tfconv
-from tfconv import runtime
 from tfconv.cli import run_recipe
 
 
@@ -28,7 +29,6 @@ class Config:
     data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
     images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
-    depth: int = 20  # layers of the network
     width: int = 16  # channels of the first of three stages; each later one has twice as many
     small: int = 24  # height and width of small images
     small_epochs: int = 6  # passes of the backbone over small images, 0: none
@@ -44,7 +44,7 @@ class Config:
     scratch_epochs: int = 120  # passes from scratch
     scratch_rate: float = 0.01  # from scratch
     batch_size: int = 64  # images a step
-    weight_decay: float = 0.02  # of kernels, decoupled
+    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the splits, weights, order and augmentation
     overwrite: bool = False  # replace a run that is in the folder
 
@@ -69,8 +69,8 @@ def make_data(config: Config):
 
 
 def make_model(config: Config, data):
-    settings = {"depth": config.depth, "widths": (config.width, 2 * config.width, 4 * config.width)}
-    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, dtype=runtime.precision(), **settings)
+    widths = (config.width, 2 * config.width, 4 * config.width)
+    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, widths=widths, dtype=tfconv.runtime.precision())
 
 
 def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):
@@ -82,7 +82,7 @@ def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lo
     def make_optimizer(stage: int):
         steps = int(batches.cardinality())
         rates = tfconv.training.schedules.schedule("cosine", rate, steps * stages[stage][1], steps_per_epoch=steps)
-        optimizer = tfconv.training.FusedAdam(rates, weight_decay=config.weight_decay)
+        optimizer = tfconv.training.FusedAdam(rates, weight_decay=0.02)
         tfconv.training.decay_kernels_only(optimizer, model)
         return tfconv.training.discriminative(optimizer, groups, (lowest, 1.0))
 
@@ -106,10 +106,11 @@ def make_backbone(config: Config, data):
 def fine_tune(config: Config, backbone, data, **settings: Any):
     model = tfconv.training.with_new_head(backbone, data.outputs)
     body, head = tfconv.training.split_head(model)
-    features, cache = tfconv.training.precompute, config.run / "features"
+    features = tfconv.training.precompute
+    cache = config.run / "features" if tfconv.training.strategy.is_chief() else None
     batches = features(body, data.batches("train"), batch_size=config.batch_size, seed=config.seed, cache=cache)
-    held_out = features(body, data.validation, cache=cache)
-    history = train(config, head, batches, [(0, config.head_epochs)], config.head_rate, validation_data=held_out)
+    checked = {"validation_data": features(body, data.validation, cache=cache)}
+    history = train(config, head, batches, [(0, config.head_epochs)], config.head_rate, **checked)
     print(f"with its body frozen: validation accuracy {100 * history.history['val_accuracy'][-1]:.2f} %")
     stages = [stage for stage in ((-2, config.part_epochs), (0, config.epochs)) if stage[1]]
     settings |= {"lowest": config.lowest, "freeze_norm": config.freeze_norm}
@@ -117,31 +118,32 @@ def fine_tune(config: Config, backbone, data, **settings: Any):
 
 
 def main(config: Config) -> dict[str, Any]:
-    runtime.configure("images")
-    runtime.set_seed(config.seed)
-    first, last = make_data(config)
-    print(f"{first}\n\n{last}")
-    backbone, results = make_backbone(config, first), {}
-    for name, directory in (("fine-tuned", config.run), ("from scratch", config.run / "scratch")):
-        begin, data = time.monotonic(), last
-        if name == "fine-tuned":
-            data = last.prepare(preprocess=first.preprocess)  # colours are normalised as the backbone knows them
-        settings = {"validation_data": data.validation, "preprocess": data.preprocess, "run_dir": directory}
-        if name == "fine-tuned":
-            model, history = fine_tune(config, backbone, data, **settings)
-        else:
-            model = make_model(config, data)
-            history = train(config, model, data.train, [(0, config.scratch_epochs)], config.scratch_rate, **settings)
-        seconds = time.monotonic() - begin
-        model, report = tfconv.training.in_float32(model), directory / "report"
-        scores = tfconv.evaluation.report(model, data.test, report, class_names=data.class_names)["metrics"]
-        asked = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
-        asked |= {"kind": "images", "model": name}
-        results[name] = tfconv.training.write_result(directory, asked, history, {"test": scores}, seconds)
-        tfconv.interpret.curves_figure(history).savefig(report / "curves.png", dpi=120)
-        print(f"{name}: test accuracy {100 * scores['accuracy']:.2f} % after {seconds:.0f} s")
+    tfconv.runtime.configure("images")
+    tfconv.runtime.set_seed(config.seed)
+    results = {}
+    with tfconv.training.strategy.choose(config.strategy).scope():
+        first, last = make_data(config)
+        print(f"{first}\n\n{last}")
+        backbone = make_backbone(config, first)
+        for name, data in {"fine-tuned": last.prepare(preprocess=first.preprocess), "from scratch": last}.items():
+            begin, directory = time.monotonic(), config.run / ("" if name == "fine-tuned" else "scratch")
+            settings = {"validation_data": data.validation, "preprocess": data.preprocess, "run_dir": directory}
+            if name == "fine-tuned":
+                model, history = fine_tune(config, backbone, data, **settings)
+            else:
+                model, stages = make_model(config, data), [(0, config.scratch_epochs)]
+                history = train(config, model, data.train, stages, config.scratch_rate, **settings)
+            seconds = time.monotonic() - begin
+            if not tfconv.training.strategy.is_chief():
+                continue
+            model, report = tfconv.training.in_float32(model), directory / "report"
+            scores = tfconv.evaluation.report(model, data.test, report, class_names=data.class_names)["metrics"]
+            asked = {key: str(value) for key, value in dataclasses.asdict(config).items()} | {"model": name}
+            results[name] = tfconv.training.write_result(directory, asked, history, {"test": scores}, seconds)
+            tfconv.interpret.curves_figure(history).savefig(report / "curves.png", dpi=120)
+            print(f"{name}: test accuracy {100 * scores['accuracy']:.2f} % after {seconds:.0f} s")
     print(f"report: {config.run}/report/report.md   next: tfconv predict {config.run} picture.jpg")
-    return results["fine-tuned"]
+    return results.get("fine-tuned", {})
 
 
 if __name__ == "__main__":

@@ -94,6 +94,13 @@ def test_two_devices_equal_one(l2, optimizer_class, two_replicas):
         np.testing.assert_allclose(results[1][1][name], values, rtol=1e-5, err_msg=name)
 
 
+def test_a_new_optimizer_keeps_loss_and_metrics():
+    model = make_model()
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), metrics=[keras.metrics.AUC(name="auc")])
+    history = fit(model, make_data(), optimizer=FusedAdam(0.01), verbose=0)
+    assert {"loss", "auc"} == set(history.history)
+
+
 def test_evaluate_equals_keras():
     model = make_model()
     data = make_data(n=21)

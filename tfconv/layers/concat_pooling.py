@@ -35,3 +35,7 @@ class ConcatPooling2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[int | None, ...]:
         """Return (batch, 2 channels)."""
         return (input_shape[0], 2 * input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config()

@@ -152,6 +152,7 @@ class Engine:
             loss, seconds, save, signal = self.workers.total(
                 [float(last), time.monotonic() - begin, due, self.asked.signal]
             )
+            loss /= self.strategy.num_replicas_in_sync
             objective.check_binary(self.model, loss)
             if not math.isfinite(loss):
                 raise self._not_finite(epoch, done, loss)

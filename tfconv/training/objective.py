@@ -30,6 +30,8 @@ def compile_for(
         return
     if model.compiled:
         optimizer = optimizer or model.optimizer
+        if loss is None and metrics is None and model._compile_metrics is not None:
+            metrics = model._compile_metrics._user_metrics
         loss = loss or model.loss
     if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
         if optimizer._distribution_strategy is not tf.distribute.get_strategy():

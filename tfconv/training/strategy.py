@@ -1,6 +1,7 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
 import re
+import sys
 
 import tensorflow as tf
 
@@ -85,6 +86,12 @@ def _of_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> tf.
         raise InputError(
             f"this process is a {resolver.task_type!r}: tfconv trains with tasks 'chief' and 'worker' only"
         )
+    cluster = resolver.cluster_spec().as_dict()
+    hosts = [str(host) for job in sorted(cluster) for host in cluster[job]]
+    if resolver.task_type == "chief" or (
+        "chief" not in cluster and resolver.task_id == 0
+    ):  # TensorFlow waits in silence
+        print(f"waiting for all {len(hosts)} workers: {', '.join(hosts)}", file=sys.stderr, flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
