@@ -99,12 +99,13 @@ def test_workers_equal_one_process(count, alone, tmp_path):
         assert written == {"digest.json"} | ({"run", "log.csv", "best.keras"} if index == 0 else set())
 
 
-def test_workers_that_exchange_rows_equal_one_process(tmp_path):
-    """Of an embedding's gradient; each worker's part of a batch has another number of words, and so has each step's."""
+def test_exchanged_rows_equal_one_process(tmp_path):
+    """Of an embedding's gradient; each replica's part of a batch has another number of words, so has each step's."""
     options = {"words": True, "clip": 0.5, "epochs": 3}
     alone = Cluster(tmp_path / "alone", 1, **options).digests()[0]
     for digest in Cluster(tmp_path / "two", 2, **options).digests():
         assert_equal(digest, alone, 1e-5)
+    assert_equal(Cluster(tmp_path / "here", 1, **{**options, "strategy": "cpu:2"}).digests()[0], alone, 1e-5)
 
 
 def test_replicas_in_one_process_equal_one(alone, tmp_path):
@@ -182,7 +183,7 @@ def test_parts_hold_every_example_once(examples, batch, replicas, known_size, tr
 
 @pytest.mark.parametrize("name", ["cpu:0", "cpu", "tpu", "", "cpu:two"])
 def test_unknown_strategies_are_named(name):
-    with pytest.raises(InputError, match="the strategy must be auto, cpu:N, mirrored or multiworker"):
+    with pytest.raises(InputError, match="the strategy must be auto, cpu:N .N from 1., mirrored or multiworker"):
         strategy.choose(name)
 
 
@@ -192,4 +193,6 @@ def test_one_process_is_its_own_chief(monkeypatch):
     with pytest.raises(InputError, match="no workers are named"):
         strategy.choose("multiworker")
     with pytest.raises(InputError, match="choose the strategy before the first operation"):
+        strategy.choose("cpu:4")
+    with pytest.raises(InputError, match="N must be from 1 to 16, got 64"):
         strategy.choose("cpu:64")

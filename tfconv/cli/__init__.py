@@ -7,6 +7,7 @@ Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error,
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -94,7 +95,9 @@ def one_line_errors(program: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, OSError | FloatingPointError | MemoryError) and not _of_tensorflow_or_export(error):
             raise
-        _leave(f"{program}: {type(error).__name__}: {' '.join(str(error).split())[:500]}", 1)
+        # TensorFlow puts the frames of a graph's function before the cause.
+        cause = re.sub(r'.*File "[^"]*", line \d+, in \S+ ', "", " ".join(str(error).split()))
+        _leave(f"{program}: {type(error).__name__}: {cause[:500]}", 1)
 
 
 def _of_tensorflow_or_export(error: Exception) -> bool:

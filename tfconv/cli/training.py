@@ -38,6 +38,11 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     chief = training.strategy.is_chief(strategy)
     if chief:
         print(data)
+    if config.batch_size < strategy.num_replicas_in_sync:
+        raise InputError(
+            f"--batch-size {config.batch_size} gives some of {strategy.num_replicas_in_sync} replicas nothing: give at "
+            "least one example for each, or another --strategy"
+        )
     runtime.set_seed(config.seed, deterministic=config.deterministic)
     together = isinstance(strategy, _several_workers())
     if config.snapshots and together:
@@ -48,6 +53,14 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
         return
     if together:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
+
+    if config.folds is not None and not data.multi_label:
+        counts = sum(part.class_counts(len(data.class_names)) for name, part in data.examples.items() if name != "test")
+        if counts.min() < config.folds:
+            raise InputError(
+                f"--folds {config.folds}: the class {data.class_names[counts.argmin()]!r} has {counts.min()} examples, "
+                "so that some folds would have none: give fewer folds"
+            )
 
     def train_part(part: Any, directory: Path | None) -> dict[str, Any]:
         print(f"\n{directory}", flush=True)

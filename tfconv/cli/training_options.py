@@ -53,9 +53,8 @@ class TrainingOptions:
     balanced: Literal["no", "weights", "sampling"] = "no"  # classes count the same: in the loss, or drawn more often
     precision: Precision = "float32"  # of training; the kept model is float32
     strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
-    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = (
-        None  # run whose network to go on from, classes may differ
-    )
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """run whose network to go on from; the classes may be others"""
     freeze_to: int | None = None  # with --from: train only the layer groups from this one on; -1: the head
     discriminative: float | None = None  # with --from: rate of the first layer group as a share of the head's
     folds: int | None = None  # parts of a cross-validation; each is held out and scored once
@@ -96,6 +95,10 @@ def check_options(config: Any) -> None:
         raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
     if config.snapshots and config.schedule != "sgdr":
         raise InputError(f"--snapshots goes with --schedule sgdr, whose cycles end; got --schedule {config.schedule}")
+    if config.snapshots and config.cycle_epochs > config.epochs:
+        raise InputError(
+            f"--snapshots: no cycle of --cycle-epochs {config.cycle_epochs} ends in {config.epochs} epochs"
+        )
     if (config.folds or config.repeats > 1) and config.strategy == "multiworker":
         raise InputError("--folds and --repeats train one after the other: use another --strategy")
 
@@ -121,6 +124,10 @@ def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Opti
     from tfconv.training import optimizers, schedules
 
     batches = int(data.train.cardinality())
+    if config.accumulate > batches * config.epochs:
+        raise InputError(
+            f"--accumulate {config.accumulate} makes no update in {config.epochs} epochs of {batches} batches"
+        )
     updates = max(-(-batches * config.epochs // config.accumulate), 1)
     rate = schedules.schedule(
         config.schedule,

@@ -132,7 +132,10 @@ class StreamedTextData(TextData):
 
         settings = self.preparation
         if training and settings.balanced:
-            raise InputError(f"{self.name} is streamed: for balance give fit a class_weight; sampling needs memory")
+            raise InputError(
+                f"{self.name} is streamed, and sampling needs all texts in memory: weigh the classes in place "
+                "(--balanced weights, class_weight of fit)"
+            )
         whole = not settings.bucket if settings.pad_to_length is None else settings.pad_to_length
         return read_shards(
             self._shards / split,

@@ -139,7 +139,7 @@ class Engine:
         wanted, timed = self.fixed_steps or 1, False
         while self.steps is None or done < self.steps:
             count = wanted if self.steps is None else min(wanted, self.steps - done)
-            if self.untraced and self.workers.count > 1:
+            if self.untraced and self.strategy.num_replicas_in_sync > 1:
                 count = 1  # whether rows are gathered shows when the first step is traced
             self.callbacks.on_train_batch_begin(done)
             begin = time.monotonic()
@@ -159,7 +159,7 @@ class Engine:
             if self.fixed_steps is None and timed:
                 alone = self.workers.count == 1
                 wanted = next_call_steps(count, wanted, seconds / self.workers.count, alone=alone)
-            if self.workers.count > 1 and gathers_rows(self.model.optimizer):
+            if gathers_rows(self.model.optimizer):
                 wanted = self.fixed_steps = 1
             timed, self.untraced = True, False  # the first call of an epoch may trace, and waits for the data to start
             logs = plain(self.read_metrics())

@@ -169,7 +169,7 @@ def _sweep(
         return objective.weighted(dataset, class_weight, model.output_shape[-1]) if class_weight else dataset
 
     run = make_runner(model, strategy, training=True)
-    batches = passes(data, strategy, prepare, 0, 0)
+    batches = passes(data, strategy.num_replicas_in_sync, prepare, 0, 0)
     iterator = next(batches)
     rates: list[float] = []
     losses: list[float] = []

@@ -108,6 +108,8 @@ def opened(directory: Path, description: Description, *, resume: bool, overwrite
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+        if (directory / "summary.json").is_file():
+            raise InputError(f"{directory} holds a cross-validation: choose another folder for a single run")
         held = [name for name in _CONTENTS if (directory / name).exists()]
         if held and not any((directory / name).is_file() for name in ("config.json", "model.keras")):
             if not any((directory / "checkpoints").glob("epoch-*.npz")):

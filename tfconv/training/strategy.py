@@ -9,7 +9,8 @@ from tfconv.errors import InputError
 
 __all__ = ["choose", "is_chief"]
 
-_NAMES = "auto, cpu:N, mirrored or multiworker"
+_MOST = 16  # replicas on one processor; each has a graph of its own, traced one after the other
+_NAMES = "auto, cpu:N (N from 1), mirrored or multiworker"
 
 
 def choose(name: str = "auto") -> tf.distribute.Strategy:
@@ -67,6 +68,8 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
 
 
 def _on_processor(count: int) -> tf.distribute.Strategy:
+    if count > _MOST:
+        raise InputError(f"cpu:N is for trying out what a few devices do: N must be from 1 to {_MOST}, got {count}")
     if count == 1:
         return tf.distribute.MirroredStrategy(["CPU:0"])
     try:

@@ -1,0 +1,65 @@
+"""Options that trainings share: each reaches the training, and what makes no sense is refused in one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from command_line import status
+
+COMMAND = "train text synthetic --run run --length 30 --model text-cnn --epochs 1".split()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--snapshots"], "--snapshots goes with --schedule sgdr"),
+        (["--snapshots", "--schedule", "sgdr", "--cycle-epochs", "5"], "no cycle of --cycle-epochs 5 ends in 1 epochs"),
+        (["--accumulate", "1000"], "--accumulate 1000 makes no update in 1 epochs of"),
+        (["--ema", "0.9", "--swa-epochs", "1"], "two averages of the weights"),
+        (["--swa-epochs", "2"], "--swa-epochs must be at most --epochs, 1, got 2"),
+        (["--optimizer", "lazy-adam", "--ema", "0.9"], "use --optimizer adam"),
+        (["--label-smoothing", "1"], "--label-smoothing must be from 0 to below 1"),
+        (["--strategy", "cpu:64"], "N must be from 1 to 16, got 64"),
+        (["--strategy", "tpu"], "the strategy must be auto, cpu:N"),
+        (["--strategy", "cpu:2", "--batch-size", "1"], "--batch-size 1 gives some of 2 replicas nothing"),
+        (["--strategy", "multiworker"], "no workers are named: set TF_CONFIG"),
+        (["--folds", "2", "--strategy", "multiworker"], "train one after the other"),
+        (["--folds", "2000"], "--folds 2000: the class 'neg' has 1600 examples"),
+        (["--folds", "1"], "--folds must be from 2"),
+        (["--freeze-to", "1"], "--freeze-to goes with --from RUN"),
+        (["--balanced", "weights", "--multi-label"], "--balanced is for one label an example"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(options, message, capsys, folder):
+    assert status(*COMMAND, *options) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (folder / "run" / "model.keras").exists()
+
+
+def test_a_cross_validation_is_not_mixed_with_a_run(capsys, folder):
+    (folder / "run").mkdir()
+    (folder / "run" / "summary.json").write_text("{}")
+    for more in ([], ["--resume"], ["--overwrite"]):
+        assert status(*COMMAND, *more) == 2
+        assert "holds a cross-validation: choose another folder" in capsys.readouterr().err
+
+
+def test_the_practice_together(folder):
+    options = "--schedule sgdr --snapshots --optimizer sgd --lookahead --accumulate 2 --clip-norm 1 --ema 0.9".split()
+    options += "--label-smoothing 0.05 --balanced sampling --learning-rate 0.5 --weight-decay 0.001".split()
+    # Two strategies in one process mix up their collective operations: those of the other tests are in this one.
+    command = [sys.executable, "-m", "tfconv", *COMMAND, *options, "--strategy", "cpu:2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "test split" in done.stdout, done.stderr
+    assert (folder / "run" / "cycles" / "1.keras").exists()
+    kept = json.loads((folder / "run" / "config.json").read_text())
+    assert kept["optimizer"] == "sgd" and kept["decay_epochs"] == 1 and kept["strategy"] == "cpu:2"
