@@ -206,7 +206,7 @@ def test_changed_data_are_not_taken_for_the_same(tmp_path, capsys):
     assert status("evaluate", run) == 2
     assert "changed since training, so its held-out rows are unknown: give DATA" in capsys.readouterr().err
     assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
-    assert "was started with data_sha256=" in capsys.readouterr().err
+    assert "changed since it was started: choose another folder" in capsys.readouterr().err
     one = tmp_path / "one.csv"
     one.write_text("review,kind\nsoup,food\n")
     assert status("evaluate", run, one) == 0  # a class of a single text, and only one class

@@ -147,7 +147,7 @@ def _check_same(directory: Path, description: Description) -> None:
         for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
             if before[name] != description.config[name]:
                 if name == "data_sha256":
-                    raise InputError(f"{directory} was started on other data: they changed since; choose another folder")
+                    raise InputError(f"the data of {directory} changed since it was started: choose another folder")
                 raise InputError(
                     f"{directory} was started with {name}={before[name]!r}, now it is {description.config[name]!r}: "
                     "resume with the same settings, or choose another folder"

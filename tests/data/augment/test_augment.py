@@ -10,11 +10,11 @@ from tfconv import InputError
 from tfconv.data import augment
 
 ARGUMENTS = {"random_crop": {"size": 9}}
-# Blending needs labels and other pictures: tests/data/augment/test_mix.py.
+# Blending needs labels and other pictures: test_mix.py and test_mixing.py beside this file.
 NAMES = [
     name
     for name in augment.__all__
-    if isinstance(getattr(augment, name), types.FunctionType) and name not in ("mixup", "cutmix")
+    if isinstance(getattr(augment, name), types.FunctionType) and name not in ("mixup", "cutmix", "mixed")
 ]
 ROUNDED = ("random_rotation_zoom", "random_brightness_contrast", "side_on", "top_down")
 
