@@ -63,3 +63,14 @@ def test_the_practice_together(folder):
     assert (folder / "run" / "cycles" / "1.keras").exists()
     kept = json.loads((folder / "run" / "config.json").read_text())
     assert kept["optimizer"] == "sgd" and kept["decay_epochs"] == 1 and kept["strategy"] == "cpu:2"
+
+
+def test_folds_are_scored_and_not_trained_twice(folder, capsys):
+    options = [*COMMAND[:-1], "1", "--folds", "2", "--batch-size", "400"]
+    assert status(*options) == 0
+    out = capsys.readouterr().out
+    assert "fold-1" in out and "fold-2" in out and "sd" in out
+    kept = json.loads((folder / "run" / "summary.json").read_text())
+    assert kept["scores"].keys() == {"fold-1", "fold-2"}
+    assert status(*options, "--resume") == 0
+    assert "epoch" not in capsys.readouterr().out
