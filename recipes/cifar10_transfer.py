@@ -29,13 +29,13 @@ class Config:
     data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
     images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
+    depth: int = 20  # layers of the network
     width: int = 16  # channels of the first of three stages; each later one has twice as many
     small: int = 24  # height and width of small images
     small_epochs: int = 6  # passes of the backbone over small images, 0: none
     backbone_epochs: int = 8  # passes of the backbone over whole images
-    backbone_rate: float = 0.005  # learning rate of Adam at its highest, here and below
     head_epochs: int = 40  # passes of the head over the features
-    head_rate: float = 0.01  # of the head alone
+    head_rate: float = 0.01  # learning rate of Adam at its highest, of the head alone; of the backbone 0.005
     part_epochs: int = 10  # passes of the last two of three layer groups
     epochs: int = 40  # passes of the whole network then
     learning_rate: float = 0.004  # of the head when more than it is trained
@@ -69,8 +69,8 @@ def make_data(config: Config):
 
 
 def make_model(config: Config, data):
-    widths = (config.width, 2 * config.width, 4 * config.width)
-    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, widths=widths, dtype=tfconv.runtime.precision())
+    settings = {"depth": config.depth, "widths": [config.width * by for by in (1, 2, 4)]}
+    return tfconv.models.ResNetCIFAR(data.image_shape, data.outputs, dtype=tfconv.runtime.precision(), **settings)
 
 
 def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):
@@ -96,10 +96,10 @@ def make_backbone(config: Config, data):
     if config.small_epochs:
         size, stages = (config.small, config.small), [(0, config.small_epochs)]
         model = tfconv.training.with_input_shape(model, (*size, 3))
-        train(config, model, tfconv.training.resized_batches(data.train, size), stages, config.backbone_rate, 0.0)
+        train(config, model, tfconv.training.resized_batches(data.train, size), stages, 0.005, 0.0)
         model = tfconv.training.with_input_shape(model, data.image_shape)
     settings = {"validation_data": data.validation, "preprocess": data.preprocess, "run_dir": config.run / "backbone"}
-    train(config, model, data.train, [(0, config.backbone_epochs)], config.backbone_rate, 0.0, **settings)
+    train(config, model, data.train, [(0, config.backbone_epochs)], 0.005, 0.0, **settings)
     return model
 
 
