@@ -68,7 +68,7 @@ def test_epochs_can_be_repeated_and_resumed_in_the_middle():
     for epoch in (2, 0, 1):
         for found, expected in zip(pixels_of(again, again.train.at_epoch(epoch)), epochs[epoch], strict=True):
             np.testing.assert_array_equal(found, expected)
-    resumed = next(feed.passes(again.train, tf.distribute.get_strategy(), lambda dataset: dataset, 1, 2))
+    resumed = next(feed.passes(again.train, 1, lambda dataset: dataset, 1, 2))
     np.testing.assert_array_equal(pixels_of(again, resumed)[0], epochs[1][0][16:])
     other = again.prepare(seed=1)
     assert not np.array_equal(pixels_of(other, other.train)[0], epochs[0][0])
@@ -125,11 +125,12 @@ def test_many_labels_a_picture():
         np.testing.assert_array_equal(found, labels[numbers.astype(int)])
 
 
-def test_batches_go_to_replicas(two_replicas):
+def test_batches_go_to_replicas():
     data = three_classes().prepare(batch_size=10)
     numbers = []
-    for images, _ in feed.distributed(data.train.at_epoch(0), two_replicas):
-        for part in two_replicas.experimental_local_results(images):
+    for batch in feed.prepared(data.train.at_epoch(0), 2, training=True):
+        for replica in range(2):
+            part, _ = feed.part(batch, replica, 2, training=True)
             assert part.shape[0] == 5
             numbers += pixels_of(data, [(part, part)])[0][:, 0, 0, 0].tolist()
     assert sorted(numbers) == data.examples["train"].rows.tolist()
