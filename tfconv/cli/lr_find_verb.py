@@ -23,23 +23,8 @@ _STEPS_OF_A_FEW = 100  # batches among which the longest texts are looked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LrFindText(train_text.TrainText):
-    """Settings of `tfconv lr-find text`."""
-
-    run: tyro.conf.Suppress[Path] = Path("RUN")
-    patience: tyro.conf.Suppress[int] = 2
-    resume: tyro.conf.Suppress[bool] = False
-    overwrite: tyro.conf.Suppress[bool] = False
-    out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
-    start: float = 1e-7  # learning rate of the first step
-    end: float = 10.0  # learning rate of the last step
-    steps: int = 200  # steps at most; it stops when the loss explodes
-    batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LrFindImages(train_images.TrainImages):
-    """Settings of `tfconv lr-find images`."""
+class Sweep:
+    """What `tfconv lr-find` asks for beside the settings of a training, and what of these it does not."""
 
     run: tyro.conf.Suppress[Path] = Path("RUN")
     patience: tyro.conf.Suppress[int | None] = None
@@ -50,6 +35,16 @@ class LrFindImages(train_images.TrainImages):
     end: float = 10.0  # learning rate of the last step
     steps: int = 200  # steps at most; it stops when the loss explodes
     batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LrFindText(Sweep, train_text.TrainText):
+    """Settings of `tfconv lr-find text`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LrFindImages(Sweep, train_images.TrainImages):
+    """Settings of `tfconv lr-find images`."""
 
 
 def lr_find_text(config: Annotated[LrFindText, tyro.conf.arg(name="")]) -> None:
@@ -137,7 +132,7 @@ def _print_sizes(trials: "list[BatchSizeTrial]") -> None:
 def _next_command(config: Any, kind: str, rate: float) -> str:
     """Return the training with this learning rate and the settings that were given here."""
     words = ["tfconv", "train", kind, shlex.quote(str(config.data)), "--run", "RUN", "--learning-rate", f"{rate:.2g}"]
-    parent = type(config).__bases__[0]
+    _, parent = type(config).__bases__
     for field in dataclasses.fields(parent):
         value = getattr(config, field.name)
         if field.name in ("data", "learning_rate", *_NOT_TAKEN) or value == field.default:

@@ -33,6 +33,8 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     data = verb.read(config)
     runtime.configure(kind, threads=config.threads)
     strategy = strategy or _strategy(config)
+    import tensorflow as tf
+
     from tfconv import training
 
     chief = training.strategy.is_chief(strategy)
@@ -44,7 +46,7 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
             "least one example for each, or another --strategy"
         )
     runtime.set_seed(config.seed, deterministic=config.deterministic)
-    together = isinstance(strategy, _several_workers())
+    together = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     if config.snapshots and together:
         raise InputError("--snapshots is for one process: leave it out, or use another --strategy")
     if config.folds is None and config.repeats == 1:
@@ -139,12 +141,6 @@ def _strategy(config: Any) -> Any:
     from tfconv import training
 
     return training.strategy.choose(config.strategy)
-
-
-def _several_workers() -> type:
-    import tensorflow as tf
-
-    return tf.distribute.MultiWorkerMirroredStrategy
 
 
 def _is_fraction(test: Any) -> bool:

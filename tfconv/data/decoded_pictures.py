@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import importlib.metadata
 import json
 import re
@@ -10,15 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from tfconv.data.download import data_directory, lock
+from tfconv.data.kept import opened_or_made, read_back
 from tfconv.data.picture_headers import BadPicture
 from tfconv.data.records import reject
 from tfconv.errors import InputError
-from tfconv.files import atomic_directory, write_json
+from tfconv.files import write_json
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,7 +26,6 @@ __all__ = ["Decoding", "Pictures", "decoded"]
 
 _LAYOUT = 2  # of the cache; to be raised when the same files would give other pixels
 _BATCH = 256
-_HOME = "~/.cache/tfconv"
 
 
 class Decoding(NamedTuple):
@@ -78,44 +76,17 @@ def decoded(pictures: Pictures, decoding: Decoding, *, skip: bool) -> tuple[np.n
         InputError: a bad picture and `skip` is false; or there is no room anywhere.
     """
     settings = f"{_LAYOUT} {importlib.metadata.version('tensorflow')} {decoding}"
-    key = _digest(f"{pictures.source} {settings}".encode())
-    name = f"{key}-{_digest(pictures.identity)}"
-    folders = [data_directory() / "decoded"]
-    with contextlib.suppress(InputError):  # a user without a home folder
-        folders += [home for home in [data_directory(_HOME) / "decoded"] if home not in folders]
-    found = next((entry for folder in folders if (entry := _opened(folder / name))), None)
-    reasons = []
-    for folder in folders if found is None else ():
-        try:
-            found = _cached(folder, key, name, pictures, decoding, skip)
-            break
-        except OSError as error:  # read-only, full, no locks: another place may do
-            reasons.append(f"{folder} ({error.strerror})")
-    store, broken = found or _kept_by_this_process(pictures, decoding, skip, " nor ".join(reasons))
+    found, nowhere = opened_or_made(
+        "decoded",
+        f"{pictures.source} {settings}",
+        pictures.identity,
+        make=lambda folder: _decode_into(folder, pictures, decoding, skip),
+        opened=_opened,
+    )
+    store, broken = found or _kept_by_this_process(pictures, decoding, skip, nowhere)
     if not skip:
         _refuse(pictures, broken)
     return store, broken
-
-
-def _cached(
-    folder: Path, key: str, name: str, pictures: Pictures, decoding: Decoding, skip: bool
-) -> tuple[np.ndarray, dict[int, BadPicture]]:
-    folder.mkdir(parents=True, exist_ok=True)
-    entry = folder / name
-    with open(folder / f"{key}.lock", "ab") as file:
-        lock(file)
-        if found := _opened(entry):  # another process decoded them meanwhile
-            return found
-        for left in [*folder.glob(f".{key}-*"), *folder.glob(f"{key}-*")]:  # of killed processes, and out of date
-            shutil.rmtree(left, ignore_errors=True)
-        try:
-            with atomic_directory(entry) as temporary:
-                _decode_into(temporary, pictures, decoding, skip)
-        except OSError:
-            if not (found := _opened(entry)):  # where files cannot be locked another process may have been faster
-                raise
-            return found
-        return _opened(entry) or _unreadable(entry)
 
 
 def _kept_by_this_process(
@@ -128,16 +99,12 @@ def _kept_by_this_process(
     try:
         with tempfile.TemporaryDirectory(prefix="tfconv-") as folder:  # the map outlives the names
             _decode_into(Path(folder), pictures, decoding, skip)
-            return _opened(Path(folder)) or _unreadable(Path(folder))
+            return read_back(_opened, Path(folder))
     except OSError as error:
         raise InputError(
             f"no room for the decoded pictures in {reason} nor {tempfile.gettempdir()} ({error.strerror}); make room, "
             "choose a smaller size, or name another folder in TFCONV_DATA_DIR"
         ) from error
-
-
-def _unreadable(entry: Path) -> Any:
-    raise InputError(f"{entry}: the decoded pictures cannot be read back; try again, or another disk")
 
 
 def _opened(entry: Path) -> tuple[np.ndarray, dict[int, BadPicture]] | None:
@@ -218,10 +185,6 @@ def _refuse(pictures: Pictures, broken: dict[int, BadPicture]) -> None:
         index = min(broken)
         more = f" (and {len(broken) - 1:,} more are bad)" if len(broken) > 1 else ""
         reject(pictures.places[index], f"{broken[index]}{more}", broken[index].remedy, None)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content, usedforsecurity=False).hexdigest()[:20]
 
 
 @contextlib.contextmanager

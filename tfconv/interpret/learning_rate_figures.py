@@ -70,6 +70,8 @@ def schedules_figure(
 def lr_find_figure(sweep: Any, *, title: str | None = None) -> Figure:
     """Draw what the learning-rate finder saw: the loss of each step, thin, and smoothed, with its suggestions.
 
+    Where the loss fell at no rate there is nothing to suggest, and nothing is marked.
+
     Args:
         sweep: what `tfconv.training.lr_find` returned.
         title: a line above.
@@ -85,7 +87,8 @@ def lr_find_figure(sweep: Any, *, title: str | None = None) -> Figure:
     axes.plot(sweep.rates, sweep.losses, color="0.7", linewidth=0.9, label="loss of a step")
     axes.plot(sweep.rates, sweep.smoothed, color=COLOURS[0], linewidth=2, label="smoothed")
     marks = zip(COLOURS[1:], "osD", (11, 8, 5), strict=False)  # smaller on greater: two may fall together
-    for (name, rate), (colour, marker, size) in zip(sweep.suggestions().items(), marks, strict=False):
+    suggestions = sweep.suggestions() if sweep.learned else {}
+    for (name, rate), (colour, marker, size) in zip(suggestions.items(), marks, strict=False):
         height = float(np.interp(np.log(rate), np.log(sweep.rates), sweep.smoothed))
         axes.axvline(rate, color=colour, linestyle=":", linewidth=1, zorder=0)
         axes.plot(rate, height, marker, color=colour, markersize=size, linestyle="none", label=f"{name}: {rate:.2g}")

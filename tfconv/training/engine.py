@@ -92,12 +92,13 @@ class Engine:
         """All epochs, from the start or from the newest checkpoint."""
         model, position = self.model, checkpoint.Position(0, 0)
         model.stop_training = False
-        if self.directory and not resume:
-            run.begin(self.directory, about, resume=False) if self.workers.chief else None
+        if self.directory and not resume and self.workers.chief:
+            run.begin(self.directory, about, resume=False)
         self.callbacks.on_train_begin()
         if self.directory and resume:
             position = self._restored(self.directory)
-            run.begin(self.directory, about, resume=True) if self.workers.chief else None
+            if self.workers.chief:
+                run.begin(self.directory, about, resume=True)
         self.saved_at = time.monotonic()
         batches = passes(self.train_data, self.strategy.num_replicas_in_sync, self.prepare, *position)
         logs: dict[str, float] = {}
