@@ -1,9 +1,6 @@
 """The command as a user types it: four classes from a CSV to an exported model, and mistakes."""
 
-import csv
-import hashlib
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -13,27 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from command_line import status
-
-TOPICS = {
-    "food": "soup bread taste cook dish salt dinner sweet",
-    "sport": "match team goal coach season league player win",
-    "tech": "code laptop phone chip cloud data app screen",
-    "travel": "train hotel beach flight city tour map trip",
-}
-
-
-def write_topics(path, n=400, labels=1):
-    rng = random.Random(4)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["review", "kind"])
-        for i in range(n):
-            names = sorted(rng.sample(sorted(TOPICS), 1 + i % labels))
-            words = [rng.choice("the a was is with and we they my".split()) for _ in range(8)]
-            words += [rng.choice(TOPICS[name].split()) for name in names for _ in range(2)]
-            rng.shuffle(words)
-            rows.writerow([" ".join(words), "|".join(names)])
-    return path
+from topic_tables import TOPICS, write_topics
 
 
 @pytest.fixture(scope="module")
@@ -198,63 +175,6 @@ def test_mistakes_about_a_run(trained, tmp_path, capsys):
     assert status("export", run, tmp_path / "models") == 2
 
 
-def test_changed_data_are_not_taken_for_the_same(tmp_path, capsys):
-    path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
-    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
-    assert status("train", "text", path, "--run", run, *columns) == 0
-    path.write_text(path.read_text().replace("\r\n", "\n"))
-    assert status("evaluate", run) == 2
-    assert "changed since training, so its held-out rows are unknown: give DATA" in capsys.readouterr().err
-    assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
-    assert "changed since it was started: choose another folder" in capsys.readouterr().err
-    one = tmp_path / "one.csv"
-    one.write_text("review,kind\nsoup,food\n")
-    assert status("evaluate", run, one) == 0  # a class of a single text, and only one class
-    assert (run / "report" / "one" / "report.md").exists()
-
-
-def contents(folder):
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
-
-
-def test_refused_resume_and_overwrite_leave_the_run_whole(tmp_path, capsys):
-    path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
-    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
-    assert status("train", "text", path, "--run", run, *columns) == 0
-    before = contents(run)
-    path.write_text(path.read_text() + "new words here,food\nmore new words,tech\n")
-    for more in (("--resume",), ("--overwrite", "--vectors", path)):
-        assert status("train", "text", path, "--run", run, *columns, *more) == 2
-        assert contents(run) == before
-    # The settings are the same and so is the fingerprint, but not the texts: as after a change of the tokeniser.
-    config = json.loads((run / "config.json").read_text())
-    config["data_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (run / "config.json").write_text(json.dumps(config))
-    before, _ = contents(run), capsys.readouterr()
-    assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
-    assert "was started on other texts, classes or settings of words" in capsys.readouterr().err
-    assert contents(run) == before
-
-
-def test_overwrite_deletes_no_folder_that_is_no_run(tmp_path, capsys):
-    for name in ("logs", "report"):
-        for i in range(4):
-            (tmp_path / name).mkdir(exist_ok=True)
-            (tmp_path / name / f"{i}.txt").write_text(f"{name} text {i}")
-    before = contents(tmp_path)
-    arguments = ("--epochs", 1, "--model", "bag-of-words-linear", "--overwrite")
-    assert status("train", "text", tmp_path, "--run", tmp_path, *arguments) == 2
-    assert "which is of no run of tfconv" in capsys.readouterr().err and contents(tmp_path) == before
-
-
-def test_class_names_that_look_like_markup(tmp_path, capsys):
-    path = tmp_path / "topics.csv"
-    path.write_text(write_topics(path, n=60).read_text().replace("food", "[/bold]").replace("tech", "support"))
-    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
-    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 0
-    assert "[/bold]" in capsys.readouterr().out
-
-
 def test_damaged_run_is_one_line(trained, tmp_path, capsys):
     run, _ = trained
     for name, content in (
@@ -285,15 +205,6 @@ def test_streams_that_end_early_or_are_no_text(trained):
     assert done.returncode == 0 and not done.stderr
     done = shell(f"printf 'caf\\351' | xargs {command}")
     assert b"is not UTF-8" in done.stderr and done.stderr.count(b"Traceback") == 0
-
-
-def test_other_delimiter(tmp_path):
-    path = tmp_path / "topics.csv"
-    path.write_text(write_topics(path, n=60).read_text().replace(",", ";"))
-    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
-    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 2
-    assert status("train", "text", path, "--run", tmp_path / "run", *columns, "--delimiter", ";") == 0
-    assert status("evaluate", tmp_path / "run") == 0
 
 
 def test_start_is_instant_and_imports_no_tensorflow():
