@@ -171,7 +171,8 @@ def test_tfrecords_that_are_none(tmp_path):
     content = records(*good).read_bytes()
     ends = [len(content) // 40 * record for record in (39, 40)]  # of records, which are of nearly one length
     cuts = [content[:end] for end in (5, *range(*ends, 3), len(content) - 5)]
-    for bad in (*cuts, content[:300] + b"x" + content[301:], b"text,label\n" * 20):
+    flipped = content[:300] + bytes([content[300] ^ 1]) + content[301:]  # protobuf orders features as it likes
+    for bad in (*cuts, flipped, b"text,label\n" * 20):
         path.write_bytes(bad)
         assert "not a TFRecord file, or damaged or cut short after" in refusal(path, skip=True)
     packed, path = gzip.compress(content), tmp_path / "x.tfrecord.gz"
