@@ -13,6 +13,9 @@ if not REAL_DATA:  # decoded pictures are kept among the data: not in the home f
     _kept = tempfile.TemporaryDirectory(prefix="tfconv-tests-")
     os.environ["TFCONV_DATA_DIR"] = os.environ["TFCONV_TESTS_CACHE"] = _kept.name
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core; threads that wait for work would take the other's
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 runtime.configure("text")
 
 import keras  # noqa: E402

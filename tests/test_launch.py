@@ -12,7 +12,8 @@ import pytest
 from launching import command, launched
 
 
-def test_each_worker_has_its_tf_config_and_its_share_of_the_cores(tmp_path):
+def test_each_worker_has_its_tf_config_and_its_share_of_the_cores(tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     program = "open(os.path.join(sys.argv[1], str(index)), 'w').write(json.dumps(dict(os.environ)))"
     assert launched(3, program, tmp_path).returncode == 0
     environments = [json.loads((tmp_path / str(i)).read_text()) for i in range(3)]

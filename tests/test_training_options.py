@@ -25,6 +25,9 @@ def folder(tmp_path, monkeypatch):
         (["--accumulate", "1000"], "--accumulate 1000 makes no update in 1 epochs of"),
         (["--ema", "0.9", "--swa-epochs", "1"], "two averages of the weights"),
         (["--swa-epochs", "2"], "--swa-epochs must be at most --epochs, 1, got 2"),
+        (["--swa-epochs", "1", "--patience", "1"], "--patience stops early, --swa-epochs trains to the end"),
+        (["--cycle-epochs", "2"], "--cycle-epochs goes with --schedule sgdr or --schedule triangle; got --schedule const"),
+        (["--cycle-multiplier", "3", "--schedule", "triangle"], "--cycle-multiplier goes with --schedule sgdr; got"),
         (["--optimizer", "lazy-adam", "--ema", "0.9"], "use --optimizer adam"),
         (["--label-smoothing", "1"], "--label-smoothing must be from 0 to below 1"),
         (["--strategy", "cpu:64"], "N must be from 1 to 16, got 64"),
@@ -35,6 +38,7 @@ def folder(tmp_path, monkeypatch):
         (["--folds", "2000"], "--folds 2000: the class 'neg' has 1600 examples"),
         (["--folds", "1"], "--folds must be from 2"),
         (["--freeze-to", "1"], "--freeze-to goes with --from RUN"),
+        (["--label-smoothing", "0.2", "--multi-label"], "--label-smoothing is for one label an example"),
         (["--balanced", "weights", "--multi-label"], "--balanced is for one label an example"),
     ],
 )

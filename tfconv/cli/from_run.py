@@ -94,7 +94,7 @@ def fine_tuning(
         The optimizer to train with.
 
     Raises:
-        InputError: the model has fewer layer groups.
+        InputError: the model has fewer layer groups, or a single one to give rates to.
     """
     from tfconv import training
 
@@ -104,6 +104,8 @@ def fine_tuning(
             training.freeze_to(model, config.freeze_to, groups)
     except ValueError as error:
         raise InputError(f"--freeze-to {config.freeze_to}: {error}") from None
-    if config.discriminative is None or len(groups) == 1:
+    if config.discriminative is None:
         return optimizer
+    if len(groups) == 1:
+        raise InputError("--discriminative: the network has one layer group, and so one learning rate; leave it out")
     return training.discriminative(optimizer, groups, (config.discriminative, 1.0))

@@ -87,12 +87,20 @@ def check_options(config: Any) -> None:
         raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
     if config.balanced != "no" and config.multi_label:
         raise InputError("--balanced is for one label an example: leave it out with --multi-label")
+    if config.multi_label and config.label_smoothing not in (0, _default(config, "label_smoothing")):
+        raise InputError("--label-smoothing is for one label an example: leave it out with --multi-label")
     if config.swa_epochs is not None and config.swa_epochs > config.epochs:
         raise InputError(f"--swa-epochs must be at most --epochs, {config.epochs}, got {config.swa_epochs}")
     if config.swa_epochs is not None and config.ema is not None:
         raise InputError("--ema and --swa-epochs are two averages of the weights: give one")
     if config.optimizer == "lazy-adam" and (config.accumulate > 1 or config.ema is not None):
         raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
+    if config.swa_epochs is not None and config.patience not in (None, _default(config, "patience")):
+        raise InputError("--patience stops early, --swa-epochs trains to the end: give one of the two")
+    for name, schedules in (("cycle_epochs", ("sgdr", "triangle")), ("cycle_multiplier", ("sgdr",))):
+        if getattr(config, name) != _default(config, name) and config.schedule not in schedules:
+            goes_with = " or ".join(f"--schedule {schedule}" for schedule in schedules)
+            raise InputError(f"--{name.replace('_', '-')} goes with {goes_with}; got --schedule {config.schedule}")
     if config.snapshots and config.schedule != "sgdr":
         raise InputError(f"--snapshots goes with --schedule sgdr, whose cycles end; got --schedule {config.schedule}")
     if config.snapshots and config.cycle_epochs > config.epochs:
@@ -101,6 +109,10 @@ def check_options(config: Any) -> None:
         )
     if (config.folds or config.repeats > 1) and config.strategy == "multiworker":
         raise InputError("--folds and --repeats train one after the other: use another --strategy")
+
+
+def _default(config: Any, name: str) -> Any:
+    return next(field.default for field in dataclasses.fields(config) if field.name == name)
 
 
 def check_numbers(config: Any, least: dict[str, int], above_zero: tuple[str, ...]) -> None:
