@@ -1,6 +1,7 @@
 """What every test shares: quiet TensorFlow, two logical devices, the real data where it is."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,8 @@ if not REAL_DATA:  # decoded pictures are kept among the data: not in the home f
     _kept = tempfile.TemporaryDirectory(prefix="tfconv-tests-")
     os.environ["TFCONV_DATA_DIR"] = os.environ["TFCONV_TESTS_CACHE"] = _kept.name
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job in the background; what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core; threads that wait for work would take the other's
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")

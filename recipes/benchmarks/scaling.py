@@ -12,6 +12,7 @@ earlier commit, taken out of git.
 
 import io
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def main(config: Config) -> None:
     """Measure, and write the page."""
     about = [
         f"{machine()}; TensorFlow {version('tensorflow')}.",
-        "Written by `recipes/benchmarks/scaling.py`, not by hand.",
+        f"Written by `{shlex.join(['recipes/benchmarks/scaling.py', *sys.argv[1:]])}`, not by hand.",
     ]
     page = ["# Several workers and replicas", "", *about, "", *scaling(config)]
     if config.commit:
