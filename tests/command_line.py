@@ -1,12 +1,31 @@
 """The `tfconv` command as tests call it."""
 
+import contextlib
+import os
+import tempfile
+
 from tfconv.cli import main
 
 
-def status(*arguments):
-    """Run the command in this process and return its exit status."""
+def status(*arguments, given=b""):
+    """Run the command in this process, with `given` as its standard input, and return its exit status."""
     try:
-        main([str(argument) for argument in arguments])
+        with _standard_input(given):
+            main([str(argument) for argument in arguments])
     except SystemExit as end:
         return end.code or 0
     return 0
+
+
+@contextlib.contextmanager
+def _standard_input(content):
+    before = os.dup(0)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)

@@ -1,5 +1,6 @@
 """Launches of small programs as workers, for the tests of `tfconv launch`."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -17,11 +18,22 @@ def wait_for(path):
 
 def command(workers, program, *arguments, grace=None):
     """The command line of a launch; with `grace`, of one that waits so many seconds."""
-    code = "from tfconv.cli import main; main()"
+    # Under nohup SIGHUP is ignored in all that the tests start, and launch passes on no signal that is.
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from tfconv.cli import main; main()"
     if grace is not None:
         code = f"from tfconv.cli import local_workers; local_workers.GRACE_SECONDS = {grace}; {code}"
     launch = [sys.executable, "-c", code, "launch", "--workers", str(workers)]
     return [*launch, "--", sys.executable, "-c", HEAD + program, *map(str, arguments)]
+
+
+@contextlib.contextmanager
+def running(*arguments, **options):
+    """A launch of `command` in the background, killed at the end of the block where a test failed within it."""
+    with subprocess.Popen(command(*arguments), **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def launched(workers, program, *arguments, grace=None):
@@ -30,7 +42,7 @@ def launched(workers, program, *arguments, grace=None):
     )
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import status
 from PIL import Image
 
+from tfconv.cli import check_verb
+from tfconv.cli.train_images import TrainImages
 from tfconv.data import ImageExamples, TextExamples, conflicting_labels, example_keys, shared_examples
 
 WORDS = {"good": "great fine lovely superb", "bad": "awful poor dreadful weak"}
@@ -88,6 +91,21 @@ def test_repeats_are_counted_and_the_first_is_shown(tmp_path, capsys):
     assert leak.startswith("look") and " of 20 test texts" in leak and '"seen by all"' in leak
 
 
+def test_texts_that_stay_in_their_files(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "kept"))
+    (tmp_path / "t").mkdir()
+    for name in ("a.csv", "b.csv"):
+        write_texts(tmp_path / "t" / name, [("seen by all", "good"), ("seen by all", "bad")] * 5, n=20)
+    options = ("--test", 0.2, "--model", "bag-of-words-mlp", "--examples", 8, "--steps", 20)
+    assert status("check", tmp_path / "t", *options) in (0, 1)
+    lines = lines_of(capsys)
+    assert lines[0].startswith("t: ") and "ok    2 of 2 classes are in the batch" in lines
+    assert any(line.startswith("look  1 training texts stand again") and '"seen by all"' in line for line in lines)
+    assert any("test texts are training texts too" in line and '"seen by all"' in line for line in lines)
+    assert " on 8 examples: loss " in lines[-1]
+    assert not list((tmp_path / "kept").rglob("*.tfrecord"))  # only the batch was encoded
+
+
 def test_what_cannot_be_learned_fails_with_status_1(tmp_path, capsys):
     path = tmp_path / "same.csv"
     with open(path, "w", newline="") as file:
@@ -109,6 +127,11 @@ def test_pictures_are_told_from_texts(tmp_path, capsys):
     assert lines_of(capsys)[0] == "p: 22 training pictures"
 
 
+def test_settings_are_as_training_has_them_not_as_json():
+    settings = check_verb._train("images", {"data": "photos", "size": [24, 32], "from_": "earlier", "kind": "images"})
+    assert settings == TrainImages(data="photos", run=Path("check"), size=(24, 32), from_=Path("earlier"))
+
+
 def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys):
     path, run = write_texts(tmp_path / "t.csv", text="review"), tmp_path / "run"
     options = ("--text", "review", "--model", "text-cnn", "--epochs", 1, "--length", 30, "--seed", 4)
@@ -119,6 +142,12 @@ def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys):
     lines = lines_of(capsys)
     assert lines[0] == "t: 54 training texts" and lines[1].startswith("text-cnn, ")
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    config = json.loads((run / "config.json").read_text())
+    (tmp_path / "later").mkdir()  # as a run that went on from the first one
+    (tmp_path / "later" / "config.json").write_text(json.dumps(config | {"from_": str(run), "vocabulary_size": 4}))
+    assert status("check", tmp_path / "later", "--steps", 2) in (0, 1)
+    parameters = lines[1].removesuffix("freshly initialised")
+    assert lines_of(capsys)[1] == f"{parameters}with the weights of {run}"
     assert status("check", run, "--model", "char-cnn") == 2
     assert "--model does not go with a run" in capsys.readouterr().err
     path.write_text(path.read_text() + "one more,good\n")

@@ -63,22 +63,20 @@ def test_predict_and_export_agree(trained, tmp_path, capsys):
         assert label.decode() == line["label"]
 
 
-def test_predict_reads_lines_and_asks_runs_side_by_side(trained, tmp_path):
+def test_predict_answers_every_line_of_a_long_input(trained, capsys):
     run, _ = trained
-    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
-    done = subprocess.run(command, input="team goal\n\nflight to the beach\n", capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr
-    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["team goal", "", "flight to the beach"]
-    done = subprocess.run([*command, "team goal", "--beside", str(run)], capture_output=True, text=True)
-    assert [json.loads(line)["run"] for line in done.stdout.splitlines()] == [str(run)] * 2
+    lines = ["team goal", "", "flight to the beach", "caf\ufffd soup"]
+    lines += [f"soup number {i}" for i in range(600)]  # more than are asked at once
+    given = "\n".join(lines).encode().replace("\ufffd".encode(), b"\xe9")  # a byte that is no UTF-8
+    assert status("predict", run, given=given) == 0
+    out, error = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in out.splitlines()] == lines and not error
 
 
-def test_predict_answers_every_line_of_a_long_input(trained):
+def test_predict_asks_runs_side_by_side(trained, capsys):
     run, _ = trained
-    lines = [f"soup number {i}" for i in range(600)]  # more than are asked at once
-    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
-    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True)
-    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == lines
+    assert status("predict", run, "team goal", "--beside", run) == 0
+    assert [json.loads(line)["run"] for line in capsys.readouterr().out.splitlines()] == [str(run)] * 2
 
 
 def test_several_labels_a_text(tmp_path, capsys):
@@ -142,6 +140,10 @@ MISTAKES = [
     (("train", "text", "synthetic", "--run", "topics.csv"), r"topics.csv is a file: give a folder"),
     (("train", "text", "synthetic", "--run", "run", "--vectors", "v.txt", "--model", "char-cnn"), r"no word embedding"),
     (("train", "text", "synthetic", "--run", "run", "--vectors", "v.txt"), r"v.txt"),
+    (
+        ("train", "text", "topics.csv", "--run", "run", "--text", "review", "--label", "kind", "--repeats", "2"),
+        r"topics has none: hold one out with --test 0\.2",
+    ),
     (("evaluate", "nosuch"), r"nosuch holds no trained model: give a folder"),
     (("predict", "nosuch", "a text"), r"nosuch holds no trained model"),
     (("export", "nosuch", "models"), r"nosuch holds no trained model"),
@@ -193,18 +195,21 @@ def test_damaged_run_is_one_line(trained, tmp_path, capsys):
         shutil.rmtree(copy)
 
 
-def test_streams_that_end_early_or_are_no_text(trained):
+def test_a_reader_that_leaves_early(trained):
     run, _ = trained
-    command = f"{sys.executable} -m tfconv predict {run}"
-    shell = lambda line: subprocess.run(["sh", "-c", line], capture_output=True)  # noqa: E731
-    done = shell(f"{command} <&-")
-    assert done.returncode == 2 and b"standard input is closed" in done.stderr and done.stderr.count(b"\n") == 1
-    done = shell(f"printf 'caf\\351 soup\\n' | {command}")
-    assert done.returncode == 0 and json.loads(done.stdout)["text"] == "caf\ufffd soup"
-    done = shell(f"yes 'the soup' | head -2000 | {command} | head -1")
-    assert done.returncode == 0 and not done.stderr
-    done = shell(f"printf 'caf\\351' | xargs {command}")
-    assert b"is not UTF-8" in done.stderr and done.stderr.count(b"Traceback") == 0
+    command = f"yes 'the soup' | head -2000 | {sys.executable} -m tfconv predict {run} | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["text"] == "the soup" and not done.stderr
+
+
+def test_no_input_and_an_argument_that_is_no_text(trained, monkeypatch, capsys):
+    run, _ = trained
+    assert status("predict", run, "caf\udce9") == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where it is closed
+    assert status("predict", run) == 2
+    error = capsys.readouterr().err
+    assert "standard input is closed" in error and error.count("\n") == 1
 
 
 def test_start_is_instant_and_imports_no_tensorflow():

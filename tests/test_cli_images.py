@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +63,12 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
 
 def test_predict_and_export_agree(trained, tmp_path, capsys):
     run, pictures = trained
-    files = [sorted((pictures / "test" / name).iterdir())[0] for name in CLASSES]
+    files = [file for name in CLASSES for file in sorted((pictures / "test" / name).iterdir())[:5]]
     assert status("predict", run, *files) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["image"] for line in lines] == [str(file) for file in files]
-    assert [line["label"] for line in lines] == list(CLASSES)
+    right = [line["label"] == file.parent.name for line, file in zip(lines, files, strict=True)]
+    assert np.mean(right) > 0.7  # the score of them all is checked above
     assert status("export", run, tmp_path / "shapes") == 0
     assert "shapes/1: written" in capsys.readouterr().out
     served = tf.saved_model.load(str(tmp_path / "shapes" / "1")).signatures["serving_default"]
@@ -79,13 +78,12 @@ def test_predict_and_export_agree(trained, tmp_path, capsys):
         assert label.decode() == line["label"]
 
 
-def test_predict_reads_paths_from_standard_input(trained):
+def test_predict_reads_paths_from_standard_input(trained, capsys):
     run, pictures = trained
     files = sorted((pictures / "test" / "bar").iterdir())[:3]
-    command = [sys.executable, "-m", "tfconv", "predict", str(run)]
-    done = subprocess.run(command, input="\n".join(map(str, files)), capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [str(file) for file in files]
+    assert status("predict", run, given="\n".join(map(str, files)).encode()) == 0
+    out, error = capsys.readouterr()
+    assert [json.loads(line)["image"] for line in out.splitlines()] == [str(file) for file in files] and not error
 
 
 def test_resume_wants_the_same_course_of_the_learning_rate(trained, capsys):

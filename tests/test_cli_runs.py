@@ -6,6 +6,8 @@ import json
 from command_line import status
 from topic_tables import write_topics
 
+from tfconv.training.workers import Workers
+
 
 def test_changed_data_are_not_taken_for_the_same(tmp_path, capsys):
     path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
@@ -71,3 +73,33 @@ def test_other_delimiter(tmp_path):
     assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 2
     assert status("train", "text", path, "--run", tmp_path / "run", *columns, "--delimiter", ";") == 0
     assert status("evaluate", tmp_path / "run") == 0
+
+
+def test_workers_compare_what_counts_and_none_ends_before_the_chief_has_scored(tmp_path, monkeypatch, capsys):
+    path, run = write_topics(tmp_path / "topics.csv", n=60), tmp_path / "run"
+    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
+    (run / "cycles").mkdir(parents=True)
+    for name in ("config.json", "cycles/9.keras"):  # of the run that is replaced
+        (run / name).write_text("{}")
+    compared, met = [], []
+    agree, only_chief = Workers.agree, Workers.only_chief
+    monkeypatch.setattr(Workers, "agree", lambda self, given: compared.append(given) or agree(self, given))
+
+    def meeting(self, action):
+        met.append((run / "result.json").exists())
+        found = only_chief(self, action)
+        met.append((run / "result.json").exists())
+        return found
+
+    monkeypatch.setattr(Workers, "only_chief", meeting)
+    cosine = ("--schedule", "cosine", "--warmup")
+    assert status("train", "text", path, "--run", run, *columns, *cosine, 0.5, "--overwrite") == 0
+    assert met[-2:] == [False, True]  # the last meeting is where the scores are written
+    settings, arguments = compared
+    assert settings["batch_size"] == 64 and settings["classes"] == ("food", "sport", "tech", "travel")
+    assert settings["train texts"] == 54 and "team" in settings["vocabulary"]
+    assert not {str(path), str(run)} & set(map(str, settings.values()))  # other machines may have other folders
+    assert arguments["epochs"] == 1 and arguments["resume"] is False
+    assert not (run / "cycles").exists()
+    assert status("train", "text", path, "--run", run, *columns, *cosine, 0.3, "--resume") == 2
+    assert "was started with warmup=0.5, now it is 0.3" in capsys.readouterr().err

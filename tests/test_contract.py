@@ -1,5 +1,6 @@
 """The contract of every exported layer and model: configuration, gradients, shapes, precision, saving."""
 
+import functools
 import importlib.util
 import inspect
 import json
@@ -30,14 +31,25 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
-def numbers(cls, arguments, ids):
-    """Return everything a layer or model computes from one seed: weights, outputs with and without dropout, losses."""
+def numbers(make, ids):
+    """Return a layer or model, and all it computes from one seed: weights, outputs without and with dropout, losses."""
     keras.utils.set_random_seed(1)
-    item = cls(**arguments)
+    item = make()
     outputs = [item(ids)]
     if "training" in inspect.signature(item.call).parameters:
         outputs.append(item(ids, training=True))
-    return [np.asarray(x) for x in [*outputs, *item.weights, *item.losses]]
+    return item, [np.asarray(x) for x in [*outputs, *item.weights, *item.losses]]
+
+
+@functools.cache
+def called(name, which):
+    """Return a layer or model, the output shape it computed before it was built, its batch and its output.
+
+    Building takes most of the time: what one test makes serves the others, which leave its weights alone.
+    """
+    item, batch = CLASSES[name](**saved_variants(name)[which]), inputs(name, which)
+    shape = tuple(item.compute_output_shape(batch.shape))
+    return item, shape, batch, item(batch)
 
 
 def test_each_has_an_example():
@@ -59,24 +71,20 @@ def test_example_sets_every_argument_off_its_default(name):
 def test_config_survives_json_by_its_numbers(name):
     cls, example = CLASSES[name], EXAMPLES[name]
     given = {**example.required, **example.others}
-    config = plain(cls(**given).get_config())
-    assert {k: config[k] for k in given} == {k: plain(value) for k, value in given.items()}
-    keras.utils.set_random_seed(1)
-    revived = cls.from_config(config)
-    assert plain(revived.get_config()) == config
     batch = inputs(name, "others")
-    for expected, got in zip(
-        numbers(cls, given, batch), numbers(cls.from_config, {"config": config}, batch), strict=True
-    ):
-        np.testing.assert_array_equal(got, expected)
+    item, expected = numbers(lambda: cls(**given), batch)
+    config = plain(item.get_config())
+    assert {k: config[k] for k in given} == {k: plain(value) for k, value in given.items()}
+    revived, got = numbers(lambda: cls.from_config(config), batch)
+    assert plain(revived.get_config()) == config
+    for one, other in zip(expected, got, strict=True):
+        np.testing.assert_array_equal(other, one)
 
 
 @every_name
 @pytest.mark.parametrize("which", ["defaults", "others"])
 def test_gradient_reaches_every_trainable_weight(name, which):
-    item = CLASSES[name](**saved_variants(name)[which])
-    batch = inputs(name, which)
-    item(batch)
+    item, _, batch, _ = called(name, which)
     # A maximum of twelve words need not be given by each of them: ids of one word a row reach every row of a table.
     if batch.dtype == "int32":
         batch = np.tile(np.arange(contract.VOCABULARY, dtype="int32")[:, None], (1, 9))
@@ -93,22 +101,18 @@ def test_gradient_reaches_every_trainable_weight(name, which):
 @every_name
 @pytest.mark.parametrize("which", ["defaults", "others"])
 def test_output_shape_is_as_computed(name, which):
-    batch = inputs(name, which)
-    item = CLASSES[name](**saved_variants(name)[which])
-    expected = tuple(item.compute_output_shape(batch.shape))
-    assert tuple(item(batch).shape) == expected
+    item, expected, batch, output = called(name, which)
+    assert tuple(output.shape) == expected
     unknown = (None,) * (batch.ndim - 2) + batch.shape[-1:] if batch.ndim > 2 else (None,)
     symbolic = item(keras.Input(unknown, dtype=batch.dtype.name))
     assert len(symbolic.shape) == len(expected)
     assert all(a in (None, b) for a, b in zip(symbolic.shape, expected, strict=True))
-    assert symbolic.dtype == item(batch).dtype.name
+    assert symbolic.dtype == output.dtype.name
 
 
 @every_name
 def test_mixed_precision_keeps_float32_weights(name):
-    batch = inputs(name, "mixed")
-    item = CLASSES[name](**saved_variants(name)["mixed"])
-    output = item(batch)
+    item, _, _, output = called(name, "mixed")
     assert {weight.dtype for weight in item.trainable_variables} <= {"float32"}
     if isinstance(item, keras.Model):
         assert output.dtype.name == "float32"

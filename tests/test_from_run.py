@@ -7,10 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from command_line import status
+from PIL import Image
 
 from tfconv import InputError, models, training
 from tfconv.cli import from_run
-from tfconv.data import synthetic_reviews, synthetic_shapes
+from tfconv.data import image_folder, synthetic_reviews, synthetic_shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +122,20 @@ def test_pictures_go_on_with_other_classes(pictures):
     assert [weight.path for weight in model.trainable_weights] == ["logits/kernel"]
     with pytest.raises(InputError, match="--freeze-to 7: n must be"):
         from_run.fine_tuning(Images(freeze_to=7), model, keras.optimizers.Adam(0.01))
+
+
+def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path))
+    for i in range(24):
+        path = tmp_path / "photos" / str(i % 2) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 16), (i % 2 * 255, i, 0)).save(path)
+    data = image_folder(tmp_path / "photos", size=(16, 24)).prepare(batch_size=8)
+    model = keras.Sequential([keras.Input((16, 24, 3)), keras.layers.Flatten(), keras.layers.Dense(1, name="logits")])
+    training.fit(model, data.train, run_dir=tmp_path / "old", preprocess=data.preprocess, verbose=0)
+    command = ("train", "images", tmp_path / "photos", "--run", tmp_path / "new", "--from", tmp_path / "old")
+    assert status(*command, "--epochs", 1, "--batch-size", 8, "--precision", "float32") == 0
+    assert status(*command, "--epochs", 1, "--batch-size", 8, "--precision", "float32", "--resume") == 0
 
 
 def test_texts_go_on_with_the_earlier_words(texts):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from command_line import status
-from launching import alive, command, launched, until
+from launching import alive, launched, running, until
 
 COUNTING = """
 asked = []
@@ -16,7 +16,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 open(os.path.join(sys.argv[1], f"ready{index}"), "w").close()
 while not asked:
     time.sleep(0.02)
-time.sleep(0.5)
+time.sleep(0.3)
 open(os.path.join(sys.argv[1], str(index)), "w").write(json.dumps(asked))
 sys.exit(1)
 """
@@ -24,10 +24,10 @@ sys.exit(1)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_goes_to_each_worker_once(number, tmp_path):
-    process = subprocess.Popen(command(2, COUNTING, tmp_path), stderr=subprocess.PIPE, text=True)
-    until(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    with running(2, COUNTING, tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 128 + number and error == ""
     assert [json.loads((tmp_path / str(i)).read_text()) for i in (0, 1)] == [[number], [number]]
 
@@ -40,12 +40,12 @@ while True:
     time.sleep(0.02)
 """
     heard = tmp_path / "heard"
-    process = subprocess.Popen(command(1, program, heard))
-    until(heard.exists)
-    for expected in ("x", "xx", "xx"):
-        process.send_signal(signal.SIGINT)
-        until(lambda expected=expected: heard.read_text() == expected)
-    assert process.wait(timeout=60) == 130 and heard.read_text() == "xx"
+    with running(1, program, heard) as process:
+        until(heard.exists)
+        for expected in ("x", "xx", "xx"):
+            process.send_signal(signal.SIGINT)
+            until(lambda expected=expected: heard.read_text() == expected)
+        assert process.wait(timeout=60) == 130 and heard.read_text() == "xx"
 
 
 # Each worker has a child of its own; the four numbers of processes go into files.
@@ -63,11 +63,9 @@ def family(folder):
 
 
 def test_nothing_is_left_when_launch_is_killed(tmp_path):
-    process = subprocess.Popen(command(2, FAMILY + "time.sleep(1000)", tmp_path))
-    members = family(tmp_path)
-    assert all(map(alive, members))
-    process.kill()
-    process.wait()
+    with running(2, FAMILY + "time.sleep(1000)", tmp_path):
+        members = family(tmp_path)
+        assert all(map(alive, members))
     until(lambda: not any(map(alive, members)))
 
 
@@ -78,10 +76,11 @@ def test_nothing_is_left_when_all_ended_well(tmp_path):
 
 
 def test_ends_when_nobody_reads():
-    launch = subprocess.Popen(command(2, "while True: print(index)"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    launch.stdout.readline()
-    launch.stdout.close()
-    assert launch.wait(timeout=60) != 0
+    program = "while True: print(index)"
+    with running(2, program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) != 0
 
 
 @pytest.mark.parametrize(

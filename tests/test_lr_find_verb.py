@@ -104,7 +104,11 @@ def test_mistake_is_one_line_and_status_two(arguments, message, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", ["--run", "--patience", "--resume", "--overwrite"])
-def test_options_of_a_run_are_not_offered(option, capsys):
+def test_options_that_do_nothing_here_are_not_taken(capsys):
     assert status("lr-find", "text", "--help") == 0
-    assert f"{option} " not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    run = ("--run", "--resume", "--overwrite", "--patience", "--swa-epochs", "--snapshots")
+    for option in (*run, "--folds", "--repeats", "--strategy"):
+        assert f"{option} " not in text
+        assert status("lr-find", *TEXT, "--out", "a.png", option, *(["2"] if option not in run else [])) == 2
+        assert re.search(rf"Unrecognized options\b[^$]*{option}\b", capsys.readouterr().err)

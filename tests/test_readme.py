@@ -2,11 +2,16 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import status
+from PIL import Image
+
+from tfconv.data import synthetic_shapes
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)
@@ -39,26 +44,31 @@ def test_commands_run_on_the_file_shown(tmp_path):
     assert '"text": "I was charged twice"' in out and "saved_models/tickets/1: written" in out
 
 
-def test_image_commands_run_on_a_folder_of_pictures(tmp_path):
-    from PIL import Image
-
-    from tfconv.data import synthetic_shapes
-
-    shapes = synthetic_shapes(300, validation=0, test=0)
+def test_image_commands_run_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):
+    """In this process: of the blocks of commands the one before has a process for each, which costs ten starts here."""
+    shapes = synthetic_shapes(150, size=16, validation=0, test=0)
     train = shapes.examples["train"]
     for i, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
         path = tmp_path / "photos" / shapes.class_names[label] / f"{i}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     Image.fromarray(train.pixels[0]).save(tmp_path / "new.jpg")
-    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train images")]
-    out = run(["sh", "-e", "-c", script], tmp_path, TFCONV_DATA_DIR=str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
+
+    def output(beginning):
+        (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith(beginning)]
+        for line in script.replace("\\\n", "").splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "tfconv" and status(*arguments) == 0, line
+        return capsys.readouterr().out
+
+    out = output("tfconv train images")
     assert '"image": "new.jpg"' in out and "saved_models/photos/1: written" in out
-    assert (tmp_path / "runs" / "photos" / "report" / "confidence.png").exists()
-    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv check photos")]
-    out = run(["sh", "-e", "-c", script], tmp_path, TFCONV_DATA_DIR=str(tmp_path / "cache"))
+    assert Path("runs/photos/report/confidence.png").exists()
+    out = output("tfconv check photos")
     assert "next:   tfconv train images photos --run RUN --learning-rate" in out
-    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("rates.png", "schedules.png"))
+    assert all(Path(name).stat().st_size > 10_000 for name in ("rates.png", "schedules.png"))
 
 
 def test_a_second_worker_trains_along(tmp_path):

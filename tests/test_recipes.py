@@ -1,11 +1,14 @@
 """Every recipe runs to its end on made-up data, and each one's page holds to its form."""
 
 import ast
+import functools
 import importlib
 import json
 from pathlib import Path
 
 import pytest
+
+from tfconv import data
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.py"))
@@ -13,21 +16,26 @@ RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.py"))
 # Settings that make a recipe short; a recipe without an entry here fails.
 SHORT = {
     "cifar10_architectures": {"epochs": 1},
-    "cifar10_mini_alexnet": {"epochs": 5, "batch_size": 32, "normalization": "batch"},
+    "cifar10_mini_alexnet": {"epochs": 4, "batch_size": 32, "normalization": "batch"},
     "cifar10_resnet": {"epochs": 3, "batch_size": 128, "first_width": 16, "later_width": 32},
     "cifar10_transfer": {
         "depth": 8,
+        "width": 8,
+        "images_a_class": 280,
         "small_epochs": 1,
-        "backbone_epochs": 8,
-        "head_epochs": 10,
-        "part_epochs": 2,
-        "epochs": 20,
-        "scratch_epochs": 2,
+        "backbone_epochs": 3,
+        "head_epochs": 3,
+        "part_epochs": 1,
+        "epochs": 4,
+        "scratch_epochs": 1,
+        "batch_size": 32,
     },
     "imdb_char_cnn": {"epochs": 1, "length": 120},
     "imdb_text_cnn": {"epochs": 3, "length": 60},
     "imdb_workflow": {"epochs": 3, "linear_epochs": 1, "explained": 20},
 }
+
+LEAST = {"cifar10_mini_alexnet": 0.5, "cifar10_resnet": 0.7, "cifar10_transfer": 0.45}  # where guessing has 0.1 or 0.2
 
 
 @pytest.fixture
@@ -42,7 +50,7 @@ def test_every_recipe_is_tried():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, indirect=True)
-def test_recipe_runs_on_made_up_data(recipe, tmp_path, capsys):
+def test_recipe_runs_on_made_up_data(recipe, tmp_path, capsys, monkeypatch):
     name, more = recipe.__name__, {}
     if name in ("imdb_text_cnn", "cifar10_mini_alexnet"):
         more["export_to"] = tmp_path / "exported"
@@ -50,11 +58,13 @@ def test_recipe_runs_on_made_up_data(recipe, tmp_path, capsys):
         words = ["truly", "very", "not", "funny", "bad"]
         (tmp_path / "vectors.txt").write_text("\n".join(f"{word} {' '.join(['0.1'] * 50)}" for word in words))
         more["vectors"] = tmp_path / "vectors.txt"
+    if name == "cifar10_architectures":  # no score of its five networks is looked at
+        monkeypatch.setattr(data, "synthetic_shapes", functools.partial(data.synthetic_shapes, 300))
     result = recipe.main(recipe.Config(data="synthetic", **SHORT[name], **more))
     out = capsys.readouterr().out
     assert max(map(len, out.replace(str(tmp_path), "").splitlines())) <= 120
-    if name.startswith("cifar10") and name != "cifar10_architectures":
-        assert result["scores"]["test"]["accuracy"] > 0.7
+    if name in LEAST:
+        assert result["scores"]["test"]["accuracy"] > LEAST[name]
         assert (tmp_path / "runs" / name / "report" / "curves.png").exists()
     if name == "cifar10_mini_alexnet":
         assert "the reloaded SavedModel says" in out and (tmp_path / "exported" / "1" / "saved_model.pb").exists()

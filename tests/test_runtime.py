@@ -16,16 +16,21 @@ def in_fresh_process(code, **environment):
     return done
 
 
-def test_start_is_quiet_and_errors_still_show():
+def test_start_is_quiet_errors_still_show_threads_reach_tensorflow_and_seeds_repeat_the_bits():
     code = """
 from tfconv import runtime
-runtime.configure("text")
-import tensorflow as tf
-tf.constant(1) + 1
-import os
+print(runtime.configure("text", threads=1)["threads"])
+runtime.set_seed(11, deterministic=True)
+import os, random, keras, numpy as np, tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads())
+print(random.random(), np.random.rand(), float(tf.random.normal([])), float(keras.random.normal(())))
+tf.config.experimental.enable_op_determinism()
 os.write(2, b"something real\\n")
 """
-    assert in_fresh_process(code).stderr == "something real\n"
+    one, other = in_fresh_process(code), in_fresh_process(code)
+    assert one.stderr == "something real\n"
+    assert one.stdout.splitlines()[:2] == ["1", "1"]
+    assert len(set(one.stdout.split()[2:])) == 4 and one.stdout == other.stdout
 
 
 def test_onednn_goes_by_work_argument_and_environment():
@@ -36,30 +41,8 @@ def test_onednn_goes_by_work_argument_and_environment():
     assert in_fresh_process(code.format("text", True), TF_ENABLE_ONEDNN_OPTS="0").stdout.strip() == "False"
 
 
-def test_threads_reach_tensorflow():
-    code = """
-from tfconv import runtime
-print(runtime.configure("text", threads=1)["threads"])
-import tensorflow as tf
-print(tf.config.threading.get_intra_op_parallelism_threads())
-"""
-    assert in_fresh_process(code).stdout.split() == ["1", "1"]
-
-
 def test_late_call_says_so():
     assert runtime.configure("text")["tensorflow_imported_before"] is True
-
-
-def test_seed_repeats_the_bits():
-    code = """
-from tfconv import runtime
-runtime.configure("text")
-runtime.set_seed(11, deterministic=True)
-import random, keras, numpy as np, tensorflow as tf
-print(random.random(), np.random.rand(), float(tf.random.normal([])), float(keras.random.normal(())))
-tf.config.experimental.enable_op_determinism()
-"""
-    assert in_fresh_process(code).stdout == in_fresh_process(code).stdout
 
 
 @pytest.mark.parametrize(

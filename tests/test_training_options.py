@@ -3,9 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
+import tensorflow as tf
 from command_line import status
+
+from tfconv import InputError, schedule_names, training
+from tfconv.cli import train_images, train_text, training_options
 
 COMMAND = "train text synthetic --run run --length 30 --model text-cnn --epochs 1".split()
 
@@ -26,7 +32,13 @@ def folder(tmp_path, monkeypatch):
         (["--ema", "0.9", "--swa-epochs", "1"], "two averages of the weights"),
         (["--swa-epochs", "2"], "--swa-epochs must be at most --epochs, 1, got 2"),
         (["--swa-epochs", "1", "--patience", "1"], "--patience stops early, --swa-epochs trains to the end"),
-        (["--cycle-epochs", "2"], "--cycle-epochs goes with --schedule sgdr or --schedule triangle; got --schedule const"),
+        (["--snapshots", "--schedule", "sgdr", "--accumulate", "7"], "--accumulate 7 must divide the 44 batches"),
+        (["--warmup", "0.1"], "--warmup goes with --schedule cosine or --schedule one-cycle; got --schedule const"),
+        (["--warmup", "1", "--schedule", "cosine"], "--warmup must be from 0 to below 1, got 1.0"),
+        (
+            ["--cycle-epochs", "2"],
+            "--cycle-epochs goes with --schedule sgdr or --schedule triangle; got --schedule const",
+        ),
         (["--cycle-multiplier", "3", "--schedule", "triangle"], "--cycle-multiplier goes with --schedule sgdr; got"),
         (["--optimizer", "lazy-adam", "--ema", "0.9"], "use --optimizer adam"),
         (["--label-smoothing", "1"], "--label-smoothing must be from 0 to below 1"),
@@ -55,6 +67,43 @@ def test_a_cross_validation_is_not_mixed_with_a_run(capsys, folder):
     for more in ([], ["--resume"], ["--overwrite"]):
         assert status(*COMMAND, *more) == 2
         assert "holds a cross-validation: choose another folder" in capsys.readouterr().err
+
+
+def test_the_warm_up_is_that_of_rate_and_momentum():
+    config = train_text.TrainText(data="", run=Path("run"), epochs=4, schedule="one-cycle", warmup=0.75)
+    optimizer = training_options.make_optimizer(config, SimpleNamespace(train=tf.data.Dataset.range(10)))
+    rates = [float(optimizer._learning_rate(step)) for step in range(40)]
+    momenta = [float(optimizer.beta_1(step)) for step in range(40)]
+    assert rates.index(max(rates)) == momenta.index(min(momenta)) == 30  # of 40 updates
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "first"), [("text", "tfds:x", True), ("images", "tfds:x", True), ("text", "x", False)]
+)
+def test_devices_are_chosen_before_tensorflow_reads(kind, data, first, monkeypatch):
+    called = []
+
+    def read(config):
+        called.append("read")
+        raise InputError("stop")
+
+    monkeypatch.setattr(train_text if kind == "text" else train_images, "read", read)
+    monkeypatch.setattr(training.strategy, "choose", lambda name: called.append(name))
+    assert status("train", kind, data, "--run", "run", "--strategy", "cpu:2") == 2
+    assert called == [*(["cpu:2"] if first else []), "read"]
+
+
+def test_a_verb_hides_no_module():
+    """`from tfconv.cli import train_images` means the same whatever was imported before."""
+    assert isinstance(train_images, ModuleType) and isinstance(train_text, ModuleType)
+    assert training_options.Schedule is schedule_names.Name
+
+
+def test_resume_wants_the_same_epochs_in_the_average(capsys, folder):
+    (folder / "run").mkdir()
+    (folder / "run" / "config.json").write_text('{"decay_epochs": 3}')
+    assert status(*COMMAND, "--schedule", "constant", "--swa-epochs", "1", "--resume") == 2
+    assert "was started with decay_epochs=3, now it is 1" in capsys.readouterr().err
 
 
 def test_the_practice_together(folder):

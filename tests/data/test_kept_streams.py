@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamed_reviews import REVIEWS, batched, write_jsonl, write_parts
 
+from tfconv.data import kept as kept_module
 from tfconv.data import row_stream as stream_module
 from tfconv.data import text_stream
 
@@ -40,7 +41,14 @@ def test_what_was_made_is_used_again_until_a_file_changes(tmp_path, kept, monkey
     changed = text_stream(folder).prepare(batch_size=8)
     assert sum(map(len, changed.examples.values())) == 190
     assert len(batched(changed.train)) == len(changed.examples["train"])
-    assert len(list(kept.glob("*/"))) == len(made) == 3  # what is out of date is gone
+    assert batched(first.train.at_epoch(3)) == batches  # whoever trains on what is out of date keeps it
+    assert len(made) == 3 and len(list(kept.glob("*/"))) == 4
+    while kept_module._held:
+        kept_module._held.popitem()[1].close()  # as when the process ends
+    write_jsonl(folder / "part-3.jsonl", REVIEWS[:9])
+    changed = text_stream(folder).prepare(batch_size=8)
+    assert len(batched(changed.train)) == len(changed.examples["train"])
+    assert len(list(kept.glob("*/"))) == 3
     shard = next(kept.glob("*/train/00000.tfrecord"))
     shard.write_bytes(shard.read_bytes()[:-3])  # damaged from outside
     assert len(batched(text_stream(folder).prepare(batch_size=8).train)) == len(changed.examples["train"])

@@ -13,7 +13,9 @@ from streamed_reviews import REVIEWS, batched, write_jsonl, write_parts
 from tfconv import InputError
 from tfconv.data import (
     StreamedTextData,
+    TextPreprocess,
     Tokenizer,
+    Vocabulary,
     build_vocabulary,
     jsonl,
     rows,
@@ -21,6 +23,7 @@ from tfconv.data import (
     text_stream,
     token_chunks,
 )
+from tfconv.data.row_stream import RowStream
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +100,19 @@ def test_the_vocabulary_is_that_of_the_training_texts(tmp_path):
     assert data.preprocess.vocabulary.tokens == build_vocabulary(chunks, 20).tokens
 
 
+def test_the_vocabulary_of_an_earlier_run_is_kept_and_has_shards_of_its_own(tmp_path):
+    data = text_stream(write_parts(tmp_path / "reviews")).prepare(length=6, start=False)
+    own = batched(data.validation)
+    texts = tf.constant(list(data.examples["validation"].texts))
+    for words in (["good", "film"], ["film", "good"]):
+        earlier = TextPreprocess(Tokenizer(), Vocabulary(words), 6, start=False, class_names=("x", "y", "z"))
+        later = data.prepare(preprocess=earlier)
+        assert later.preprocess.vocabulary is earlier.vocabulary and later.preprocess.class_names == ("a", "b")
+        expected = [tuple(int(i) for i in row if i) for row in earlier(texts).numpy()]
+        assert [ids for ids, _ in batched(later.validation)] == expected
+    assert batched(data.prepare().validation) == own
+
+
 @pytest.mark.parametrize("ending", [".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet", ".tfrecord", ".tfrecord.gz"])
 def test_formats_hold_the_same(tmp_path, ending):
     (tmp_path / "other").mkdir()
@@ -143,6 +159,11 @@ def test_splits_are_shares_that_only_the_seed_and_the_row_decide(tmp_path):
     write_jsonl(folder / "part-9.jsonl", [{"text": f"more {i}", "label": i % 2} for i in range(50)])
     grown = text_stream(folder, test=0.3, validation=0.2, seed=5)
     assert all(first[split] < set(grown.examples[split].texts) for split in first)
+    write_jsonl(tmp_path / "other" / "part-10.jsonl", [{"text": f"other {i}", "label": i % 2} for i in range(50)])
+    grown = text_stream([tmp_path / "other", folder], test=0.3, validation=0.2, seed=5)
+    assert all(first[split] < set(grown.examples[split].texts) for split in first)
+    named = RowStream.of([folder / "x.csv", tmp_path / "other" / "x.csv"], [])
+    assert [file.name for file in named.files] == ["moved/x.csv", "other/x.csv"]
 
 
 def test_a_split_column_and_files_to_test_on(tmp_path):
@@ -178,6 +199,9 @@ def test_sources_that_are_streamed_and_that_are_not(tmp_path, monkeypatch):
     file = folder / "part-0.jsonl"
     for source in (folder, folder / "*.jsonl", str(tmp_path / "**" / "part-?.jsonl")):
         assert contents(text_source(source)) == contents(text_stream(folder))
+    monkeypatch.chdir(tmp_path)  # each file is read once, in whatever ways it is named
+    (tmp_path / "link.jsonl").symlink_to(file)
+    assert contents(text_stream([folder, "reviews/part-0.jsonl", "link.jsonl"])) == contents(text_stream(folder))
     assert not isinstance(text_source(file), StreamedTextData)
     assert isinstance(text_source(file, stream=True), StreamedTextData)
     monkeypatch.setattr("tfconv.data.sources._LARGE", 1000)

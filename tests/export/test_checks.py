@@ -53,7 +53,8 @@ def broken(monkeypatch, change):
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_broken_graph_is_not_published(tmp_path, monkeypatch, change, message):
-    export_serving(stock_model(), preprocess(), tmp_path)
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_text("published before")
     broken(monkeypatch, change)
     with pytest.raises(ExportError, match=message):
         export_serving(stock_model(), preprocess(), tmp_path, keep=1)

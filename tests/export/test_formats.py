@@ -30,15 +30,9 @@ def model_and_preprocess(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_litert(tmp_path, name):
+def test_copies(tmp_path, name):
     model, prepare = model_and_preprocess(name)
-    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=False, litert=True)
+    onnx = importlib.util.find_spec("tf2onnx") is not None  # pip install 'tfconv[onnx]'
+    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=onnx, litert=True)
     assert (tmp_path / "extra" / "model.tflite").is_file()
-
-
-@pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="needs pip install 'tfconv[onnx]'")
-@pytest.mark.parametrize("name", MODELS)
-def test_onnx(tmp_path, name):
-    model, prepare = model_and_preprocess(name)
-    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=True, litert=False)
-    assert (tmp_path / "extra" / "model.onnx").is_file()
+    assert (tmp_path / "extra" / "model.onnx").is_file() == onnx

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfconv import models
 from tfconv.data import synthetic_reviews, synthetic_shapes
@@ -74,8 +75,20 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
     assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
 
 
-def test_batches_that_change_are_refused():
+def test_sample_weights_go_along(tmp_path):
+    weigh = lambda x, y: (x, y, tf.cast(y, tf.float32) + 0.5)  # noqa: E731
     body, _ = split_head(pictures())
+    for _ in range(2):  # the second time from the file
+        ready = precompute(body, SHAPES.batches("train").map(weigh), batch_size=32, cache=tmp_path)
+        for rows, labels, weights in ready:
+            assert len(rows) == len(labels)
+            np.testing.assert_array_equal(weights, labels.numpy() + 0.5)
+
+
+def test_batches_that_change_or_have_no_labels_are_refused():
+    body, _ = split_head(pictures())
+    with pytest.raises(ValueError, match="a data set of .inputs, labels. is needed"):
+        precompute(body, SHAPES.batches("train").map(lambda x, y: x))
     with pytest.raises(ValueError, match="not augmented"):
         precompute(body, SHAPES.train)
     with pytest.raises(ValueError, match="at least one batch"):

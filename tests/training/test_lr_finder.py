@@ -163,6 +163,15 @@ def test_class_weights_weigh():
     logits = x @ np.array([0.5, -0.3])
     each = np.log1p(np.exp(np.where([True, False], logits, -logits)))
     np.testing.assert_allclose(losses, [each.mean(), each[0]], rtol=1e-5)
+    with pytest.raises(ValueError, match="got batches with sample weights of their own"):
+        lr_find(linear_model(), data.map(lambda x, y: (x, y, y)), class_weight={0: 2.0}, steps=2)
+
+
+def test_loss_weights_weigh():
+    model, (x, y, data) = linear_model(), regression()
+    model.compile("sgd", "mse", loss_weights=[0.01], jit_compile=False)
+    expected = 0.01 * np.mean((x[0] @ [[0.5], [-0.3]] - y[0]) ** 2)
+    assert lr_find(model, data, steps=2).losses[0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_two_replicas_equal_one(two_replicas):
@@ -181,7 +190,12 @@ def test_weights_excluded_from_decay_stay_excluded():
     kernel, bias = keras.Variable(np.ones(2), name="kernel"), keras.Variable(np.ones(2), name="bias")
     optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
-    for source in (optimizer, keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)):
+    by_path = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {".*": optimizer})
+    for source in (
+        optimizer,
+        keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0),
+        keras.optimizers.MultiOptimizer(by_path),
+    ):
         kernel.assign([1, 1])
         fresh_optimizer(source).apply([tf.zeros(2), tf.zeros(2)], [kernel, bias])
         np.testing.assert_allclose(kernel, 0.95)

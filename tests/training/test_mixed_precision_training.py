@@ -42,27 +42,22 @@ def scalar(variable):
     return tf.convert_to_tensor(variable).numpy().item()
 
 
-def test_compiling_scales_the_loss_by_itself():
-    model = image_net()
-    fit(model, pictures(), optimizer=FusedAdam(0.01), epochs=1, verbose=0)
-    assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
-    assert type(model.optimizer.inner_optimizer) is FusedAdam
-    assert all(weight.dtype == "float32" for weight in model.trainable_variables)
-    fit(model, pictures(), epochs=1, verbose=0)  # wrapped once
-    assert type(model.optimizer.inner_optimizer) is FusedAdam
-    assert scalar(model.optimizer.dynamic_scale) == 2.0**15
-    kept = in_float32(model)
-    x = next(iter(pictures()))[0]
-    np.testing.assert_allclose(kept(x), model(x), atol=0.05, rtol=0.05)
-
-
-def test_loss_and_weights_are_those_of_float32_up_to_rounding():
+def test_the_loss_is_scaled_by_itself_and_weights_are_those_of_float32_up_to_rounding():
     results = []
     for dtype in ("float32", "mixed_float16"):
         model = image_net(dtype)
         history = fit(model, pictures(), optimizer=keras.optimizers.SGD(0.05), epochs=3, verbose=0).history
         results.append(history["loss"])
     np.testing.assert_allclose(*results, rtol=0.05)
+    assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
+    assert type(model.optimizer.inner_optimizer) is keras.optimizers.SGD
+    assert all(weight.dtype == "float32" for weight in model.trainable_variables)
+    fit(model, pictures(), epochs=1, verbose=0)  # wrapped once
+    assert type(model.optimizer.inner_optimizer) is keras.optimizers.SGD
+    assert scalar(model.optimizer.dynamic_scale) == 2.0**15
+    kept = in_float32(model)
+    x = next(iter(pictures()))[0]
+    np.testing.assert_allclose(kept(x), model(x), atol=0.05, rtol=0.05)
 
 
 def test_an_overflow_skips_the_update_and_halves_the_scale():
@@ -90,10 +85,10 @@ def test_the_scale_grows_after_steps_that_went_well():
     assert scalar(optimizer.dynamic_scale) == 8.0 * 2**4  # twelve steps
 
 
-@pytest.mark.parametrize("wrap", [lambda o: o, Lookahead, lambda o: GradientAccumulation(o, 3)])
+@pytest.mark.parametrize("wrap", [lambda o: o, lambda o: GradientAccumulation(Lookahead(o), 3)])
 def test_resumes_to_the_bit_with_its_scale(tmp_path, wrap):
     results = []
-    for runs in ((6,), (1, 3, 6)):
+    for runs in ((6,), (2, 6)):
         for i, epochs in enumerate(runs):
             model = dense_net()
             optimizer = keras.optimizers.LossScaleOptimizer(

@@ -20,26 +20,29 @@ from tfconv.training import strategy
 from tfconv.training.feed import part, prepared
 
 SCRIPT = Path(__file__).with_name("cluster_member.py")
-KILLED_EPOCHS = 4
 
 
 class Cluster:
     """Workers of one training, each with a folder of its own for what it writes."""
 
-    def __init__(self, directory: Path, count: int, **options):
-        self.directory, self.processes = directory, []
+    def __init__(self, directory: Path, count: int, *, start=None, **options):
+        self.directory, self.processes, self._options = directory, [], options
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        cluster = {"worker": [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]}
+        self._hosts = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
         for one in sockets:
             one.close()
-        for index in range(count):
+        self.start(count if start is None else start)
+
+    def start(self, number):
+        """The next workers of the cluster."""
+        for index in range(len(self.processes), len(self.processes) + number):
             environment = dict(os.environ)
-            if count > 1:
+            if len(self._hosts) > 1:
                 task = {"type": "worker", "index": index}
-                environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
-            folder = directory / str(index)
+                environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": self._hosts}, "task": task})
+            folder = self.directory / str(index)
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, str(SCRIPT), "digest.json", json.dumps({"strategy": "auto", **options})]
+            command = [sys.executable, str(SCRIPT), "digest.json", json.dumps({"strategy": "auto", **self._options})]
             self.processes.append(
                 subprocess.Popen(
                     command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -54,12 +57,11 @@ class Cluster:
             assert line, self.processes[0].stderr.read()
 
     def finish(self, timeout=240):
-        """Standard error and status of each worker."""
-        ends = [(process.communicate(timeout=timeout)[1], process.returncode) for process in self.processes]
-        return [(err, status) for err, status in ends]
+        """Standard output, standard error and status of each worker."""
+        return [(*process.communicate(timeout=timeout), process.returncode) for process in self.processes]
 
     def digests(self):
-        for err, status in self.finish():
+        for _, err, status in self.finish():
             assert status == 0, err
         return [json.loads((self.directory / str(i) / "digest.json").read_text()) for i in range(len(self.processes))]
 
@@ -82,86 +84,80 @@ def assert_equal(found, expected, tolerance):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """One process on the whole batches, 54 steps."""
-    return Cluster(tmp_path_factory.mktemp("alone"), 1, clip=0.5).digests()[0]
-
-
-@pytest.mark.parametrize("count", [2, 4])
-def test_workers_equal_one_process(count, alone, tmp_path):
-    """With L2, batch norm, clipping; 21 examples to evaluate on, in batches of 8: no part is as large as another."""
-    found = Cluster(tmp_path, count, clip=0.5, run_dir="run", writers=True).digests()
-    for digest in found:
-        assert digest["weights"] == found[0]["weights"] and digest["history"] == found[0]["history"]
-        assert_equal(digest, alone, 1e-5)
-    assert [digest["chief"] for digest in found] == [True] + [False] * (count - 1)
-    for index in range(count):  # what each worker was asked to write into its own folder
-        written = {path.name for path in (tmp_path / str(index)).iterdir()}
-        assert written == {"digest.json"} | ({"run", "log.csv", "best.keras"} if index == 0 else set())
-
-
-def test_exchanged_rows_equal_one_process(tmp_path):
-    """Of an embedding's gradient; each replica's part of a batch has another number of words, so has each step's."""
-    options = {"words": True, "clip": 0.5, "epochs": 3}
-    alone = Cluster(tmp_path / "alone", 1, **options).digests()[0]
-    for digest in Cluster(tmp_path / "two", 2, **options).digests():
-        assert_equal(digest, alone, 1e-5)
-    assert_equal(Cluster(tmp_path / "here", 1, **{**options, "strategy": "cpu:2"}).digests()[0], alone, 1e-5)
-
-
-def test_replicas_in_one_process_equal_one(alone, tmp_path):
-    assert_equal(Cluster(tmp_path, 1, clip=0.5, strategy="cpu:2").digests()[0], alone, 1e-5)
+    """One process on the whole batches, 24 steps."""
+    return Cluster(tmp_path_factory.mktemp("alone"), 1, words=True).digests()[0]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Two workers that nobody stops."""
-    return Cluster(tmp_path_factory.mktemp("whole"), 2, epochs=KILLED_EPOCHS, run_dir="run").digests()[0]
+def two(tmp_path_factory):
+    """Two workers that nobody stops: their folder and their digests."""
+    directory = tmp_path_factory.mktemp("two")
+    return directory, Cluster(directory, 2, words=True, run_dir="run").digests()
 
 
-def test_killed_worker_ends_the_others_and_the_same_command_goes_on(whole, tmp_path):
-    options = {"epochs": KILLED_EPOCHS, "run_dir": "run", "resume": True, "checkpoint_seconds": 0.0}
-    cluster = Cluster(tmp_path, 2, slow=0.1, **options)
-    cluster.wait_for_batches(9)
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("four")
+    return directory, Cluster(directory, 4, run_dir="run").digests()
+
+
+@pytest.mark.parametrize("workers", ["two", "four"])
+def test_workers_equal_one_process(workers, alone, request):
+    """With L2, batch norm, clipping; 21 examples to evaluate on, in batches of 8: no part is as large as another.
+
+    Words give an embedding's gradient as rows: each worker's part has another number of words, so has each step's.
+    """
+    directory, found = request.getfixturevalue(workers)
+    for digest in found:
+        for name in ("pixels", "words") if workers == "two" else ("pixels",):
+            assert digest[name]["weights"] == found[0][name]["weights"]
+            assert digest[name]["history"] == found[0][name]["history"]
+            assert_equal(digest[name], alone[name], 1e-5)
+    assert [digest["chief"] for digest in found] == [True] + [False] * (len(found) - 1)
+    for index in range(len(found)):  # what each worker was asked to write into its own folder
+        written = {path.name for path in (directory / str(index)).iterdir()}
+        assert written == {"digest.json"} | ({"run", "log.csv", "best.keras"} if index == 0 else set())
+
+
+def test_replicas_in_one_process_equal_one(alone, tmp_path):
+    (found,) = Cluster(tmp_path, 1, words=True, strategy="cpu:2").digests()
+    for name in ("pixels", "words"):
+        assert_equal(found[name], alone[name], 1e-5)
+
+
+def test_killed_and_asked_to_stop_the_same_command_goes_on(two, tmp_path):
+    options = {"run_dir": "run", "resume": True}
+    cluster = Cluster(tmp_path, 2, slow=0.1, checkpoint_seconds=0.0, **options)
+    cluster.wait_for_batches(3)
     cluster.processes[1].send_signal(signal.SIGKILL)
     begin = time.monotonic()
-    (err, status), _ = cluster.finish(timeout=60)
+    (_, err, status), _ = cluster.finish(timeout=60)
     assert time.monotonic() - begin < 60 and status == 1
     assert "another of the 2 workers stopped" in err and "start all again with resume=True (--resume)" in err
     assert "Traceback" not in err
-    assert_equal(Cluster(tmp_path, 2, **options).digests()[0], whole, 1e-6)
 
-
-def test_sigterm_of_one_worker_checkpoints_first(whole, tmp_path):
-    options = {"epochs": KILLED_EPOCHS, "run_dir": "run", "resume": True}
-    cluster = Cluster(tmp_path, 2, slow=0.1, **options)
-    cluster.wait_for_batches(9)
+    cluster = Cluster(tmp_path, 2, start=1, slow=0.1, slow_write=4, **options)
+    line = cluster.processes[0].stderr.readline()  # the other is not there yet
+    assert line.startswith("waiting for all 2 workers: 127.0.0.1:") and line.count("127.0.0.1:") == 2
+    cluster.start(1)
+    cluster.wait_for_batches(6)
     cluster.processes[1].send_signal(signal.SIGTERM)
-    for err, status in cluster.finish(timeout=60):
+    cluster.processes[1].wait(timeout=60)  # where one has left, Slurm ends the others
+    newest = max((tmp_path / "0" / "run" / "checkpoints").iterdir()).stem  # within the second epoch, where it stopped
+    for _, err, status in cluster.finish(timeout=60):
         assert status == 128 + signal.SIGTERM
         assert "saved in run: go on with resume=True (--resume)" in err
-    newest = max((tmp_path / "0" / "run" / "checkpoints").iterdir()).stem  # within the second epoch, where it stopped
-    assert newest.startswith("epoch-0001-step-") and int(newest.split("-")[-1]) >= 3
-    assert_equal(Cluster(tmp_path, 2, **options).digests()[0], whole, 1e-6)
+    assert newest.startswith("epoch-0001-step-") and int(newest.split("-")[-1]) >= 2
+
+    assert_equal(Cluster(tmp_path, 2, **options).digests()[0]["pixels"], two[1][0]["pixels"], 1e-6)
 
 
 def test_all_say_the_same_of_a_mistake_and_of_a_loss_that_is_no_number(tmp_path):
-    (tmp_path / "0" / "run").mkdir(parents=True)
-    (tmp_path / "0" / "run" / "config.json").write_text("{}")
-    for err, status in Cluster(tmp_path, 2, run_dir="run").finish():  # only the chief can see it
-        assert status == 2 and "run holds a run already" in own_lines(err)
-    for err, status in Cluster(tmp_path / "nan", 2, nan=True).finish():  # only in the second worker's part
-        assert status == 1 and "NonFiniteLossError: the loss is nan at step" in own_lines(err)
-
-
-def test_the_chief_says_for_whom_it_waits(tmp_path):
-    cluster = Cluster(tmp_path, 2)
-    cluster.processes[1].kill()
-    try:
-        line = cluster.processes[0].stderr.readline()
-        assert line.startswith("waiting for all 2 workers: 127.0.0.1:") and line.count("127.0.0.1:") == 2
-    finally:
-        cluster.processes[0].kill()
-        cluster.finish()
+    (tmp_path / "0" / "old").mkdir(parents=True)
+    (tmp_path / "0" / "old" / "config.json").write_text("{}")
+    for out, err, status in Cluster(tmp_path, 2, refused="old", nan=True).finish():
+        assert "refused: old holds a run already" in out  # only the chief can see it
+        assert status == 1 and "NonFiniteLossError: the loss is nan at step" in own_lines(err)  # in the second's part
 
 
 @settings(deadline=None, max_examples=60)

@@ -16,14 +16,13 @@ from typing import NoReturn, TypeVar
 
 import tyro
 
+from tfconv.cli import train_images, train_text
 from tfconv.cli.check_verb import check
 from tfconv.cli.data_verbs import data
 from tfconv.cli.launch_verb import launch_of, split_command
 from tfconv.cli.lr_find_verb import lr_find_images, lr_find_text
 from tfconv.cli.plot_verb import plot
 from tfconv.cli.run_verbs import evaluate, export, predict
-from tfconv.cli.train_images import train_images
-from tfconv.cli.train_text import train_text
 from tfconv.errors import InputError
 
 __all__ = ["main", "one_line_errors", "run_recipe"]
@@ -40,8 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"tfconv {__version__}")
         return
     train = tyro.extras.SubcommandApp()
-    train.command(name="text")(train_text)
-    train.command(name="images")(train_images)
+    train.command(name="text")(train_text.train_text)
+    train.command(name="images")(train_images.train_images)
     lr_find = tyro.extras.SubcommandApp()
     lr_find.command(name="text")(lr_find_text)
     lr_find.command(name="images")(lr_find_images)

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import tyro
 
@@ -60,7 +60,8 @@ def check(config: Annotated[Check, tyro.conf.arg(name="")]) -> None:
 
     data = verb.prepare(settings, data)
     model = verb.build(settings, data)
-    model_line = f"{settings.model}, {model.count_params():,} parameters, freshly initialised"
+    begin = "freshly initialised" if settings.from_ is None else f"with the weights of {settings.from_}"
+    model_line = f"{settings.model}, {model.count_params():,} parameters, {begin}"
     print(f"{data.name}: {len(data.examples['train']):,} training {data.unit}s\n{model_line}")
     inputs, labels = _batch(data, config.examples, settings.seed)
     for finding in (*_of_batch(inputs, labels, data), *_of_repeats(data)):
@@ -118,8 +119,14 @@ def _settings_of_run(directory: Path) -> tuple[Literal["text", "images"], Any]:
 
 def _train(kind: str, values: dict[str, Any]) -> Any:
     settings: Any = train_images.TrainImages if kind == "images" else train_text.TrainText
-    known = {field.name for field in dataclasses.fields(settings)}
-    return settings(**{name: value for name, value in values.items() if name in known} | {"run": Path("check")})
+    chosen: dict[str, Any] = {"run": Path("check")}
+    hints = get_type_hints(settings)
+    for name in values.keys() & hints.keys() - chosen.keys():
+        value = values[name]
+        if value is not None and Path in get_args(hints[name]):  # config.json has strings for paths,
+            value = Path(value)
+        chosen[name] = tuple(value) if isinstance(value, list) else value  # and lists for tuples
+    return settings(**chosen)
 
 
 def _guessed_kind(config: Check) -> Literal["text", "images"]:
@@ -148,6 +155,8 @@ def _batch(data: Any, count: int, seed: int) -> tuple[Any, Any]:
     """Inputs and labels of some training examples, of as many classes as there is room for, equally many of each."""
     import numpy as np
 
+    from tfconv.data import TextData
+
     train = data.examples["train"]
     order = np.random.default_rng(seed).permutation(len(train))
     if not data.multi_label:
@@ -156,8 +165,13 @@ def _batch(data: Any, count: int, seed: int) -> tuple[Any, Any]:
         for label in np.unique(labels):
             turn[labels == label] = np.arange((labels == label).sum())
         order = order[np.argsort(turn, kind="stable")]
-    chosen = {"train": train, "batch": train.take(order[:count])}
-    return next(iter(dataclasses.replace(data, examples=chosen).prepare(batch_size=count).batches("batch")))
+    chosen = {"train": train.take(order[:count])}
+    data = data.prepare(batch_size=count, preprocess=data.preprocess)
+    if isinstance(data, TextData):  # also streamed ones, which would encode all their texts first
+        few: Any = TextData(data.name, data.class_names, data.multi_label, chosen, preparation=data.preparation)
+    else:
+        few = dataclasses.replace(data, examples=chosen)
+    return next(iter(few.batches("train")))
 
 
 def _of_batch(inputs: Any, labels: Any, data: Any) -> list[tuple[bool, str]]:
@@ -200,5 +214,5 @@ def _quoted(examples: Any, number: int) -> str:
     """The beginning of a text; nothing of a picture."""
     if not hasattr(examples, "texts"):
         return ""
-    words = " ".join(examples.texts[number].split())
+    words = " ".join(examples.take([number]).texts[0].split())
     return f' "{words}"' if len(words) <= 30 else f' "{words[:30]}..."'

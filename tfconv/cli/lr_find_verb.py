@@ -12,24 +12,28 @@ from tfconv.cli import train_images, train_text
 from tfconv.cli.from_run import fine_tuning, settled
 from tfconv.cli.plot_verb import check_out, save
 from tfconv.cli.training_options import check_numbers
-from tfconv.cli.training_run import balanced_weights
+from tfconv.cli.training_run import balanced_weights, read_by_tensorflow
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
     from tfconv.training import BatchSizeTrial, LearningRateSweep
 
-_NOT_TAKEN = ("run", "patience", "resume", "overwrite")
 _STEPS_OF_A_FEW = 100  # batches among which the longest texts are looked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What `tfconv lr-find` asks for beside the settings of a training, and what of these it does not."""
+    """What `tfconv lr-find` asks for beside the settings of a training, and what of these would do nothing."""
 
     run: tyro.conf.Suppress[Path] = Path("RUN")
     patience: tyro.conf.Suppress[int | None] = None
     resume: tyro.conf.Suppress[bool] = False
     overwrite: tyro.conf.Suppress[bool] = False
+    strategy: tyro.conf.Suppress[str] = "auto"
+    folds: tyro.conf.Suppress[int | None] = None
+    repeats: tyro.conf.Suppress[int] = 1
+    snapshots: tyro.conf.Suppress[bool] = False
+    swa_epochs: tyro.conf.Suppress[int | None] = None
     out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
     start: float = 1e-7  # learning rate of the first step
     end: float = 10.0  # learning rate of the last step
@@ -48,25 +52,31 @@ class LrFindImages(Sweep, train_images.TrainImages):
 
 
 def lr_find_text(config: Annotated[LrFindText, tyro.conf.arg(name="")]) -> None:
-    """Find a learning rate for a text classifier: some steps with a rate that grows; nothing is kept but a figure."""
+    """Find a learning rate for a text classifier: some steps with a rate that grows; nothing is kept but a figure.
+
+    What counts only over a whole training, as epochs, schedule and ema do, is for the command that it prints last.
+    """
     _lr_find(config, train_text, "text")
 
 
 def lr_find_images(config: Annotated[LrFindImages, tyro.conf.arg(name="")]) -> None:
-    """Find a learning rate for an image classifier: some steps with a rate that grows; nothing is kept but a figure."""
+    """Find a learning rate for an image classifier: some steps with a rate that grows; nothing is kept but a figure.
+
+    What counts only over a whole training, as epochs, schedule and ema do, is for the command that it prints last.
+    """
     _lr_find(config, train_images, "images")
 
 
 def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
-    given, config = config, settled(config, kind)
     verb.check(config)
+    given, config = config, settled(config, kind)
     check_numbers(config, {"steps": 10}, ("start", "end"))
     if not config.start < config.end <= 1e30 * config.start:
         raise InputError(f"--end must be above --start, got {config.start:g} to {config.end:g}")
     check_out(config.out)
     from tfconv import runtime
 
-    if kind == "images":  # which TensorFlow decodes; texts are read without, so that a mistake shows at once
+    if read_by_tensorflow(config.data, kind):
         runtime.configure(kind, threads=config.threads)
     data = verb.read(config)
     print(data)
@@ -133,9 +143,10 @@ def _next_command(config: Any, kind: str, rate: float) -> str:
     """Return the training with this learning rate and the settings that were given here."""
     words = ["tfconv", "train", kind, shlex.quote(str(config.data)), "--run", "RUN", "--learning-rate", f"{rate:.2g}"]
     _, parent = type(config).__bases__
+    without = {"data", "learning_rate", *(field.name for field in dataclasses.fields(Sweep))}
     for field in dataclasses.fields(parent):
         value = getattr(config, field.name)
-        if field.name in ("data", "learning_rate", *_NOT_TAKEN) or value == field.default:
+        if field.name in without or value == field.default:
             continue
         words.append(f"--{field.name.rstrip('_').replace('_', '-')}")
         words += [] if value is True else [shlex.quote(str(value))]

@@ -9,9 +9,12 @@ from types import ModuleType
 from typing import Any, Literal
 
 from tfconv.cli import from_run
-from tfconv.cli.training_options import callbacks_of
-from tfconv.cli.training_run import balanced_weights, plain_settings, score
+from tfconv.cli.training_options import callbacks_of, chosen_precision
+from tfconv.cli.training_run import balanced_weights, plain_settings, read_by_tensorflow, score
 from tfconv.errors import InputError
+
+# What may differ from worker to worker: what folders and files are called there, and the times of large ones.
+_OF_ONE_WORKER = {"run", "data", "data_sha256", "test", "vectors", "from_", "strategy", "threads"}
 
 
 def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> None:
@@ -22,12 +25,12 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
         verb: the module of the two: its `check`, `read`, `prepare`, `build`, `objective`, `optimizer` and `following`.
         kind: which of the two.
     """
-    config = from_run.settled(config, kind)
     verb.check(config)
+    config = from_run.settled(config, kind)
     from tfconv import runtime
 
     strategy = None
-    if kind == "images" and Path(config.data).exists():  # else the mistake shows at once; TensorFlow decodes pictures
+    if read_by_tensorflow(config.data, kind):
         runtime.configure(kind, threads=config.threads)
         strategy = _strategy(config)
     data = verb.read(config)
@@ -71,13 +74,19 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
 
     # What is scored must not be what early stopping looks at; a test split of its own stays as it is.
     fixed_test = config.folds is None and "test" in data.examples and not _is_fraction(config.test)
+    held_out: Literal["validation", "test"] = "validation" if fixed_test else "test"
+    if config.folds is None and held_out not in data.examples:
+        raise InputError(
+            f"--repeats {config.repeats} draws the {held_out} split anew each time, and {data.name} has none: hold one "
+            f"out with --{held_out} 0.2"
+        )
     found = training.cross_validate(
         train_part,
         data,
         folds=config.folds,
         repeats=config.repeats,
         seed=config.seed,
-        held_out="validation" if fixed_test else "test",
+        held_out=held_out,
         directory=config.run,
         settings=plain_settings(config, kind),
         resume=config.resume,
@@ -88,21 +97,25 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
 
 def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: Any) -> dict[str, Any] | None:
     """One training and its scores; `None` in a worker that is not the chief."""
-    from tfconv import evaluation, training
+    from tfconv import training
+    from tfconv.training.workers import Workers
 
     data = verb.prepare(config, data)
     begin = time.monotonic()
-    chief = training.strategy.is_chief(strategy)
+    workers, settings = Workers(strategy), plain_settings(config, kind)
+    with workers.together(config.run):  # before the model is built, which is an exchange of its weights
+        workers.agree(_common(settings | {"precision": chosen_precision(config)}, data, kind))
     with strategy.scope():
         model = verb.build(config, data)
         optimizer = verb.optimizer(config, data)
         training.decay_kernels_only(optimizer, model)
         if config.from_ is not None:
             optimizer = from_run.fine_tuning(config, model, optimizer)
-    if chief:
+    if workers.chief:
         print(verb.describe(config, data, model), flush=True)
-    settings = plain_settings(config, kind) | {"precision": model.dtype_policy.name}
-    if config.schedule != "constant":  # what a resumed run must share: the learning rate's course
+    settings["precision"] = model.dtype_policy.name
+    if config.schedule != "constant" or config.swa_epochs is not None:
+        # What a resumed run must share: the learning rate's course, and which epochs are averaged.
         settings["decay_epochs"] = config.epochs
     loss, metrics = verb.objective(config, data)
     history = training.fit(
@@ -122,8 +135,17 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
         resume=config.resume,
         overwrite=config.overwrite,
     )
-    if not chief:
-        return None
+    seconds = time.monotonic() - begin
+    with workers.together(config.run):  # none ends before the chief, which would wait for it if started again
+        return workers.only_chief(lambda: _finished(config, settings, data, model, history, seconds))
+
+
+def _finished(
+    config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float
+) -> dict[str, Any]:
+    """What the curves say, printed, and the scores."""
+    from tfconv import evaluation, training
+
     held_out = data.examples.get("validation")
     reading = evaluation.read_curves(
         history.history,
@@ -133,8 +155,15 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
     )
     for sentence in reading:
         print("\n".join(textwrap.wrap(sentence, 100, subsequent_indent="  ")))
-    seconds = time.monotonic() - begin
     return score(config, settings, data, training.in_float32(model), history, seconds, reading)
+
+
+def _common(settings: dict[str, Any], data: Any, kind: str) -> dict[str, Any]:
+    """What all workers of a training must have in common, by the names that a message may say."""
+    found: dict[str, Any] = {name: value for name, value in settings.items() if name not in _OF_ONE_WORKER}
+    found |= {"classes": data.class_names}
+    found |= {f"{split} {data.unit}s": len(examples) for split, examples in data.examples.items()}
+    return found | ({"vocabulary": data.preprocess.vocabulary.tokens} if kind == "text" else {})
 
 
 def _strategy(config: Any) -> Any:

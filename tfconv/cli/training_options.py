@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from tfconv.errors import InputError
+from tfconv.schedule_names import Name as Schedule
 
 if TYPE_CHECKING:
     import keras
 
-Schedule = Literal["constant", "cosine", "one-cycle", "sgdr", "triangle", "flat-cosine", "step"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 _LEAST = {
     "epochs": 1,
@@ -41,6 +41,7 @@ class TrainingOptions:
     optimizer: Literal["adam", "lazy-adam", "sgd", "muon"] = "adam"  # lazy-adam: only the words of a batch move
     lookahead: bool = False  # every 6 updates go half of the way only
     schedule: Schedule = "constant"  # course of the learning rate; see it with: tfconv plot schedule NAME
+    warmup: float = 0.2  # share of the updates in which the learning rate of cosine and one-cycle rises
     cycle_epochs: int = 1  # length of the first cycle of sgdr, of each of triangle
     cycle_multiplier: int = 2  # each cycle of sgdr is so many times as long as the one before
     snapshots: bool = False  # with --schedule sgdr: keep the model of each cycle's end in RUN/cycles
@@ -73,7 +74,7 @@ def check_options(config: Any) -> None:
         InputError: naming the option, the rule and the value.
     """
     check_numbers(config, _LEAST, ("learning_rate", "clip_norm"))
-    for name in ("weight_decay", "label_smoothing", "ema"):
+    for name in ("weight_decay", "label_smoothing", "ema", "warmup"):
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {value}")
@@ -97,7 +98,11 @@ def check_options(config: Any) -> None:
         raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
     if config.swa_epochs is not None and config.patience not in (None, _default(config, "patience")):
         raise InputError("--patience stops early, --swa-epochs trains to the end: give one of the two")
-    for name, schedules in (("cycle_epochs", ("sgdr", "triangle")), ("cycle_multiplier", ("sgdr",))):
+    for name, schedules in (
+        ("warmup", ("cosine", "one-cycle")),
+        ("cycle_epochs", ("sgdr", "triangle")),
+        ("cycle_multiplier", ("sgdr",)),
+    ):
         if getattr(config, name) != _default(config, name) and config.schedule not in schedules:
             goes_with = " or ".join(f"--schedule {schedule}" for schedule in schedules)
             raise InputError(f"--{name.replace('_', '-')} goes with {goes_with}; got --schedule {config.schedule}")
@@ -140,18 +145,24 @@ def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Opti
         raise InputError(
             f"--accumulate {config.accumulate} makes no update in {config.epochs} epochs of {batches} batches"
         )
+    if config.snapshots and batches % config.accumulate:
+        raise InputError(
+            f"--snapshots are taken where an epoch and a cycle end: --accumulate {config.accumulate} must divide the "
+            f"{batches} batches of an epoch; give another --accumulate or --batch-size"
+        )
     updates = max(-(-batches * config.epochs // config.accumulate), 1)
     rate = schedules.schedule(
         config.schedule,
         config.learning_rate,
         updates,
         steps_per_epoch=max(batches // config.accumulate, 1),
+        warmup=config.warmup,
         cycle_epochs=config.cycle_epochs,
         cycle_multiplier=config.cycle_multiplier,
     )
     momentum = None
     if config.schedule == "one-cycle" and config.optimizer != "muon":  # whose momentum is a number
-        momentum = schedules.momentum(config.schedule, updates)
+        momentum = schedules.momentum(config.schedule, updates, warmup=config.warmup)
     return optimizers.make(
         config.optimizer,
         rate,

@@ -27,6 +27,11 @@ def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Cal
     return [keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)]
 
 
+def read_by_tensorflow(data: str, kind: str) -> bool:
+    """Whether reading runs TensorFlow's operations, before which its devices must be chosen; a mistake shows later."""
+    return data.startswith("tfds:") or (kind == "images" and Path(data).exists())
+
+
 def balanced_weights(data: Any) -> dict[int, float]:
     """Weights by which each class counts the same.
 
@@ -89,7 +94,8 @@ def plain_settings(config: Any, kind: str) -> dict[str, Any]:
     for name in ("data", "test"):
         if values[name] is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):
             values[name] = str(Path(values[name]).absolute())
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    values |= {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+    return values | {name: list(value) for name, value in values.items() if isinstance(value, tuple)}  # as JSON has it
 
 
 def score(

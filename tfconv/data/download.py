@@ -93,11 +93,24 @@ def download(
     return path
 
 
-def lock(file: BinaryIO) -> None:
-    """Wait until no other process holds the lock on an open file, then hold it until the file is closed."""
+def lock(file: BinaryIO, *, shared: bool = False, wait: bool = True) -> None:
+    """Wait until no other process holds the lock on an open file, then hold it until the file is closed.
+
+    Args:
+        file: what to lock.
+        shared: others may hold it at the same time, shared too.
+        wait: `False`: do not wait.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is false.
+    """
     if fcntl is not None:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError:  # some network file systems have no locks
+            pass
 
 
 @contextlib.contextmanager

@@ -1,22 +1,25 @@
 """What was made once from a data set and is kept on disk: whole or absent, and made anew when the data changed."""
 
+import atexit
 import contextlib
 import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from tfconv.data.download import data_directory, lock
 from tfconv.errors import InputError
 from tfconv.files import atomic_directory
 
-__all__ = ["kept", "opened_or_made", "read_back"]
+__all__ = ["hold", "kept", "opened_or_made", "read_back"]
 
 T = TypeVar("T")
 
 _HOME = "~/.cache/tfconv"
+_LOCK = "in-use.lock"
+_held: dict[Path, BinaryIO] = {}
 _temporary: list[tempfile.TemporaryDirectory[str]] = []  # they go with the process
 
 
@@ -57,7 +60,8 @@ def opened_or_made(
     """Open what an earlier call made, or make it.
 
     It lies in the folder `kind` of `data_directory()`, or of ~/.cache/tfconv where that one cannot be written or is
-    full; the last state for each `settings` is kept. Processes that want the same wait for the first.
+    full; for each `settings` the last state is kept, and earlier ones that a process has on `hold`. Processes that
+    want the same wait for the first.
 
     Args:
         kind: name of the folder.
@@ -86,22 +90,49 @@ def opened_or_made(
     return None, " nor ".join(reasons)
 
 
+def hold(folder: Path) -> None:
+    """Let no process remove a folder that is kept, as long as this one lives; for who opens its files later on.
+
+    It comes first in `opened`. Where the folder is not there, or files cannot be locked, it does nothing.
+    """
+    with contextlib.suppress(OSError):
+        file = open(folder / _LOCK, "rb")
+        atexit.register(file.close)
+        lock(file, shared=True)
+        if folder in _held:  # it may have been made anew
+            _held[folder].close()
+        _held[folder] = file
+
+
 def _made(folder: Path, key: str, name: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{key}.lock", "ab") as file:
         lock(file)
         if (found := opened(folder / name)) is not None:  # another process made it meanwhile
             return found
+        shutil.rmtree(folder / name, ignore_errors=True)  # damaged: of no use to who holds it either
         for left in [*folder.glob(f".{key}-*"), *folder.glob(f"{key}-*")]:  # of killed processes, and out of date
-            shutil.rmtree(left, ignore_errors=True)
+            _remove_unless_held(left)
         try:
             with atomic_directory(folder / name) as temporary:
                 make(temporary)
+                (temporary / _LOCK).touch()
         except OSError:
             if (found := opened(folder / name)) is None:  # where files cannot be locked another may have been faster
                 raise
             return found
-    return read_back(opened, folder / name)
+        return read_back(opened, folder / name)  # while no other process can remove it
+
+
+def _remove_unless_held(folder: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            lock(stack.enter_context(open(folder / _LOCK, "r+b")), wait=False)
+        except BlockingIOError:
+            return
+        except OSError:  # it was not finished
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _made_for_this_process(

@@ -70,6 +70,22 @@ class Preparation:
         if self.pad_to_length and self.length is None:
             raise InputError("pad_to_length=True needs a length, got length=None")
 
+    def earlier(self, class_names: Sequence[str], multi_label: bool) -> "TextPreprocess | None":
+        """What `preprocess` does, for other classes; `None` where there is none."""
+        from tfconv.data.text import TextPreprocess
+
+        known = self.preprocess
+        if known is None:
+            return None
+        return TextPreprocess(
+            known.tokenizer,
+            known.vocabulary,
+            known.length,
+            start=known.start,
+            class_names=class_names,
+            multi_label=multi_label,
+        )
+
     def encode(
         self, splits: dict[str, "TextExamples"], class_names: Sequence[str], multi_label: bool
     ) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
@@ -81,18 +97,10 @@ class Preparation:
         from tfconv.data.text import TextPreprocess, Tokenizer, build_vocabulary
         from tfconv.data.tokenising import token_chunks
 
-        if self.preprocess is not None:
-            known = self.preprocess
-            preprocess = TextPreprocess(
-                known.tokenizer,
-                known.vocabulary,
-                known.length,
-                start=known.start,
-                class_names=class_names,
-                multi_label=multi_label,
-            )
+        preprocess = self.earlier(class_names, multi_label)
+        if preprocess is not None:
             return preprocess, {
-                name: preprocess.encode(token_chunks(part.texts, known.tokenizer)) for name, part in splits.items()
+                name: preprocess.encode(token_chunks(part.texts, preprocess.tokenizer)) for name, part in splits.items()
             }
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")

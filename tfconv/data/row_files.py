@@ -10,7 +10,7 @@ from tfconv.data.compressed import plain_name
 from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
-__all__ = ["Paths", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files"]
+__all__ = ["Paths", "absolute", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files"]
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -26,21 +26,28 @@ def row_files(paths: Paths) -> list[Path]:
     Raises:
         InputError: nothing is there, or there are files of several formats.
     """
-    several = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    several = _several(paths)
     if not several:
         raise InputError("no files are given: name a file, a folder or a pattern")
-    found: dict[Path, None] = {}
+    each: dict[Path, Path] = {}  # a file may be named in several ways
     for path in several:
-        found |= dict.fromkeys(_files(path))
+        for file in _files(path):
+            each.setdefault(file.resolve(), file)
+    found = sorted(each.values())
     forms = Counter(file_format(path) for path in found)
     if len(forms) > 1:
         counts = " and ".join(f"{count:,} {form}" for form, count in sorted(forms.items()))
-        kind = plain_name(next(iter(found))).suffix
+        kind = plain_name(found[0]).suffix
         raise InputError(
             f"{_named(several)}: files of several formats ({counts}), perhaps the same rows twice; "
             f"choose one with a pattern such as '*{kind}'"
         )
-    return sorted(found)
+    return found
+
+
+def absolute(paths: Paths) -> list[str]:
+    """The names as given, not the files that they stand for now, for any working directory."""
+    return [os.path.realpath(os.path.expanduser(path)) for path in _several(paths)]
 
 
 def is_row_file(name: str) -> bool:
@@ -69,6 +76,10 @@ def fingerprint(files: Sequence[Path]) -> str:
         stat = path.stat()
         lines.append(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}")
     return "\n".join(lines)
+
+
+def _several(paths: Paths) -> list[str | Path]:
+    return [paths] if isinstance(paths, (str, Path)) else list(paths)
 
 
 def _files(path: str | Path) -> list[Path]:

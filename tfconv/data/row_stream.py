@@ -30,7 +30,7 @@ class SkippedRows(list[str]):
 
 class _File(NamedTuple):
     path: Path
-    name: str  # which does not change when the folder of all files is moved
+    name: str  # which does not change when the folder of all files is moved, or files with other names are added
     split: str | None  # of all its rows
 
 
@@ -69,8 +69,7 @@ class RowStream:
         training = [path for path in files if path.resolve() not in apart]
         if not training:
             raise InputError(f"{files[0]}: all files are test files; name others to train on, or a fraction to test on")
-        base = os.path.commonpath([path.resolve().parent for path in training])
-        named = [_File(path, os.path.relpath(path.resolve(), base), None) for path in training]
+        named = [_File(path, name, None) for path, name in zip(training, _names(training), strict=True)]
         named += [_File(path, path.name, "test") for path in test_files]
         return cls(tuple(named), **settings)
 
@@ -104,6 +103,15 @@ class RowStream:
                 place = share(f"{self.seed}\0{name}\0{row.number}")
                 drawn = "test" if place < self.test else "validation" if place < held else "train"
                 yield (row if split is None else row._replace(split=split)), drawn
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """The names of files; where one occurs twice, all begin at the folder that is common to them."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    base = os.path.commonpath([path.resolve().parent for path in paths])
+    return [os.path.relpath(path.resolve(), base) for path in paths]
 
 
 def share(key: str) -> float:

@@ -17,7 +17,7 @@ from tfconv.errors import InputError
 
 __all__ = ["StreamReading", "StreamedTextExamples"]
 
-_LAYOUT = 1  # of what is kept; to be raised when the same files and settings would give something else
+_LAYOUT = 2  # of what is kept; to be raised when the same files and settings would give something else
 _KEPT = "streamed"
 
 T = TypeVar("T")
@@ -30,19 +30,22 @@ class StreamReading:
     Args:
         stream: the files, and how to read them.
         what: what they are called, for messages.
+        source: how they were named: the last state of each source is kept. Which files a folder or a pattern stands
+            for is a part of the state.
         skip: leave bad rows out.
-        state: the files' `fingerprint` when they were first read: all passes see the same files.
+        state: the files' `fingerprint`, names and splits when they were first read: all passes see the same files.
     """
 
     stream: RowStream
     what: str
+    source: str
     skip: bool
     state: str
 
     @classmethod
-    def of(cls, stream: RowStream, what: str, *, skip: bool) -> "StreamReading":
+    def of(cls, stream: RowStream, what: str, source: str, *, skip: bool) -> "StreamReading":
         """Read the files as they are now."""
-        return cls(stream, what, skip, _state(stream))
+        return cls(stream, what, source, skip, _state(stream))
 
     def scan(self) -> Scan:
         """Check all rows."""
@@ -69,14 +72,14 @@ class StreamReading:
             make(folder)
             unchanged()
 
-        placed = tuple(file._replace(path=file.path.resolve()) for file in self.stream.files)
-        settings = f"{_LAYOUT} {replace(self.stream, files=placed)} {self.skip} {settings}"
+        settings = f"{_LAYOUT} {self.source} {replace(self.stream, files=())} {self.skip} {settings}"
         return kept(_KEPT, what, settings, self.state, make=checked, opened=opened)
 
 
 def _state(stream: RowStream) -> str:
     try:
-        return fingerprint([file.path for file in stream.files])
+        places = [f"{file.name}\0{file.split}" for file in stream.files]
+        return "\n".join([fingerprint([file.path for file in stream.files]), *places])
     except OSError as error:
         return f"{error}"  # the reader says it better
 

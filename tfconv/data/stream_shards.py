@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from tfconv.data.kept import hold
 from tfconv.data.passes import progress
 from tfconv.data.preparation import Preparation
 from tfconv.data.saved_text import read_settings
@@ -36,7 +37,8 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
     Raises:
         InputError: there is no word, or no room; or as the readers, where the files changed.
     """
-    tokenizer, size = _tokenizer(preparation), preparation.vocabulary_size
+    tokenizer = Tokenizer(preparation.level, punctuation=preparation.punctuation, lowercase=preparation.lowercase)
+    size = preparation.vocabulary_size
 
     def count(folder: Path) -> None:
         with progress("counting words", name, found.sizes["train"], "texts") as done:
@@ -46,7 +48,7 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
             vocabulary = build_vocabulary(chunks, size, min_count=preparation.min_count, distinct=distinct)
         TextPreprocess(tokenizer, vocabulary).save(folder)
 
-    words = reading.kept("word counts", _settings(preparation), count, _words)
+    words = reading.kept("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
     return TextPreprocess(
         tokenizer, Vocabulary(words), preparation.length, start=preparation.start, class_names=found.class_names,
         multi_label=reading.stream.multi_label,
@@ -60,10 +62,10 @@ def encoded_shards(
 
     The training texts are dealt among up to 64 files at random, the other splits are kept in order.
 
-    Args: as `counted_words`; `preprocess` is what that returned.
+    Args: as `counted_words`; `preprocess` is what that returned, or that of an earlier run.
 
     Returns:
-        A folder that holds a folder of shards for each split.
+        A folder that holds a folder of shards for each split; no process removes it as long as this one lives.
 
     Raises:
         InputError: there is no room; or as the readers, where the files changed.
@@ -82,6 +84,7 @@ def encoded_shards(
             writer.close()
 
     def shards(folder: Path) -> Path | None:
+        hold(folder)  # every epoch opens the files anew
         try:
             for split in found.sizes:
                 check_shards(folder / split)
@@ -89,16 +92,12 @@ def encoded_shards(
             return None
         return folder
 
-    settings = f"{_settings(preparation)} {preparation.length} {preparation.start}"
+    if preparation.preprocess is None:  # the vocabulary follows from these and the files
+        words = f"{preparation.vocabulary_size} {preparation.min_count}"
+    else:
+        words = f"{preprocess.vocabulary.tokens}"
+    settings = f"{preprocess.tokenizer.config()} {preprocess.length} {preprocess.start} {words}"
     return reading.kept("encoded texts", settings, write, shards)
-
-
-def _tokenizer(chosen: Preparation) -> Tokenizer:
-    return Tokenizer(chosen.level, punctuation=chosen.punctuation, lowercase=chosen.lowercase)
-
-
-def _settings(chosen: Preparation) -> str:
-    return f"{_tokenizer(chosen).config()} {chosen.vocabulary_size} {chosen.min_count}"
 
 
 def _words(folder: Path) -> list[str] | None:

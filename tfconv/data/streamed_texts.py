@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfconv.data.examples import TextData
-from tfconv.data.row_files import Paths, row_files
+from tfconv.data.row_files import Paths, absolute, row_files
 from tfconv.data.row_stream import RowStream
 from tfconv.data.splits import check_fraction
 from tfconv.data.stream_examples import StreamedTextExamples, StreamReading
@@ -41,7 +41,8 @@ def text_stream(
     The first pass, here, checks every row and finds the classes. What it found is kept on disk, as are the vocabulary
     and the encoded texts that training makes later, in `streamed/` of the data folder (TFCONV_DATA_DIR, by default
     ~/.cache/tfconv); as long as names, sizes and times of the files stay, a later start with the same settings reads
-    none of them again. The encoded texts take about 2 bytes a word.
+    none of them again. Of files that changed, what was made before is removed, unless a process trains on it. The
+    encoded texts take about 2 bytes a word.
 
     Args:
         paths: a file; a folder of files; a pattern such as `"reviews-*.jsonl"`; or several of these. All of one
@@ -54,6 +55,7 @@ def text_stream(
         validation: the share of the training rows to hold out, unless the split column has validation rows.
         seed: decides which rows are held out: those for which a hash of (seed, file name, row number) is small. So
             the shares of the classes are kept only about, and more rows or files do not change where the others go.
+            Where several files have one name, the folders from the one common to all files on are part of theirs.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
         delimiter: what stands between the columns of CSV files; by default `,`, and a tab in .tsv.
@@ -66,9 +68,10 @@ def text_stream(
         InputError: nothing is there, or files of several formats; or as `tfconv.data.csv`.
     """
     check_fraction("validation", validation)
-    files, test_files, share = row_files(paths), list[Path](), 0.0
+    files, test_files, share, source = row_files(paths), list[Path](), 0.0, [absolute(paths)]
     if isinstance(test, (str, os.PathLike)):
         test_files = row_files(test)
+        source.append(absolute(test))
     elif test is not None:
         check_fraction("test", test)
         share = test
@@ -79,7 +82,7 @@ def text_stream(
     several = [paths] if isinstance(paths, (str, Path)) else list(paths)
     path = Path(several[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name
-    reading = StreamReading.of(stream, str(path), skip=skip)
+    reading = StreamReading.of(stream, str(path), str(source), skip=skip)
     found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
     examples = {part: StreamedTextExamples(reading, found, part) for part in found.sizes}
     return StreamedTextData(name, found.class_names, multi_label, examples, found.skipped, reading=reading, found=found)
@@ -89,11 +92,11 @@ def text_stream(
 class StreamedTextData(TextData):
     """A data set of texts that are not held in memory; what `text_stream` returns.
 
-    It is used as `TextData` is. The first use of `preprocess` makes a pass over the files that counts words, with
-    bounded memory (`TokenCounts`): exactly, as long as there are no more than 524,288 different ones, or four times the
-    vocabulary's size. The first use of batches makes one that writes the encoded texts into shards. Both are kept.
-    Training batches then come from a shuffled window of 20,000 texts over the stream of shards, each a random sample
-    of the whole.
+    It is used as `TextData` is. The first use of `preprocess` makes a pass over the files that counts words, unless
+    `prepare` was given that of an earlier run; with bounded memory (`TokenCounts`): exactly, as long as there are no
+    more than 524,288 different ones, or four times the vocabulary's size. The first use of batches makes one that
+    writes the encoded texts into shards. Both are kept. Training batches then come from a shuffled window of 20,000
+    texts over the stream of shards, each a random sample of the whole.
 
     Args:
         examples: the splits, as `StreamedTextExamples`.
@@ -151,7 +154,8 @@ class StreamedTextData(TextData):
         """What turns raw strings into ids; the words are counted when it is first asked for."""
         from tfconv.data.stream_shards import counted_words
 
-        return counted_words(self.reading, self.found, self.preparation, self.name)
+        earlier = self.preparation.earlier(self.class_names, self.multi_label)
+        return earlier or counted_words(self.reading, self.found, self.preparation, self.name)
 
     @cached_property
     def _shards(self) -> Path:

@@ -93,7 +93,7 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
     State for checkpoints: `count`, the epochs averaged, and `sums`, the sum of each trainable weight over them.
 
     Raises:
-        ValueError: `start_epoch` is negative.
+        ValueError: `start_epoch` is negative, or training resumes after it with sums that began at another epoch.
 
     Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, algorithm 1
         and section 3.2.
@@ -111,6 +111,16 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin with no epoch."""
         self.count, self.sums = 0, []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Check that the sums of a resumed training are those of the epochs from `start_epoch`."""
+        if epoch <= self.start_epoch:
+            self.count, self.sums = 0, []
+        elif self.count != epoch - self.start_epoch:
+            raise ValueError(
+                f"start_epoch must be as before to go on at epoch {epoch} with {self.count} epochs averaged: "
+                f"{epoch - self.count}, got {self.start_epoch}"
+            )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add the weights of this epoch."""

@@ -17,7 +17,7 @@ import numpy as np
 from tfconv.errors import InputError
 from tfconv.files import atomic_write
 
-__all__ = ["Position", "checkpoints", "contents", "newest", "restore", "save"]
+__all__ = ["Position", "checkpoints", "contents", "newest", "numbers", "restore", "save"]
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
 
@@ -29,22 +29,38 @@ class Position(NamedTuple):
     step: int
 
 
-def contents(position: Position, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
+def contents(
+    position: Position,
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback],
+    begun: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """All that a checkpoint holds; with several workers, a meeting of all, since metrics are summed over them.
 
+    Args:
+        position: where training stands.
+        model: compiled and built.
+        callbacks: in the order in which a resumed run has them.
+        begun: their `numbers` after `on_train_begin`. What is still the same is no state, but a setting (patience, the
+            name of a file), and those are the resumed run's own.
+
     Raises:
-        FloatingPointError: a weight is NaN or infinite.
+        FloatingPointError: a weight, or a variable of the optimizer, is NaN or infinite. (Metrics may be: one of
+            validation tells nothing of the training.)
     """
     arrays = {f"variable_{i}": np.asarray(v.numpy()) for i, v in enumerate(_variables(model))}
-    for variable, array in zip(_variables(model), arrays.values(), strict=True):
+    for variable, array in zip(_trained(model), arrays.values(), strict=False):  # metrics come last
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise FloatingPointError(f"variable {variable.path} holds a value that is NaN or infinite")
     meta: dict[str, Any] = {"epoch": position.epoch, "step": position.step, "paths": _paths(model)}
     meta |= {"stopped": bool(model.stop_training), "callbacks": []}
-    for i, callback in enumerate(callbacks):
-        numbers, lists = _callback_state(callback)
+    for i, (callback, before) in enumerate(zip(callbacks, begun, strict=True)):
+        changed = {name: n for name, n in numbers(callback).items() if name not in before or not _same(n, before[name])}
         monitors = getattr(callback, "monitor_op", None) is not None
-        state = {"class": type(callback).__name__, "monitors": monitors, "numbers": numbers}
+        if monitors:
+            changed.pop("min_delta", None)  # a setting; its sign is found again with monitor_op
+        lists = _lists(callback)
+        state = {"class": type(callback).__name__, "monitors": monitors, "numbers": changed}
         state["lists"] = {name: len(parts) for name, parts in lists.items()}
         meta["callbacks"].append(state)
         arrays |= {f"callback_{i}_{name}_{j}": array for name, parts in lists.items() for j, array in enumerate(parts)}
@@ -103,7 +119,11 @@ def restore(content: bytes, where: Path, model: keras.Model, callbacks: Sequence
     """
     position, meta, arrays = _parsed(content)
     _assign(where / _file_name(position), meta, arrays, model, callbacks)
-    model.stop_training = bool(meta["stopped"])
+    stopped = [c for c in callbacks if isinstance(c, keras.callbacks.EarlyStopping) and c.stopped_epoch]
+    going_on = [callback for callback in stopped if callback.wait < callback.patience]  # it was given more patience
+    for callback in going_on:
+        callback.stopped_epoch = 0
+    model.stop_training = meta["stopped"] and not (stopped and stopped == going_on)
     return position
 
 
@@ -140,8 +160,8 @@ def _assign(
     for i, variable in enumerate(variables):
         variable.assign(content[f"variable_{i}"])
     for i, (callback, state) in enumerate(zip(callbacks, meta["callbacks"], strict=True)):
-        if state["monitors"]:
-            callback._set_monitor_op()  # negates min_delta the first time it is called: before the number is put back
+        if state["monitors"] and callback.monitor_op is None:
+            callback._set_monitor_op()  # else the first epoch's end does, negating min_delta
         vars(callback).update(state["numbers"])
         for name, length in state["lists"].items():
             setattr(callback, name, [content[f"callback_{i}_{name}_{j}"] for j in range(length)])
@@ -151,31 +171,45 @@ def _file_name(position: Position) -> str:
     return f"epoch-{position.epoch:04d}-step-{position.step:08d}.npz"
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
+def _trained(model: keras.Model) -> list[keras.Variable]:
     optimizer = model.optimizer.variables if model.optimizer is not None else []
-    return [*model.variables, *optimizer, *model.metrics_variables]
+    return [*model.variables, *optimizer]
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*_trained(model), *model.metrics_variables]
 
 
 def _paths(model: keras.Model) -> list[str]:
     return [variable.path for variable in _variables(model)]
 
 
-def _callback_state(callback: keras.callbacks.Callback) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-    """What a callback remembers: public attributes that JSON can hold, and lists of arrays (`best_weights`)."""
-    numbers, lists = {}, {}
-    for name, value in vars(callback).items():
-        if name.startswith("_") or name in ("model", "params", "validation_data"):
-            continue
-        if isinstance(value, list) and value and all(isinstance(part, np.ndarray) for part in value):
-            lists[name] = value
-            continue
+def numbers(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """A copy of a callback's public attributes that JSON can hold."""
+    found = {}
+    for name, value in _public(callback).items():
         plain = _plain(value)
         try:
-            if json.loads(json.dumps(plain)) == plain:
-                numbers[name] = plain
+            if _same(json.loads(json.dumps(plain)), plain):
+                found[name] = plain
         except (TypeError, ValueError):
             continue  # a function, a writer, a model: made anew with the callback
-    return numbers, lists
+    return found
+
+
+def _lists(callback: keras.callbacks.Callback) -> dict[str, list[np.ndarray]]:
+    """A callback's public lists of arrays (`best_weights`)."""
+    found = {name: value for name, value in _public(callback).items() if isinstance(value, list) and value}
+    return {name: parts for name, parts in found.items() if all(isinstance(part, np.ndarray) for part in parts)}
+
+
+def _public(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    hidden = ("model", "params", "validation_data")
+    return {name: value for name, value in vars(callback).items() if not name.startswith("_") and name not in hidden}
+
+
+def _same(one: Any, other: Any) -> bool:
+    return repr(one) == repr(other)  # NaN is the same as NaN, and 1 not as True
 
 
 def _plain(value: Any) -> Any:

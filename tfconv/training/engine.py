@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, Literal
@@ -46,16 +47,10 @@ class Engine:
         self.model, self.workers, self.train_data, self.directory = model, workers, train, directory
         self.strategy = strategy = workers.strategy
         self.fixed_steps = None if steps_per_execution == "auto" else steps_per_execution
-
-        def prepare(dataset: tf.data.Dataset) -> tf.data.Dataset:
-            return objective.weighted(dataset, class_weight, model.output_shape[-1]) if class_weight else dataset
-
-        self.prepare = prepare
+        self.prepare = partial(objective.weighted, model, class_weight)
         steps = int(train.cardinality())
-        if steps == 0:
-            raise ValueError("the training data set is empty")
         self.steps = steps if steps > 0 else None
-        build(model, prepare(train))  # metrics must exist before they are restored
+        build(model, self.prepare(train))  # metrics must exist before they are restored
         if not model.optimizer.built:  # loss scaling would begin anew
             model.optimizer.build(model.trainable_variables)
         self.train_runner = make_runner(model, strategy, training=True)
@@ -95,6 +90,7 @@ class Engine:
         if self.directory and not resume and self.workers.chief:
             run.begin(self.directory, about, resume=False)
         self.callbacks.on_train_begin()
+        self.begun = [checkpoint.numbers(callback) for callback in self.kept]
         if self.directory and resume:
             position = self._restored(self.directory)
             if self.workers.chief:
@@ -105,17 +101,17 @@ class Engine:
         for epoch in range(position.epoch, epochs):
             if model.stop_training:
                 break
-            first = position.step if epoch == position.epoch else 0
+            first = position.step
             if not first:
                 model.reset_metrics()
             self.callbacks.on_epoch_begin(epoch)
-            logs = self._epoch(epoch, first, next(batches))
+            steps, logs = self._epoch(epoch, first, next(batches))
             if self.validation is not None:
-                values = evaluated(model, self.test_runner, self.validation, self.callbacks)
-                logs |= {f"val_{name}": value for name, value in values.items()}
+                logs |= self._validated(self.validation, checkpoint.Position(epoch, steps))
             self.callbacks.on_epoch_end(epoch, logs)
-            self._save(checkpoint.Position(epoch + 1, 0))
-            self._stop_if(self.workers.total([self.asked.signal])[0], epoch + 1, 0)
+            position = checkpoint.Position(epoch + 1, 0)
+            self._save(position)
+            self._stop_if(self.workers.total([self.asked.signal])[0], position)
         model.optimizer.finalize_variable_values(model.trainable_variables)
         self.callbacks.on_train_end(logs)
         model.history = self.history
@@ -134,8 +130,18 @@ class Engine:
             print(f"going on at step {position.step + 1} of epoch {position.epoch + 1}", flush=True)
         return position
 
-    def _epoch(self, epoch: int, done: int, iterator: Iterator[Any]) -> dict[str, float]:
-        """The steps of one epoch, several at a time."""
+    def _validated(self, data: tf.data.Dataset, position: checkpoint.Position) -> dict[str, float]:
+        """The scores of an epoch; who is asked to stop meanwhile need not wait for them."""
+        content = self._content(position)  # now: metrics of the epoch are gone once validation has begun
+
+        def look_up() -> None:
+            self._stop_if(self.workers.total([self.asked.signal])[0], position, content)
+
+        values = evaluated(self.model, self.test_runner, data, self.callbacks, look_up)
+        return {f"val_{name}": value for name, value in values.items()}
+
+    def _epoch(self, epoch: int, done: int, iterator: Iterator[Any]) -> tuple[int, dict[str, float]]:
+        """The steps of one epoch, several at a time; returns how many there are, and the logs."""
         logs = plain(self.read_metrics()) if done else {}
         wanted, timed = self.fixed_steps or 1, False
         while self.steps is None or done < self.steps:
@@ -148,6 +154,8 @@ class Engine:
             done += int(ran)
             if not done:
                 raise ValueError("the training data set is empty, or smaller than the number of replicas")
+            if not int(ran):  # a data set of unknown size had ended with the call before
+                break
             # No clock, signal or loss of one worker alone may decide how many steps the next call has, or whether.
             due = self.workers.chief and time.monotonic() - self.saved_at >= self.checkpoint_seconds
             loss, seconds, save, signal = self.workers.total(
@@ -156,7 +164,7 @@ class Engine:
             loss /= self.strategy.num_replicas_in_sync
             objective.check_binary(self.model, loss)
             if not math.isfinite(loss):
-                raise self._not_finite(epoch, done, loss)
+                raise self._not_finite(checkpoint.Position(epoch, done), f"the loss is {loss}")
             if self.fixed_steps is None and timed:
                 alone = self.workers.count == 1
                 wanted = next_call_steps(count, wanted, seconds / self.workers.count, alone=alone)
@@ -165,37 +173,46 @@ class Engine:
             timed, self.untraced = True, False  # the first call of an epoch may trace, and waits for the data to start
             logs = plain(self.read_metrics())
             self.callbacks.on_train_batch_end(done - 1, logs)
+            position = checkpoint.Position(epoch, done)
             if save:
-                self._save(checkpoint.Position(epoch, done))
-            self._stop_if(signal, epoch, done)
+                self._save(position)
+            self._stop_if(signal, position)
             if self.model.stop_training or int(ran) < count:
                 break
-        return logs
+        return done, logs
 
-    def _save(self, position: checkpoint.Position) -> None:
+    def _content(self, position: checkpoint.Position) -> dict[str, Any]:
+        """A checkpoint in memory; empty without a run directory."""
         if self.directory is None:
-            return
+            return {}
         try:
-            arrays = checkpoint.contents(position, self.model, self.kept)
+            return checkpoint.contents(position, self.model, self.kept, self.begun)
         except FloatingPointError as error:
-            raise self._not_finite(position.epoch, position.step, float("nan")) from error
-        if self.workers.chief:
-            checkpoint.save(self.directory / "checkpoints", position, arrays)
+            raise self._not_finite(position, str(error)) from error
+
+    def _save(self, position: checkpoint.Position, content: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint of what is now, or of `content`."""
+        content = self._content(position) if content is None else content
+        if self.directory and self.workers.chief:
+            checkpoint.save(self.directory / "checkpoints", position, content)
         self.saved_at = time.monotonic()
 
-    def _not_finite(self, epoch: int, step: int, loss: float) -> NonFiniteLossError:
+    def _not_finite(self, position: checkpoint.Position, found: str) -> NonFiniteLossError:
         rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         return NonFiniteLossError(
-            f"the loss is {loss} at step {step} of epoch {epoch + 1}, learning rate {rate:g}. Try a learning rate of "
-            f"{rate / 10:g}, gradient clipping (optimizer's global_clipnorm=1.0), or look for NaN in the inputs."
+            f"{found} at step {position.step} of epoch {position.epoch + 1}, learning rate {rate:g}. Try a "
+            f"learning rate of {rate / 10:g}, gradient clipping (optimizer's global_clipnorm=1.0), or look for NaN in "
+            "the inputs."
         )
 
-    def _stop_if(self, signals: float, epoch: int, step: int) -> None:
+    def _stop_if(self, signals: float, position: checkpoint.Position, content: dict[str, Any] | None = None) -> None:
         """Stop where any worker was asked to, by the signal that it got."""
         if not signals:
             return
-        stopped, number = f"stopped at step {step} of epoch {epoch + 1}", self.asked.signal or SIGTERM
+        stopped = f"stopped at step {position.step} of epoch {position.epoch + 1}"
+        number = self.asked.signal or SIGTERM
         if self.directory is None:
             raise Interrupted(f"{stopped}; without run_dir nothing is saved", number)
-        self._save(checkpoint.Position(epoch, step))
+        self._save(position, content)
+        self.workers.total([0.0])  # a cluster may kill the chief in the middle of its write once another has left
         raise Interrupted(f"{stopped}; saved in {self.directory}: go on with resume=True (--resume)", number)

@@ -1,11 +1,12 @@
 """Scoring with a model's own loss and metrics, under any strategy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfconv.training import objective
+from tfconv.training import arguments, objective
 from tfconv.training.feed import build, labels_spec, prepared
 from tfconv.training.step import Runner, make_runner
 
@@ -23,10 +24,11 @@ def evaluate(
         strategy: default: the strategy in force.
 
     Raises:
-        ValueError: the data set is empty.
+        ValueError: the data set is empty, the model belongs to another strategy, or a metric gives several numbers.
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
+        arguments.check_scope(model, strategy)
         objective.compile_for(model, labels_spec(data))
         build(model, data)
         runner = make_runner(model, strategy, training=False)
@@ -34,9 +36,16 @@ def evaluate(
 
 
 def evaluated(
-    model: keras.Model, runner: Runner, data: Any, callbacks: keras.callbacks.CallbackList | None
+    model: keras.Model,
+    runner: Runner,
+    data: Any,
+    callbacks: keras.callbacks.CallbackList | None,
+    between: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """One pass with the test runner and its callbacks; the numbers are those since `reset_metrics`."""
+    """One pass with the test runner and its callbacks; the numbers are those since `reset_metrics`.
+
+    `between` is called after each call of the graph, of up to 64 batches.
+    """
     if callbacks:
         callbacks.on_test_begin()
     model.reset_metrics()
@@ -49,6 +58,7 @@ def evaluated(
         wanted = min(wanted * 2, 64)
         if callbacks and done:
             callbacks.on_test_batch_end(batches - 1)
+        between()
     if not batches:
         raise ValueError("the data set to evaluate on is empty")
     logs = plain(model.get_metrics_result())
@@ -58,5 +68,15 @@ def evaluated(
 
 
 def plain(logs: dict[str, Any]) -> dict[str, float]:
-    """Logs as Python floats."""
+    """Logs as Python floats.
+
+    Raises:
+        ValueError: a metric gives several numbers, one a class for example.
+    """
+    for name, value in logs.items():
+        if shape := keras.ops.shape(value):
+            raise ValueError(
+                f"the metric {name!r} must give one number, got shape {shape}: let it average over the classes, as "
+                'keras.metrics.F1Score(average="macro") does'
+            )
     return {name: float(value) for name, value in logs.items()}

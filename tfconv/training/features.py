@@ -11,8 +11,11 @@ import tensorflow as tf
 
 from tfconv.data.pipeline import row_batches
 from tfconv.files import atomic_write
+from tfconv.training.feed import labels_spec
 
 __all__ = ["precompute"]
+
+_NAMES = ("features", "labels", "weights")  # of the arrays in a file
 
 
 def precompute(
@@ -33,22 +36,24 @@ def precompute(
 
     Args:
         body: from `split_head`; it runs as it does outside training.
-        data: batches (inputs, labels), the same in each pass: `data.batches("train")` and not `data.train`.
+        data: batches (inputs, labels) or (inputs, labels, sample weights), the same in each pass:
+            `data.batches("train")` and not `data.train`.
         batch_size: examples a batch of the result.
         seed: shuffle by (seed, epoch), as `data.train` does; `None`: keep the order.
         cache: folder for the features; a file in it is found again by the SHA-256 of the body's weights and structure
-            and of all inputs and labels. `None`: they are kept in memory only.
+            and of all batches. `None`: they are kept in memory only.
 
     Returns:
-        Batches (features, labels), float32 features as the body gives them.
+        Batches (features, labels), float32 features as the body gives them, and the sample weights where there are.
 
     Raises:
-        ValueError: `data` is reshuffled each epoch, or empty; `batch_size` is out of range.
+        ValueError: `data` is reshuffled each epoch, empty or without labels; `batch_size` is out of range.
     """
     if hasattr(data, "at_epoch"):
         raise ValueError("data must be batches in order and not augmented, data.batches('train'), got data.train")
+    labels_spec(data)
     if cache is None:
-        features, labels = _computed(body, data)
+        arrays = _computed(body, data)
     else:
         key = _fingerprint(body, data)
         path = Path(cache) / f"features-{key[:32]}.npz"
@@ -56,28 +61,27 @@ def precompute(
         if stored is None:
             stored = _computed(body, data)
             with atomic_write(path) as file:
-                np.savez(file, key=np.array(key), features=stored[0], labels=stored[1])
-        features, labels = stored
-    rows, targets = tf.constant(features), tf.constant(labels)
+                np.savez(file, key=np.array(key), **dict(zip(_NAMES, stored, strict=False)))
+        arrays = stored
+    kept = [tf.constant(array) for array in arrays]
 
-    def take(chosen: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.gather(rows, chosen), tf.gather(targets, chosen)
+    def take(chosen: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tuple(tf.gather(rows, chosen) for rows in kept)
 
-    return row_batches(len(labels), take, batch_size=batch_size, seed=seed, unit="example")
+    return row_batches(len(arrays[0]), take, batch_size=batch_size, seed=seed, unit="example")
 
 
-def _computed(body: keras.Model, data: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _computed(body: keras.Model, data: tf.data.Dataset) -> list[np.ndarray]:
     run = tf.function(lambda inputs: tf.cast(body(inputs, training=False), tf.float32), reduce_retracing=True)
-    parts = [(run(inputs).numpy(), labels.numpy()) for inputs, labels in data]
+    parts = [(run(inputs).numpy(), *(array.numpy() for array in others)) for inputs, *others in data]
     if not parts:
         raise ValueError("data must hold at least one batch, got none")
-    features, labels = zip(*parts, strict=True)
-    return np.concatenate(features), np.concatenate(labels)
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
 def _fingerprint(body: keras.Model, data: tf.data.Dataset) -> str:
     digest = hashlib.sha256(json.dumps([_settings(layer) for layer in body._flatten_layers()], default=str).encode())
-    batches = ([inputs.numpy(), labels.numpy()] for inputs, labels in data)
+    batches = ([array.numpy() for array in batch] for batch in data)
     for arrays in ([weight.numpy() for weight in body.weights], *batches):
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
@@ -93,9 +97,9 @@ def _settings(layer: keras.layers.Layer) -> list[Any]:
     return [type(layer).__name__, sorted(config.items())]
 
 
-def _read(path: Path, key: str) -> tuple[np.ndarray, np.ndarray] | None:
+def _read(path: Path, key: str) -> list[np.ndarray] | None:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return (archive["features"], archive["labels"]) if str(archive["key"]) == key else None
+            return [archive[name] for name in _NAMES if name in archive] if str(archive["key"]) == key else None
     except Exception:  # absent, or damaged in whatever way: it is computed anew
         return None

@@ -1,6 +1,6 @@
 """Adam in one pass over memory."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -64,24 +64,31 @@ class FusedAdam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
-        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
-        if self._scheduled:
-            beta_1 = tf.cast(tf.convert_to_tensor(self._beta_1), variable.dtype)
-            beta_1_product = tf.cast(tf.convert_to_tensor(self._beta_1_product), variable.dtype)
-        else:
-            beta_1, beta_1_product = self.beta_1, tf.pow(tf.cast(self.beta_1, variable.dtype), step)
+        decay = self._decay(variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=beta_1_product,
-            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
+            beta1_power=decay.beta_1_product,
+            beta2_power=decay.beta_2_product,
             lr=tf.cast(tf.convert_to_tensor(learning_rate), variable.dtype),
-            beta1=beta_1,
-            beta2=self.beta_2,
+            beta1=decay.beta_1,
+            beta2=decay.beta_2,
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def _decay(self, dtype: str) -> "_Decay":
+        """What the moments are multiplied by in this step, and its products over the steps so far."""
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
+        beta_2 = tf.cast(self.beta_2, dtype)
+        if self._scheduled:
+            beta_1 = tf.cast(tf.convert_to_tensor(self._beta_1), dtype)
+            product = tf.cast(tf.convert_to_tensor(self._beta_1_product), dtype)
+        else:
+            beta_1 = tf.cast(self.beta_1, dtype)
+            product = tf.pow(beta_1, step)
+        return _Decay(beta_1, product, beta_2, tf.pow(beta_2, step))
 
     def _clip_gradients(self, grads: Any) -> Any:
         if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
@@ -110,6 +117,13 @@ class FusedAdam(keras.optimizers.Adam):
         if isinstance(beta_1, dict):
             config = {**config, "beta_1": keras.optimizers.schedules.deserialize(beta_1, custom_objects)}
         return super().from_config(config, custom_objects)
+
+
+class _Decay(NamedTuple):
+    beta_1: tf.Tensor
+    beta_1_product: tf.Tensor
+    beta_2: tf.Tensor
+    beta_2_product: tf.Tensor
 
 
 def _handle(variable: Any) -> tf.Tensor:

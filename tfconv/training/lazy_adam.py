@@ -41,21 +41,14 @@ class LazyAdam(FusedAdam):
         rows, values = gradient.indices, tf.cast(gradient.values, dtype)
         index = self._get_variable_index(variable)
         first, second = _handle(self._momentums[index]), _handle(self._velocities[index])
-        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
-        beta_2 = tf.cast(self.beta_2, dtype)
-        if self._scheduled:
-            beta_1 = tf.cast(tf.convert_to_tensor(self._beta_1), dtype)
-            beta_1_product = tf.cast(tf.convert_to_tensor(self._beta_1_product), dtype)
-        else:
-            beta_1 = tf.cast(self.beta_1, dtype)
-            beta_1_product = tf.pow(beta_1, step)
-        rate = tf.cast(learning_rate, dtype) * tf.sqrt(1 - tf.pow(beta_2, step)) / (1 - beta_1_product)
+        decay = self._decay(dtype)
+        rate = tf.cast(learning_rate, dtype) * tf.sqrt(1 - decay.beta_2_product) / (1 - decay.beta_1_product)
 
         m = tf.raw_ops.ResourceGather(resource=first, indices=rows, dtype=dtype)
-        m += (values - m) * (1 - beta_1)
+        m += (values - m) * (1 - decay.beta_1)
         tf.raw_ops.ResourceScatterUpdate(resource=first, indices=rows, updates=m)
         v = tf.raw_ops.ResourceGather(resource=second, indices=rows, dtype=dtype)
-        v += (tf.square(values) - v) * (1 - beta_2)
+        v += (tf.square(values) - v) * (1 - decay.beta_2)
         tf.raw_ops.ResourceScatterUpdate(resource=second, indices=rows, updates=v)
         # ResourceScatterSub would do this in one operation, and takes twice as long.
         w = tf.raw_ops.ResourceGather(resource=_handle(variable), indices=rows, dtype=dtype)

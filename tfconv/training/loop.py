@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from tfconv.training import objective, run
+from tfconv.training import arguments, objective, run
 from tfconv.training.engine import Engine
 from tfconv.training.feed import labels_spec
 from tfconv.training.interrupt import interruptible
@@ -52,11 +52,12 @@ def fit(
             is its argument (`global_clipnorm=1.0`). Default: what the model was compiled with, else Adam.
         loss: default: what the model was compiled with, else the cross-entropy that fits logits and labels.
         metrics: default: likewise, else accuracy.
-        class_weight: weight of each class number in the loss.
+        class_weight: weight of each class number in the loss; for batches without sample weights.
         callbacks: ordinary Keras callbacks. Batch hooks are called once an execution; a callback that has one makes
             an execution one step, unless `steps_per_execution` says otherwise. With several workers each calls them,
             with equal logs; Keras' callbacks that write files are the chief's alone.
-        strategy: of `training.strategy.choose` or any other; default: the one in force.
+        strategy: of `training.strategy.choose` or any other; default: the one in force. Dropout's seeds are equal in
+            all replicas: in a step each drops the same positions of its part of the batch.
         steps_per_execution: steps in one call of the graph; `"auto"`: as many as fill 0.1 to 0.4 seconds.
         run_dir: folder for checkpoints, `history.csv`, TensorBoard logs and at the end `model.keras`, written by the
             chief alone; a model trained in mixed precision is kept in float32 (`in_float32`).
@@ -73,16 +74,16 @@ def fit(
 
     Raises:
         NonFiniteLossError: the loss became NaN or infinite. The last checkpoint is from before.
-        InputError: `run_dir` holds a run and neither `resume` nor `overwrite` is set, or another process has it.
-        ValueError: an argument is out of range, or the training data set is empty.
+        InputError: `run_dir` holds a run and neither `resume` nor `overwrite` is set, or another process has it; or
+            workers were given different arguments.
+        ValueError: an argument is out of range; a data set is empty, or has no end; the model belongs to another
+            strategy; or a metric gives several numbers.
         Interrupted: a `KeyboardInterrupt`: after Ctrl-C or SIGTERM in any worker, once the step has ended and a
             checkpoint is written.
         WorkerLostError: another worker ended or no longer answers.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be 1 or more, got {epochs}")
-    if steps_per_execution != "auto" and steps_per_execution < 1:
-        raise ValueError(f"steps_per_execution must be 'auto', or 1 or more, got {steps_per_execution}")
+    arguments.check_numbers(epochs, steps_per_execution, verbose)
+    arguments.check_data(train, validation_data, class_weight)
     strategy = strategy or tf.distribute.get_strategy()
     workers = Workers(strategy)
     about = run.Description(config, preprocess)
@@ -90,14 +91,23 @@ def fit(
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together(where))
         stack.enter_context(strategy.scope())
+        numbers = {"epochs": epochs, "steps_per_execution": steps_per_execution, "resume": resume}
+        sets = {"train": _form(train), "validation_data": _form(validation_data), "class_weight": class_weight}
+        workers.agree(numbers | sets)
         if where is not None:
             opened = run.opened(where, about, resume=resume, overwrite=overwrite)
             workers.only_chief(lambda: stack.enter_context(opened))
         if not model.built:
             model.build(tf.nest.map_structure(lambda spec: tuple(spec.shape), train.element_spec[0]))
+        arguments.check_scope(model, strategy)
         objective.compile_for(model, labels_spec(train), optimizer, loss, metrics)
         engine = Engine(model, workers, train, validation_data, class_weight, steps_per_execution, where)
         engine.checkpoint_seconds = checkpoint_seconds
         stack.callback(engine.install_callbacks(callbacks, epochs, verbose))
         engine.asked = stack.enter_context(interruptible())
         return engine.train(epochs, resume, about)
+
+
+def _form(dataset: tf.data.Dataset | None) -> Any:
+    """What a data set gives, as far as it says without reading."""
+    return None if dataset is None else (dataset.element_spec, int(dataset.cardinality()))

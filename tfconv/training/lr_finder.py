@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -164,10 +165,7 @@ def _sweep(
     smoothing: float,
 ) -> tuple[list[float], list[float], list[float]]:
     """Take the steps; returns rates, finite losses and their moving average."""
-
-    def prepare(dataset: tf.data.Dataset) -> tf.data.Dataset:
-        return objective.weighted(dataset, class_weight, model.output_shape[-1]) if class_weight else dataset
-
+    prepare = partial(objective.weighted, model, class_weight)
     run = make_runner(model, strategy, training=True)
     batches = passes(data, strategy.num_replicas_in_sync, prepare, 0, 0)
     iterator = next(batches)

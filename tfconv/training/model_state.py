@@ -46,9 +46,14 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
 
 
 def _copy_exclusions(source: Any, target: Any) -> None:
-    """What `exclude_from_weight_decay` was told is no part of a configuration; wrappers hold the optimizer inside."""
+    """What `exclude_from_weight_decay` was told is no part of a configuration; wrappers hold optimizers inside."""
     for name, value in vars(source).items():
         if name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
             setattr(target, name, value)
         elif isinstance(value, keras.optimizers.Optimizer):
             _copy_exclusions(value, getattr(target, name))
+        elif isinstance(value, keras.optimizers.OptimizerMap):  # of a MultiOptimizer
+            same = getattr(target, name)
+            sources, targets = ([*optimizers.values(), optimizers.default_optimizer] for optimizers in (value, same))
+            for one, other in zip(sources, targets, strict=True):
+                _copy_exclusions(one, other)

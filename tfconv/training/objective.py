@@ -20,11 +20,12 @@ def compile_for(
     One logit: binary cross-entropy. Several logits: sparse cross-entropy for class numbers of shape (n,), and one
     binary cross-entropy a class for labels of shape (n, classes); a model that ends in softmax or sigmoid gets the same
     for probabilities. The metric is the accuracy that goes with it. A
-    model that is compiled already keeps what it has where nothing is given here.
+    model that is compiled already keeps what it has where nothing is given here; its loss weights go with its loss.
 
     Raises:
         ValueError: the labels' shape goes with none of the three, and no loss is given.
     """
+    loss_weights = weighted_metrics = None
     if model.compiled and optimizer is None and loss is None and metrics is None:
         _of_whole_batch(model)
         return
@@ -32,6 +33,9 @@ def compile_for(
         optimizer = optimizer or model.optimizer
         if loss is None and metrics is None and model._compile_metrics is not None:
             metrics = model._compile_metrics._user_metrics
+            weighted_metrics = model._compile_metrics._user_weighted_metrics
+        if loss is None and model._compile_loss is not None:
+            loss_weights = model._compile_loss._user_loss_weights
         loss = loss or model.loss
     if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
         if optimizer._distribution_strategy is not tf.distribute.get_strategy():
@@ -40,7 +44,14 @@ def compile_for(
         loss, accuracy = _default_loss(model, labels)
         metrics = [accuracy] if metrics is None else metrics
     # "auto" would try XLA, which neither a CPU nor a strategy takes here.
-    model.compile(optimizer=optimizer or "adam", loss=loss, metrics=metrics, jit_compile=False)
+    model.compile(
+        optimizer=optimizer or "adam",
+        loss=loss,
+        loss_weights=loss_weights,
+        metrics=metrics,
+        weighted_metrics=weighted_metrics,
+        jit_compile=False,
+    )
     _of_whole_batch(model)
 
 
@@ -79,13 +90,18 @@ def _accuracy(threshold: float) -> keras.metrics.Metric:
     return keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)  # logit 0 is probability one half
 
 
-def weighted(dataset: tf.data.Dataset, class_weight: dict[int, float], classes: int) -> tf.data.Dataset:
-    """Give each example the weight of its class, as `model.fit(class_weight=...)` does.
+def weighted(model: keras.Model, class_weight: dict[int, float] | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Give each example the weight of its class, as `model.fit(class_weight=...)` does; as it is where that is `None`.
 
     Raises:
-        ValueError: labels of several classes a text (a weight would fit none), or a class that does not exist.
+        ValueError: labels of several classes a text (a weight would fit none), a class that does not exist, or
+            examples that have weights already.
     """
-    number = max(classes, 2)
+    if not class_weight:
+        return dataset
+    if len(dataset.element_spec) > 2:
+        raise ValueError("class_weight needs batches (inputs, labels), got batches with sample weights of their own")
+    number = max(model.output_shape[-1], 2)
     if unknown := [c for c in class_weight if not 0 <= c < number]:
         raise ValueError(f"class_weight names class {unknown[0]}, and there are the classes 0 to {number - 1}")
     table = tf.constant([float(class_weight.get(c, 1.0)) for c in range(number)])

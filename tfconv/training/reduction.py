@@ -17,7 +17,7 @@ def reduce_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:
     an update that the others make.
 
     Args:
-        optimizer: any of Keras, also one around another (loss scaling).
+        optimizer: any of Keras, also one around another (loss scaling) or several (`MultiOptimizer`).
     """
     if "apply" in vars(optimizer):
         return
@@ -31,10 +31,10 @@ def reduce_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:
             optimizer.gathers_rows = any(isinstance(gradient, tf.IndexedSlices) for gradient in present)
             summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
             grads = [None if gradient is None else next(summed) for gradient in grads]
+            _sum_no_more(optimizer)  # now that the inner ones exist: some are made with the variables
         return apply(grads, trainable_variables)
 
     optimizer.apply = apply_to_sum
-    _sum_no_more(optimizer)
 
 
 def gathers_rows(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -48,6 +48,6 @@ def gathers_rows(optimizer: keras.optimizers.Optimizer) -> bool:
 
 def _sum_no_more(optimizer: keras.optimizers.Optimizer) -> None:
     optimizer._all_reduce_sum_gradients = lambda pairs: pairs
-    for value in list(vars(optimizer).values()):
+    for value in [*vars(optimizer).values(), *getattr(optimizer, "optimizers", ())]:
         if isinstance(value, keras.optimizers.Optimizer):
             _sum_no_more(value)

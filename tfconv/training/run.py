@@ -27,7 +27,7 @@ from tfconv.training.precision import in_float32
 
 __all__ = ["Run", "load_run"]
 
-_CONTENTS = ("config.json", "model.keras", "preprocess", "checkpoints", "history.csv", "logs", "report", "result.json")
+_CONTENTS = "config.json model.keras preprocess checkpoints history.csv logs report result.json cycles".split()
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
 
 

@@ -5,16 +5,15 @@ Each is a function of the optimizer's step count alone: it is computed in the gr
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import CosineDecay, CosineDecayRestarts, LearningRateSchedule, PiecewiseConstantDecay
 
-__all__ = ["CycleEnd", "OneCycle", "Triangle", "momentum", "schedule"]
+from tfconv.schedule_names import NAMES, Name
 
-Name = Literal["constant", "cosine", "one-cycle", "sgdr", "triangle", "flat-cosine", "step"]
-NAMES = get_args(Name)
+__all__ = ["CycleEnd", "OneCycle", "Triangle", "momentum", "schedule"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")

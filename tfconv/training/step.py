@@ -18,12 +18,12 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
 
     What a step computes is Keras' own, so a model that overrides `train_step` works unchanged; what is ours is how
     steps are driven. The number of steps is a tensor: one trace serves every number. The loop ends early with
-    the data, and after the first step whose running mean loss is not finite (that of this process: with several, all go
-    on, since one that stopped alone would leave the others waiting). A step of a few milliseconds costs as much again
-    when Python starts each one, so several go into one call.
+    the data, and in training after the first step whose running mean loss is not finite (that of this process: with
+    several, all go on, since one that stopped alone would leave the others waiting). A step of a few milliseconds costs
+    as much again when Python starts each one, so several go into one call.
     """
     step = model.train_step if training else model.test_step
-    alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    watched = training and not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     replicas = strategy.num_replicas_in_sync
 
     def loss_of(data: object) -> tf.Tensor:
@@ -52,7 +52,7 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
         done = tf.constant(0)
         loss = tf.constant(0.0)
         more = tf.constant(True)
-        while done < steps and more and (not alone or tf.math.is_finite(loss)):
+        while done < steps and more and (not watched or tf.math.is_finite(loss)):
             # next() in a graph lets operations that need no data (counting iterations) run before it fails at the end.
             batch = iterator.get_next_as_optional()
             more = batch.has_value()
@@ -82,4 +82,5 @@ def has_batch_hook(callback: keras.callbacks.Callback) -> bool:
     if isinstance(callback, keras.callbacks.TerminateOnNaN):
         return False  # it needs the logs, at whatever rate
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook) for hook in hooks)
+    own = [(getattr(callback, hook), getattr(keras.callbacks.Callback, hook)) for hook in hooks]
+    return any(getattr(found, "__func__", None) is not inherited for found, inherited in own)

@@ -1,9 +1,10 @@
 """What the processes of one training tell each other between calls of the graph, by TensorFlow's collectives alone."""
 
 import contextlib
+import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +37,7 @@ class WorkerLostError(ConnectionError):
 class Workers:
     """The processes that train one model together; a training in one process has one, and sends nothing.
 
-    `total`, `from_chief` and `only_chief` are meetings: all workers call it, in the same order.
+    `total`, `from_chief`, `only_chief` and `agree` are meetings: all workers call it, in the same order.
 
     Args:
         strategy: of the training.
@@ -83,6 +84,23 @@ class Workers:
         if mistake:
             raise InputError(mistake)
         return result
+
+    def agree(self, given: Mapping[str, Any]) -> None:
+        """Refuse values that are not the same for all: workers would wait for each other for ever, or drift apart.
+
+        Args:
+            given: what counts of this worker, by name; compared by its `repr`.
+
+        Raises:
+            InputError: on every worker, with the names of what differs.
+        """
+        if self.count == 1:
+            return
+        own = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in given.items()}
+        expected = json.loads(self.from_chief(json.dumps(own).encode()))
+        differing = self.total([own.get(name) != digest for name, digest in expected.items()])
+        if names := [name for name, number in zip(expected, differing, strict=True) if number]:
+            raise InputError(f"{', '.join(names)} not the same for all {self.count} workers: give each the same")
 
     def folder(self, directory: Path) -> Path:
         """Where this worker writes what only all can write: Keras saves metrics too, which are summed over workers."""

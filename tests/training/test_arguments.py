@@ -1,0 +1,61 @@
+"""What `fit` refuses, and that it does so before it trains or writes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfconv.training import evaluate, fit
+
+
+def make_model():
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+
+
+def make_data():
+    return tf.data.Dataset.from_tensor_slices((np.ones((16, 6), "float32"), np.ones(16, "int32"))).batch(8)
+
+
+DATA = make_data()
+WEIGHTED = DATA.map(lambda x, y: (x, y, tf.ones(8)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"steps_per_execution": 0}, "steps_per_execution must be 'auto', or 1 or more, got 0"),
+        ({"steps_per_execution": "all"}, "steps_per_execution must be 'auto', or 1 or more, got 'all'"),
+        ({"verbose": 3}, "verbose must be 'auto', 0, 1 or 2, got 3"),
+        ({"class_weight": {5: 1.0}}, "class 5, and there are the classes 0 to 1"),
+        ({"class_weight": {1: 2.0}, "train": WEIGHTED}, r"class_weight is for a data set of \(inputs, labels\)"),
+        ({"train": DATA.take(0)}, "the training data set is empty"),
+        ({"train": DATA.filter(lambda x, y: False)}, "the training data set is empty"),
+        ({"train": DATA.repeat()}, r"the training data set has no end: give it one, as with .take\(1000\)"),
+        ({"train": DATA.map(lambda x, y: x)}, r"\(inputs, labels\)"),
+        ({"validation_data": DATA.take(0)}, "the validation data set is empty"),
+        ({"validation_data": DATA.repeat()}, "the validation data set has no end"),
+    ],
+)
+def test_arguments_out_of_range(arguments, message, tmp_path):
+    arguments = {"train": DATA, "verbose": 0, "run_dir": tmp_path / "run"} | arguments
+    with pytest.raises(ValueError, match=message):
+        fit(make_model(), **arguments)
+    assert not list(tmp_path.glob("run/checkpoints/*"))
+
+
+def test_a_model_of_another_strategy(two_replicas):
+    with two_replicas.scope():
+        theirs = make_model()
+    for model, strategy in ((make_model(), two_replicas), (theirs, tf.distribute.get_strategy())):
+        for act in (fit, evaluate):
+            with pytest.raises(ValueError, match="must be made under the scope of `strategy`, .*Strategy.*/kernel"):
+                act(model, DATA, strategy=strategy)
+
+
+@pytest.mark.parametrize("act", [fit, evaluate])
+def test_a_metric_of_several_numbers(act):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse", metrics=[keras.metrics.F1Score()], jit_compile=False)
+    with pytest.raises(ValueError, match=r"metric 'f1_score' must give one number, got shape \(3,\): .*\"macro\""):
+        act(model, DATA.map(lambda x, y: (x, tf.one_hot(y, 3))))
