@@ -150,6 +150,14 @@ def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys):
     assert lines_of(capsys)[1] == f"{parameters}with the weights of {run}"
     assert status("check", run, "--model", "char-cnn") == 2
     assert "--model does not go with a run" in capsys.readouterr().err
+    for name, value in {"model": "nope", "seed": "4", "length": "x", "batch_size": True, "learning_rate": None}.items():
+        (tmp_path / "later" / "config.json").write_text(json.dumps(config | {name: value}))
+        assert status("check", tmp_path / "later") == 2
+        error = capsys.readouterr().err
+        assert f"config.json was changed by hand: {name} cannot be {value!r}" in error and error.count("\n") == 1
+    (tmp_path / "later" / "config.json").write_text(json.dumps(config | {"seed": -1}))
+    assert status("check", tmp_path / "later") == 2
+    assert "config.json was changed by hand: --seed must be from 0" in capsys.readouterr().err
     path.write_text(path.read_text() + "one more,good\n")
     assert status("check", run) == 2
     assert "changed since training" in capsys.readouterr().err

@@ -46,6 +46,10 @@ def test_nothing_to_read(tmp_path):
     assert "1.jsonl is empty (0 bytes)" in refusal(write(tmp_path / "a", GOOD, []))
     assert sum(map(len, text_stream(tmp_path / "a", skip=True).examples.values())) == 40
     assert "no rows to train on" in refusal(write(tmp_path / "b", ["\n"]))
+    write(tmp_path / "c", GOOD)
+    (tmp_path / "c" / "2.jsonl").symlink_to(tmp_path / "gone.jsonl")  # not left out without a word
+    for source in (tmp_path / "c", tmp_path / "c" / "*.jsonl"):
+        assert "2.jsonl: no such file" in refusal(source)
     with pytest.raises(InputError, match="no such file or folder; give a .csv"):
         text_source(tmp_path / "nothing")
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import keras
@@ -237,5 +238,9 @@ def test_unfinished_run_says_so(tmp_path):
     with pytest.raises(InputError, match="not finished: run the same command with --resume"):
         load_run(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"not a zip")
+    with pytest.raises(InputError, match="model.keras is no Keras model, or cut short: copy it anew"):
+        load_run(tmp_path)
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
+        file.writestr("config.json", "{}")
     with pytest.raises(InputError, match="cannot be read as a Keras model"):
         load_run(tmp_path)

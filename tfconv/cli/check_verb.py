@@ -4,8 +4,8 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from types import SimpleNamespace, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -114,7 +114,16 @@ def _settings_of_run(directory: Path) -> tuple[Literal["text", "images"], Any]:
     if not isinstance(kept, dict) or kept.get("kind") not in ("text", "images") or "model" not in kept:
         raise InputError(f"{directory} was not written by `tfconv train`: give the DATA that it was trained on")
     source = unchanged_source(SimpleNamespace(config=kept, directory=directory))
-    return kept["kind"], _train(kept["kind"], kept | {"data": source})
+    settings = _train(kept["kind"], kept | {"data": source})
+    verb: Any = train_images if kept["kind"] == "images" else train_text
+    try:
+        for name, hint in get_type_hints(type(settings)).items():
+            if not _fits(getattr(settings, name), hint):
+                raise InputError(f"{name} cannot be {getattr(settings, name)!r}")
+        verb.check(settings)
+    except InputError as error:
+        raise InputError(f"{directory / 'config.json'} was changed by hand: {error}") from None
+    return kept["kind"], settings
 
 
 def _train(kind: str, values: dict[str, Any]) -> Any:
@@ -127,6 +136,19 @@ def _train(kind: str, values: dict[str, Any]) -> Any:
             value = Path(value)
         chosen[name] = tuple(value) if isinstance(value, list) else value  # and lists for tuples
     return settings(**chosen)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is one that an option of this type can have."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, get_origin(hint) or hint)
 
 
 def _guessed_kind(config: Check) -> Literal["text", "images"]:

@@ -84,7 +84,9 @@ def _several(paths: Paths) -> list[str | Path]:
 
 def _files(path: str | Path) -> list[Path]:
     if is_pattern(path):
-        matches = [Path(name) for name in glob.glob(os.path.expanduser(path), recursive=True) if os.path.isfile(name)]
+        matches = [
+            Path(name) for name in glob.glob(os.path.expanduser(path), recursive=True) if not os.path.isdir(name)
+        ]
         if not matches:
             raise InputError(f"{path}: the pattern matches no file; check it, and the folder it starts from")
         return matches
@@ -92,8 +94,8 @@ def _files(path: str | Path) -> list[Path]:
     if not path.is_dir():
         return [path]  # that it is not there is the reader's to say
     with os.scandir(path) as entries:
-        names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith((".", "_"))]
-    found = [path / name for name in names if is_row_file(name)]
+        names = [entry.name for entry in entries if not entry.is_dir() and not entry.name.startswith((".", "_"))]
+    found = [path / name for name in names if is_row_file(name)]  # also a link to nothing, which the reader names
     if not found:
         raise InputError(f"{path} holds no file of rows ({', '.join(FORMATS)}, or one of them with .gz after it)")
     return found

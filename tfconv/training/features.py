@@ -60,8 +60,9 @@ def precompute(
         stored = _read(path, key)
         if stored is None:
             stored = _computed(body, data)
+            named: dict[str, Any] = dict(zip(_NAMES, stored, strict=False))
             with atomic_write(path) as file:
-                np.savez(file, key=np.array(key), **dict(zip(_NAMES, stored, strict=False)))
+                np.savez(file, key=np.array(key), **named)
         arrays = stored
     kept = [tf.constant(array) for array in arrays]
 

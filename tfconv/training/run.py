@@ -11,6 +11,7 @@ import fcntl
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ def load_run(directory: str | Path) -> Run:
             else "give a folder that `tfconv train --run` wrote"
         )
         raise InputError(f"{directory} holds no trained model: {hint}")
+    if not zipfile.is_zipfile(path):  # of which Keras says that it is not there
+        raise InputError(f"{path} is no Keras model, or cut short: copy it anew, or train again")
     from tfconv import layers, models  # noqa: F401  registers our classes with Keras
     from tfconv.data import augment  # noqa: F401  and the layer for augmentation inside a model
 
