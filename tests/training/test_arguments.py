@@ -28,7 +28,7 @@ WEIGHTED = DATA.map(lambda x, y: (x, y, tf.ones(8)))
         ({"steps_per_execution": "all"}, "steps_per_execution must be 'auto', or 1 or more, got 'all'"),
         ({"verbose": 3}, "verbose must be 'auto', 0, 1 or 2, got 3"),
         ({"class_weight": {5: 1.0}}, "class 5, and there are the classes 0 to 1"),
-        ({"class_weight": {1: 2.0}, "train": WEIGHTED}, r"class_weight is for a data set of \(inputs, labels\)"),
+        ({"class_weight": {1: 2.0}, "train": WEIGHTED}, "batches with sample weights of their own"),
         ({"train": DATA.take(0)}, "the training data set is empty"),
         ({"train": DATA.filter(lambda x, y: False)}, "the training data set is empty"),
         ({"train": DATA.repeat()}, r"the training data set has no end: give it one, as with .take\(1000\)"),

@@ -20,14 +20,11 @@ def check_numbers(epochs: int, steps_per_execution: Any, verbose: Any) -> None:
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
 
 
-def check_data(
-    train: tf.data.Dataset, validation_data: tf.data.Dataset | None, class_weight: dict[int, float] | None
-) -> None:
+def check_data(train: tf.data.Dataset, validation_data: tf.data.Dataset | None) -> None:
     """Refuse data sets that no epoch can be made of; those whose size is unknown are counted as they are read.
 
     Raises:
-        ValueError: a data set is empty, or has no end; elements are not (inputs, labels...); or `class_weight` is given
-            and they hold weights already.
+        ValueError: a data set is empty, or has no end; elements are not (inputs, labels...).
     """
     labels_spec(train)
     for name, data in (("training", train), ("validation", validation_data)):
@@ -36,8 +33,6 @@ def check_data(
             raise ValueError(f"the {name} data set is empty")
         if size == tf.data.INFINITE_CARDINALITY:
             raise ValueError(f"the {name} data set has no end: give it one, as with .take(1000), for batches an epoch")
-    if class_weight and len(train.element_spec) > 2:
-        raise ValueError("class_weight is for a data set of (inputs, labels): this one gives sample weights already")
 
 
 def check_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> None:

@@ -198,10 +198,12 @@ class Engine:
         self.saved_at = time.monotonic()
 
     def _not_finite(self, position: checkpoint.Position, found: str) -> NonFiniteLossError:
-        rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
+        at, lower = f"step {position.step} of epoch {position.epoch + 1}", "a lower learning rate"
+        if hasattr(self.model.optimizer, "learning_rate"):  # a `MultiOptimizer` has several
+            rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
+            at, lower = f"{at}, learning rate {rate:g}", f"a learning rate of {rate / 10:g}"
         return NonFiniteLossError(
-            f"{found} at step {position.step} of epoch {position.epoch + 1}, learning rate {rate:g}. Try a "
-            f"learning rate of {rate / 10:g}, gradient clipping (optimizer's global_clipnorm=1.0), or look for NaN in "
+            f"{found} at {at}. Try {lower}, gradient clipping (optimizer's global_clipnorm=1.0), or look for NaN in "
             "the inputs."
         )
 
