@@ -47,10 +47,14 @@ def test_arguments_out_of_range(arguments, message, tmp_path):
 def test_a_model_of_another_strategy(two_replicas):
     with two_replicas.scope():
         theirs = make_model()
-    for model, strategy in ((make_model(), two_replicas), (theirs, tf.distribute.get_strategy())):
-        for act in (fit, evaluate):
-            with pytest.raises(ValueError, match="must be made under the scope of `strategy`, .*Strategy.*/kernel"):
-                act(model, DATA, strategy=strategy)
+    for act, model, options in (
+        (fit, make_model(), {"strategy": two_replicas}),
+        (evaluate, make_model(), {"strategy": two_replicas}),
+        (fit, theirs, {}),
+    ):
+        with pytest.raises(ValueError, match="must be the one under whose scope the model was made: .*/kernel is not"):
+            act(model, DATA, **options)
+    assert evaluate(theirs, DATA) == pytest.approx(evaluate(theirs, DATA, strategy=two_replicas), abs=1e-6)
 
 
 @pytest.mark.parametrize("act", [fit, evaluate])

@@ -40,6 +40,6 @@ def check_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
     for variable in model.variables:
         if not strategy.extended.variable_created_in_scope(variable.value):
             raise ValueError(
-                f"the model must be made under the scope of `strategy`, {type(strategy).__name__}: "
-                f"its variable {variable.path} was not"
+                "`strategy` must be the one under whose scope the model was made: "
+                f"its variable {variable.path} is not of this {type(strategy).__name__.lstrip('_')}"
             )

@@ -28,7 +28,8 @@ def evaluate(
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        arguments.check_scope(model, strategy)
+        if strategy.num_replicas_in_sync > 1:  # one can score what several made
+            arguments.check_scope(model, strategy)
         objective.compile_for(model, labels_spec(data))
         build(model, data)
         runner = make_runner(model, strategy, training=False)
