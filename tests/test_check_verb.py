@@ -132,7 +132,8 @@ def test_settings_are_as_training_has_them_not_as_json():
     assert settings == TrainImages(data="photos", run=Path("check"), size=(24, 32), from_=Path("earlier"))
 
 
-def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys):
+def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path, run = write_texts(tmp_path / "t.csv", text="review"), tmp_path / "run"
     options = ("--text", "review", "--model", "text-cnn", "--epochs", 1, "--length", 30, "--seed", 4)
     assert status("train", "text", path, "--run", run, *options) == 0
@@ -144,10 +145,10 @@ def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys):
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
     config = json.loads((run / "config.json").read_text())
     (tmp_path / "later").mkdir()  # as a run that went on from the first one
-    (tmp_path / "later" / "config.json").write_text(json.dumps(config | {"from_": str(run), "vocabulary_size": 4}))
+    (tmp_path / "later" / "config.json").write_text(json.dumps(config | {"from_": "run", "vocabulary_size": 4}))
     assert status("check", tmp_path / "later", "--steps", 2) in (0, 1)
     parameters = lines[1].removesuffix("freshly initialised")
-    assert lines_of(capsys)[1] == f"{parameters}with the weights of {run}"
+    assert lines_of(capsys)[1] == f"{parameters}with the weights of run"
     assert status("check", run, "--model", "char-cnn") == 2
     assert "--model does not go with a run" in capsys.readouterr().err
     for name, value in {"model": "nope", "seed": "4", "length": "x", "batch_size": True, "learning_rate": None}.items():

@@ -146,7 +146,8 @@ def test_gradients_over_replicas_are_those_of_the_whole_batch(shape, options, tw
     for whole, parts in zip(expected[:2], found[:2], strict=True):
         np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-3)
     for whole, parts in zip(expected[2:], found[2:], strict=True):
-        np.testing.assert_allclose(sum(parts), whole, rtol=1e-3, atol=1e-3)
+        # Of values about 1000 float32 keeps 4 digits of what normalisation leaves.
+        np.testing.assert_allclose(sum(parts), whole, atol=1e-3 * float(np.abs(whole).max()))
     np.testing.assert_allclose(layer.moving_mean, one.moving_mean, rtol=1e-6)
     np.testing.assert_allclose(layer.moving_variance, one.moving_variance, rtol=1e-4)
 

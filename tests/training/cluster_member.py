@@ -78,7 +78,7 @@ def trained(build, take, optimizer, callbacks=(), **arguments):
         model,
         data,
         validation_data=held_out,
-        epochs=4,
+        epochs=9,
         optimizer=optimizer,
         callbacks=[keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.7, patience=0), Slow(), *callbacks],
         strategy=strategy,

@@ -84,7 +84,7 @@ def assert_equal(found, expected, tolerance):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """One process on the whole batches, 24 steps."""
+    """One process on the whole batches, 54 steps."""
     return Cluster(tmp_path_factory.mktemp("alone"), 1, words=True).digests()[0]
 
 
