@@ -29,6 +29,8 @@ def folder(tmp_path, monkeypatch):
         (["--snapshots"], "--snapshots goes with --schedule sgdr"),
         (["--snapshots", "--schedule", "sgdr", "--cycle-epochs", "5"], "no cycle of --cycle-epochs 5 ends in 1 epochs"),
         (["--accumulate", "1000"], "--accumulate 1000 makes no update in 1 epochs of"),
+        (["--ema", "0"], "--ema must be above 0, got 0"),
+        (["--learning-rate", "1e300"], "--learning-rate must be from 1e-30 to 1e+30, got 1e+300"),
         (["--ema", "0.9", "--swa-epochs", "1"], "two averages of the weights"),
         (["--swa-epochs", "2"], "--swa-epochs must be at most --epochs, 1, got 2"),
         (["--swa-epochs", "1", "--patience", "1"], "--patience stops early, --swa-epochs trains to the end"),

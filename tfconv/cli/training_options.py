@@ -92,6 +92,8 @@ def check_options(config: Any) -> None:
         raise InputError("--label-smoothing is for one label an example: leave it out with --multi-label")
     if config.swa_epochs is not None and config.swa_epochs > config.epochs:
         raise InputError(f"--swa-epochs must be at most --epochs, {config.epochs}, got {config.swa_epochs}")
+    if config.ema == 0:
+        raise InputError("--ema must be above 0, got 0: with it the average is the last weights")
     if config.swa_epochs is not None and config.ema is not None:
         raise InputError("--ema and --swa-epochs are two averages of the weights: give one")
     if config.optimizer == "lazy-adam" and (config.accumulate > 1 or config.ema is not None):
@@ -134,6 +136,8 @@ def check_numbers(config: Any, least: dict[str, int], above_zero: tuple[str, ...
         value = getattr(config, name)
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} must be a number above 0, got {value}")
+        if value is not None and not 1e-30 <= value <= 1e30:  # float32 has no squares of others
+            raise InputError(f"--{name.replace('_', '-')} must be from 1e-30 to 1e+30, got {value}")
 
 
 def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Optimizer":

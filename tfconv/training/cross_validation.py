@@ -176,11 +176,12 @@ def _opened(path: Path, about: dict[str, Any], resume: bool, overwrite: bool) ->
     if path.exists():
         try:
             kept = json.loads(path.read_text("utf-8"))
-            before, scores = kept["about"], kept["scores"]
-        except (ValueError, KeyError, TypeError) as error:
+            before, scores = kept["about"], {name: dict(found) for name, found in kept["scores"].items()}
+            names, _ = _names(before["folds"], before["repeats"]), {**before["settings"]}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is no summary of a cross-validation ({error!r:.80}): remove it") from None
         if overwrite:
-            for name in _names(before["folds"], before["repeats"]):
+            for name in names:
                 shutil.rmtree(folder / name, ignore_errors=True)
             scores = {}
         elif not resume:

@@ -1,7 +1,9 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
 import re
+import signal
 import sys
+import threading
 
 import tensorflow as tf
 
@@ -95,9 +97,15 @@ def _of_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> tf.
         "chief" not in cluster and resolver.task_id == 0
     ):  # TensorFlow waits in silence
         print(f"waiting for all {len(hosts)} workers: {', '.join(hosts)}", file=sys.stderr, flush=True)
+    alone = threading.current_thread() is threading.main_thread()
+    # TensorFlow waits for the others in C: a handler of Python's would not be called before they have come.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if alone else None
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
         if "program startup" not in str(error):
             raise
         raise InputError("several workers must be chosen before TensorFlow's first operation") from None
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
