@@ -96,9 +96,10 @@ def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):
     fewer = Counted()
     assert len(cross_validate(fewer, data, **{**options, "folds": 2}, overwrite=True).scores) == 2 == len(fewer.seen)
     assert not (tmp_path / "cv" / "fold-3").exists() and (tmp_path / "cv" / "notes").exists()
-    (tmp_path / "cv" / "summary.json").write_text("[1]")
-    with pytest.raises(InputError, match="is no summary of a cross-validation"):
-        cross_validate(Counted(), data, resume=True, **options)
+    for text in ("[1]", '{"about": {}, "scores": {}}', '{"about": 5, "scores": []}'):
+        (tmp_path / "cv" / "summary.json").write_text(text)
+        with pytest.raises(InputError, match="is no summary of a cross-validation"):
+            cross_validate(Counted(), data, resume=True, **options)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(InputError, match="holds a run of one training"):
