@@ -1,6 +1,7 @@
 """Going on from an earlier run: what it decides, what is refused, and a text and a picture run that do."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,18 @@ def test_refused(pictures, settings, message):
     assert "\n" not in str(caught.value)
 
 
-def test_refused_runs(pictures, texts):
+def test_refused_runs(pictures, texts, tmp_path):
     with pytest.raises(InputError, match="is a run of `tfconv train text`"):
         from_run.settled(Images(from_=texts), "images")
     with pytest.raises(InputError, match="is a run of `tfconv train images`"):
         from_run.settled(Texts(from_=pictures), "text")
     with pytest.raises(InputError, match="another folder"):
         from_run.settled(Images(from_=pictures, run=pictures), "images")
+    broken = tmp_path / "broken"
+    shutil.copytree(texts, broken)
+    (broken / "config.json").write_text("null")
+    with pytest.raises(InputError, match="config.json holds no settings: copy the run anew"):
+        from_run.settled(Texts(from_=broken), "text")
 
 
 def test_pictures_go_on_with_other_classes(pictures):

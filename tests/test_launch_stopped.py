@@ -87,6 +87,7 @@ def test_ends_when_nobody_reads():
     ("arguments", "code", "message"),
     [
         (("launch", "--workers", "2"), 2, "launch needs a command after --"),
+        (("launch", "--workers", "2", "tfconv", "train"), 2, "launch needs -- before the command"),
         (("launch", "--workers", "2", "--"), 2, "launch needs a command after --"),
         (("launch", "--workers", "0", "--", "ls"), 2, "--workers must be from 1 to 256, got 0"),
         (("launch", "--threads-per-worker", "0", "--", "ls"), 2, "--threads-per-worker must be from 1 to 1024, got 0"),

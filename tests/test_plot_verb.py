@@ -186,6 +186,7 @@ def test_schedules_without_a_run(figures, tmp_path, capsys):
         (("cosin", "--out", "a.png"), "name must be one of constant, .* got 'cosin'"),
         (("cosine", "--out", "a.png", "--count", 3), "--count does not go with schedule"),
         (("cosine", "--out", "a.png", "--epochs", 0), "--epochs must be from 1 to 1000000, got 0"),
+        (("cosine", "step", "--out", "a.png", "--cycle-epochs", 3), "--cycle-epochs is of sgdr and triangle"),
         (("cosine", "--out", "a.png", "--learning-rate", -1), "learning_rate must be a number above 0, got -1"),
         (("cosine", "--out", "a.docx"), "its ending is none of"),
     ],

@@ -11,6 +11,7 @@ from stored_pictures import three_classes
 from tfconv import InputError, training
 from tfconv.data import synthetic_reviews
 from tfconv.training import CrossValidation, cross_validate
+from tfconv.training.run import taken
 
 
 class Counted:
@@ -76,6 +77,31 @@ def test_a_stopped_cross_validation_goes_on_where_it_was(tmp_path):
     again = Counted()
     assert cross_validate(again, data, folds=4, directory=tmp_path / "cut", settings=settings, resume=True) == found
     assert again.seen == []
+
+
+def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
+    data, folder = synthetic_reviews(60), tmp_path / "cv"
+
+    def mistaken(data, directory):
+        with taken(directory):  # as `fit` does before it refuses something
+            raise InputError("no such layer group")
+
+    with pytest.raises(InputError, match="no such layer group"):
+        cross_validate(mistaken, data, folds=3, directory=folder)
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+    def trained(data, directory):
+        directory.mkdir(exist_ok=True)
+        (directory / "model").write_text("trained")
+        return {"accuracy": 0.5}
+
+    cross_validate(trained, data, folds=3, directory=folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="no such layer group"):
+        cross_validate(mistaken, data, folds=2, directory=folder, overwrite=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    with taken(folder), pytest.raises(InputError, match="another process is training into"):
+        cross_validate(trained, data, folds=2, directory=folder, overwrite=True)
 
 
 def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):

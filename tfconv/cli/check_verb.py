@@ -144,10 +144,10 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, one) for one in get_args(hint))
     if get_origin(hint) is Literal:
         return value in get_args(hint)
+    if isinstance(value, bool):  # which is an int
+        return hint is bool
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, (int, float))
     return isinstance(value, get_origin(hint) or hint)
 
 

@@ -50,7 +50,9 @@ def settled(config: Any, kind: Literal["text", "images"]) -> Any:
     found = "images" if (source / "preprocess" / "image.json").is_file() else "text"
     if found != kind:
         raise InputError(f"--from {source} is a run of `tfconv train {found}`, this is `tfconv train {kind}`")
-    (before,) = read_json(source, ("config.json",), kind) if (source / "config.json").is_file() else ({},)
+    (before,) = read_json(source, ("config.json",), kind) if (source / "config.json").exists() else ({},)
+    if not isinstance(before, dict):
+        raise InputError(f"{source / 'config.json'} holds no settings: copy the run anew, or train again")
     taken = {name: before[name] for name in ("model", "vocabulary_size", "level", "words_only") if name in before}
     (read,) = read_json(source / "preprocess", ("image.json" if kind == "images" else "text.json",), kind)
     if kind == "text":

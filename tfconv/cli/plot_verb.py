@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from tfconv.errors import InputError
+from tfconv.schedule_names import USED_BY
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -82,6 +83,8 @@ def _plot_schedules(names: tuple[str, ...], out: Path | None, options: dict[str,
     for name in options:
         if name not in _OF_SCHEDULES:
             raise InputError(f"--{name} does not go with schedule")
+        if name in USED_BY and not set(names) & set(USED_BY[name]):
+            raise InputError(f"--{name.replace('_', '-')} is of {' and '.join(USED_BY[name])}: leave it out for others")
     check_out(out)
     from tfconv.cli.plot_schedule import schedule_figure
 

@@ -84,6 +84,8 @@ def check(config: TrainImages) -> None:
         value = getattr(config, name)
         if value is not None and not 0.001 <= value <= 1000:
             raise InputError(f"--{name} must be from 0.001 to 1000, got {value}")
+    if config.optimizer == "lazy-adam":
+        raise InputError("--optimizer lazy-adam is for the words of texts: use --optimizer adam")
     if config.balanced == "weights" and (config.mixup is not None or config.cutmix is not None):
         raise InputError(
             "--balanced weights needs one class a picture: use --balanced sampling with --mixup or --cutmix"

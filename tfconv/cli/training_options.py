@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from tfconv.errors import InputError
+from tfconv.schedule_names import USED_BY
 from tfconv.schedule_names import Name as Schedule
 
 if TYPE_CHECKING:
@@ -100,11 +101,7 @@ def check_options(config: Any) -> None:
         raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
     if config.swa_epochs is not None and config.patience not in (None, _default(config, "patience")):
         raise InputError("--patience stops early, --swa-epochs trains to the end: give one of the two")
-    for name, schedules in (
-        ("warmup", ("cosine", "one-cycle")),
-        ("cycle_epochs", ("sgdr", "triangle")),
-        ("cycle_multiplier", ("sgdr",)),
-    ):
+    for name, schedules in USED_BY.items():
         if getattr(config, name) != _default(config, name) and config.schedule not in schedules:
             goes_with = " or ".join(f"--schedule {schedule}" for schedule in schedules)
             raise InputError(f"--{name.replace('_', '-')} goes with {goes_with}; got --schedule {config.schedule}")

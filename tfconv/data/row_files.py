@@ -10,7 +10,7 @@ from tfconv.data.compressed import plain_name
 from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
-__all__ = ["Paths", "absolute", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files"]
+__all__ = ["Paths", "absolute", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files", "several"]
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -26,11 +26,11 @@ def row_files(paths: Paths) -> list[Path]:
     Raises:
         InputError: nothing is there, or there are files of several formats.
     """
-    several = _several(paths)
-    if not several:
+    named = several(paths)
+    if not named:
         raise InputError("no files are given: name a file, a folder or a pattern")
     each: dict[Path, Path] = {}  # a file may be named in several ways
-    for path in several:
+    for path in named:
         for file in _files(path):
             each.setdefault(file.resolve(), file)
     found = sorted(each.values())
@@ -39,7 +39,7 @@ def row_files(paths: Paths) -> list[Path]:
         counts = " and ".join(f"{count:,} {form}" for form, count in sorted(forms.items()))
         kind = plain_name(found[0]).suffix
         raise InputError(
-            f"{_named(several)}: files of several formats ({counts}), perhaps the same rows twice; "
+            f"{_named(named)}: files of several formats ({counts}), perhaps the same rows twice; "
             f"choose one with a pattern such as '*{kind}'"
         )
     return found
@@ -47,7 +47,7 @@ def row_files(paths: Paths) -> list[Path]:
 
 def absolute(paths: Paths) -> list[str]:
     """The names as given, not the files that they stand for now, for any working directory."""
-    return [os.path.realpath(os.path.expanduser(path)) for path in _several(paths)]
+    return [os.path.realpath(os.path.expanduser(path)) for path in several(paths)]
 
 
 def is_row_file(name: str) -> bool:
@@ -78,7 +78,8 @@ def fingerprint(files: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _several(paths: Paths) -> list[str | Path]:
+def several(paths: Paths) -> list[str | Path]:
+    """The paths, of which a single one need not be in a list."""
     return [paths] if isinstance(paths, (str, Path)) else list(paths)
 
 
@@ -101,5 +102,5 @@ def _files(path: str | Path) -> list[Path]:
     return found
 
 
-def _named(several: Sequence[str | Path]) -> str:
-    return str(several[0]) + (f" and {len(several) - 1} more" if len(several) > 1 else "")
+def _named(paths: Sequence[str | Path]) -> str:
+    return str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")

@@ -26,7 +26,7 @@ def read_json(directory: str | Path, names: Sequence[str], kind: str) -> list[An
     except (FileNotFoundError, NotADirectoryError) as error:
         article = "an" if kind == "image" else "a"
         raise InputError(f"{error.filename} is missing: give a folder that {article} {kind} run wrote") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         raise unreadable(directory, kind, error) from None
 
 

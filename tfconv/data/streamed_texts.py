@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfconv.data.examples import TextData
-from tfconv.data.row_files import Paths, absolute, row_files
+from tfconv.data.row_files import Paths, absolute, row_files, several
 from tfconv.data.row_stream import RowStream
 from tfconv.data.splits import check_fraction
 from tfconv.data.stream_examples import StreamedTextExamples, StreamReading
@@ -79,8 +79,7 @@ def text_stream(
         files, test_files, text=text, label=label, split=split, multi_label=multi_label, separator=separator,
         delimiter=delimiter, validation=validation, test=share, seed=seed,
     )  # fmt: skip
-    several = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    path = Path(several[0])
+    path = Path(several(paths)[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name
     reading = StreamReading.of(stream, str(path), str(source), skip=skip)
     found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)

@@ -1,10 +1,12 @@
 """Several trainings on different parts of the same data, and their scores as mean and standard deviation."""
 
+import contextlib
 import json
 import math
 import shutil
 import statistics
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,7 +17,8 @@ import keras
 from tfconv.data.labelled import LabelledData
 from tfconv.data.limits import check_whole
 from tfconv.errors import InputError
-from tfconv.files import write_json
+from tfconv.files import atomic_write, write_json
+from tfconv.training.run import taken
 
 __all__ = ["CrossValidation", "cross_validate"]
 
@@ -116,11 +119,12 @@ def cross_validate(
         settings: what `train_one` trains with, kept in `summary.json`; to resume, they must be the same.
         resume: leave out the trainings whose scores `summary.json` holds already. An unfinished one is given to
             `train_one` again, with the same folder.
-        overwrite: delete what an earlier call left in `directory`.
+        overwrite: replace what an earlier call left in `directory`. It is deleted when the first training has ended,
+            and put back where that raises an `InputError`.
 
     Raises:
         InputError: a number is out of range, `directory` holds something and neither `resume` nor `overwrite` is set,
-            or what it holds was made with other settings.
+            what it holds was made with other settings, or another process is at work in it.
         ValueError: `train_one` gives something else than numbers by name.
     """
     check_whole("repeats", repeats)
@@ -133,15 +137,22 @@ def cross_validate(
     about: dict[str, Any] = {"folds": folds, "repeats": repeats, "seed": seed, "held_out": held_out, "examples": sizes}
     about["settings"] = {name: value for name, value in (settings or {}).items() if name not in _MAY_CHANGE}
     path = None if directory is None else Path(directory) / "summary.json"
-    scores = {} if path is None else _opened(path, about, resume, overwrite)
-    for number, name in enumerate(_names(folds, repeats)):
-        if name in scores:
-            continue
-        keras.utils.set_random_seed((seed + number) % 2**32)
-        part = _part(data, number, folds, seed, held_out)
-        scores[name] = _checked(train_one(part, None if path is None else path.parent / name))
+    scores: dict[str, dict[str, Score]] = {}
+    with contextlib.ExitStack() as stack:
+        replaced: list[str] = []
         if path is not None:
-            _write(path, about, scores)
+            stack.enter_context(taken(path.parent))
+            scores, replaced = _opened(path, about, resume, overwrite)
+        left = [(number, name) for number, name in enumerate(_names(folds, repeats)) if name not in scores]
+        for number, name in left:
+            keras.utils.set_random_seed((seed + number) % 2**32)
+            part = _part(data, number, folds, seed, held_out)
+            with contextlib.ExitStack() as first:
+                if path is not None and (number, name) == left[0]:
+                    first.enter_context(_begun(path, about, scores, replaced, path.parent / name))
+                scores[name] = _checked(train_one(part, None if path is None else path.parent / name))
+            if path is not None:
+                _write(path, about, scores)
     return CrossValidation(scores)
 
 
@@ -167,12 +178,15 @@ def _checked(scores: Mapping[str, Any]) -> dict[str, Score]:
     return {n: v if v is None else int(v) if isinstance(v, Integral) else float(v) for n, v in scores.items()}
 
 
-def _opened(path: Path, about: dict[str, Any], resume: bool, overwrite: bool) -> dict[str, dict[str, Score]]:
-    """The scores that are there already; from now on the folder holds this cross-validation."""
+def _opened(
+    path: Path, about: dict[str, Any], resume: bool, overwrite: bool
+) -> tuple[dict[str, dict[str, Score]], list[str]]:
+    """The scores that are there already, and the folders to be replaced."""
     folder = path.parent
     if any((folder / name).exists() for name in ("config.json", "model.keras")):
         raise InputError(f"{folder} holds a run of one training: choose another folder")
     scores: dict[str, dict[str, Score]] = {}
+    names: list[str] = []
     if path.exists():
         try:
             kept = json.loads(path.read_text("utf-8"))
@@ -181,18 +195,41 @@ def _opened(path: Path, about: dict[str, Any], resume: bool, overwrite: bool) ->
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is no summary of a cross-validation ({error!r:.80}): remove it") from None
         if overwrite:
-            for name in names:
-                shutil.rmtree(folder / name, ignore_errors=True)
-            scores = {}
-        elif not resume:
+            return {}, names
+        if not resume:
             raise InputError(
                 f"{folder} holds a cross-validation already: go on with resume=True (--resume), replace it with "
                 "overwrite=True (--overwrite), or choose another folder"
             )
-        else:
-            _check_same(folder, before, json.loads(json.dumps(about)))
-    _write(path, about, scores)
-    return scores
+        _check_same(folder, before, json.loads(json.dumps(about)))
+    return scores, []
+
+
+@contextlib.contextmanager
+def _begun(
+    path: Path, about: dict[str, Any], scores: dict[str, dict[str, Score]], replaced: list[str], first: Path
+) -> Iterator[None]:
+    """Let the folder hold this cross-validation; a mistake that its first training finds leaves all as it was."""
+    folder, before = path.parent, path.read_bytes() if path.exists() else None
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".replaced-") as aside:
+        held = [name for name in replaced if (folder / name).is_dir()]
+        for name in held:
+            (folder / name).rename(Path(aside) / name)
+        is_new = not first.exists()
+        _write(path, about, scores)
+        try:
+            yield
+        except InputError:
+            if is_new:
+                shutil.rmtree(first, ignore_errors=True)
+            for name in held:
+                (Path(aside) / name).rename(folder / name)
+            if before is None:
+                path.unlink()
+            else:
+                with atomic_write(path) as file:
+                    file.write(before)
+            raise
 
 
 def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

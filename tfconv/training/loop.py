@@ -91,9 +91,9 @@ def fit(
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together(where))
         stack.enter_context(strategy.scope())
-        numbers = {"epochs": epochs, "steps_per_execution": steps_per_execution, "resume": resume}
-        sets = {"train": _form(train), "validation_data": _form(validation_data), "class_weight": class_weight}
-        workers.agree(numbers | sets)
+        given: dict[str, Any] = {"epochs": epochs, "steps_per_execution": steps_per_execution, "resume": resume}
+        given |= {"train": _form(train), "validation_data": _form(validation_data), "class_weight": class_weight}
+        workers.agree(given)
         if where is not None:
             opened = run.opened(where, about, resume=resume, overwrite=overwrite)
             workers.only_chief(lambda: stack.enter_context(opened))

@@ -96,12 +96,11 @@ class Description(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(directory: Path, description: Description, *, resume: bool, overwrite: bool) -> Iterator[Path]:
-    """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
+def taken(directory: Path) -> Iterator[None]:
+    """Make a folder where there is none, and keep other processes out of it.
 
     Raises:
-        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or data, or
-            something that is no run; it is no folder, or it is in use.
+        InputError: it is no folder, or it is in use.
     """
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file: give a folder for the run")
@@ -111,6 +110,18 @@ def opened(directory: Path, description: Description, *, resume: bool, overwrite
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+        yield
+
+
+@contextlib.contextmanager
+def opened(directory: Path, description: Description, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
+
+    Raises:
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or data, or
+            something that is no run; it is no folder, or it is in use.
+    """
+    with taken(directory):
         if (directory / "summary.json").is_file():
             raise InputError(f"{directory} holds a cross-validation: choose another folder for a single run")
         held = [name for name in _CONTENTS if (directory / name).exists()]

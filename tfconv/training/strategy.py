@@ -1,9 +1,11 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
+import contextlib
 import re
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -97,15 +99,24 @@ def _of_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> tf.
         "chief" not in cluster and resolver.task_id == 0
     ):  # TensorFlow waits in silence
         print(f"waiting for all {len(hosts)} workers: {', '.join(hosts)}", file=sys.stderr, flush=True)
-    alone = threading.current_thread() is threading.main_thread()
-    # TensorFlow waits for the others in C: a handler of Python's would not be called before they have come.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if alone else None
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        with _ended_by_ctrl_c():
+            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
         if "program startup" not in str(error):
             raise
         raise InputError("several workers must be chosen before TensorFlow's first operation") from None
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """TensorFlow waits for other workers in C, where no handler of Python's is called before they have come."""
+    before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)
