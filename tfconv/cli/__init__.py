@@ -53,9 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     app.command(export)
     app.command(plot)
     app.command(data, name="data", help="Fetch a data set.")
-    arguments, launched = split_command(arguments)
-    app.command(name="launch", help="Run a command as several workers on this machine.")(launch_of(launched))
     with one_line_errors("tfconv"):
+        arguments, launched = split_command(arguments)
+        app.command(name="launch", help="Run a command as several workers on this machine.")(launch_of(launched))
         for argument in arguments:
             if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):
                 raise InputError(f"the argument {argument!a} is not UTF-8: rename the file, or set a UTF-8 locale")

@@ -10,10 +10,10 @@ def split_command(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Take what follows the first `--` of `tfconv launch` away, to be run as it stands."""
     if arguments[:1] != ["launch"]:
         return arguments, []
-    words = [word for before, word in zip(arguments, arguments[1:], strict=False) if not before.startswith("--")]
     if "--" not in arguments:
-        if words and not words[0].startswith("-"):
-            raise InputError(f"launch needs -- before the command: tfconv launch --workers 2 -- {words[0]} ...")
+        for before, word in zip(arguments, arguments[1:], strict=False):
+            if not before.startswith("--") and not word.startswith("-"):  # no option, nor an option's value
+                raise InputError(f"launch needs -- before the command: tfconv launch --workers 2 -- {word} ...")
         return arguments, []
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1 :]
