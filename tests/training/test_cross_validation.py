@@ -216,6 +216,6 @@ def test_real_trainings_in_folders_of_their_own(tmp_path):
 
     found = cross_validate(train_one, data, folds=2, held_out="test", directory=tmp_path)
     assert set(found.mean) == {"loss", "accuracy"} and len(read) == 2
-    assert {path.name for path in tmp_path.iterdir()} == {"fold-1", "fold-2", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "fold-1", "fold-2", "summary.json"}
     for name in ("fold-1", "fold-2"):
         assert (tmp_path / name / "model.keras").exists()
