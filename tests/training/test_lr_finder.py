@@ -1,5 +1,6 @@
 """The learning-rate finder: losses against NumPy, and a model left as it was."""
 
+import itertools
 import random
 
 import keras
