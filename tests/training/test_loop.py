@@ -226,6 +226,88 @@ def test_unbuilt_model_and_one_that_ends_in_softmax():
     assert results[0] == pytest.approx({name: pytest.approx(values) for name, values in results[1].items()})
 
 
+def dense(*layers):
+    return keras.Sequential([keras.Input((6,)), *layers])
+
+
+def test_where_probabilities_are_made_does_not_matter():
+    """Each of these is softmax of the same logits; the loss must be what Keras' own gives for probabilities."""
+    layers, results = keras.layers, []
+    inputs = keras.Input((6,))
+    endings = [
+        lambda: dense(layers.Dense(3, activation="softmax")),
+        lambda: dense(layers.Dense(3), layers.Softmax()),
+        lambda: dense(layers.Dense(3, activation="softmax"), layers.Activation("linear", dtype="float32")),
+        lambda: keras.Model(inputs, keras.ops.softmax(layers.Dense(3)(inputs))),
+        lambda: keras.Model(inputs, layers.Reshape((3,))(dense(layers.Dense(3, activation="softmax"))(inputs))),
+    ]
+    for make in endings:
+        keras.utils.set_random_seed(7)
+        results.append(fit(make(), make_data(classes=3), verbose=0).history["loss"])
+    keras.utils.set_random_seed(7)
+    stock = dense(layers.Dense(3))
+    stock.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    expected = stock.fit(make_data(classes=3), shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(results, [expected] * len(results), rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_one_hot_labels_are_one_label_each(activation):
+    """Rows that add up to one get the loss of the class numbers; others one yes or no a class."""
+
+    def rows(several):
+        eye = tf.eye(3) + (tf.eye(3)[::-1] if several else 0.0)
+        return make_data(classes=3).map(lambda x, y: (x, tf.minimum(tf.gather(eye, tf.cast(y, tf.int32)), 1.0)))
+
+    losses = []
+    for data in (make_data(classes=3), rows(False)):
+        keras.utils.set_random_seed(7)
+        history = fit(dense(keras.layers.Dense(3, activation=activation)), data, verbose=0).history
+        losses.append((history["loss"], history["accuracy"]))
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    model = dense(keras.layers.Dense(3))
+    fit(model, rows(True), verbose=0)
+    assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
+
+
+def test_losses_that_do_not_go_with_the_outputs_are_refused():
+    logits, shares = (lambda: dense(keras.layers.Dense(3))), (lambda: dense(keras.layers.Dense(3, "softmax")))
+    of_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for make, loss, words in (
+        (logits, "sparse_categorical_crossentropy", "takes probabilities, and the model ends in logits"),
+        (logits, keras.losses.SparseCategoricalCrossentropy(), "takes probabilities"),
+        (logits, keras.losses.sparse_categorical_crossentropy, "takes probabilities"),
+        (shares, of_logits, "takes logits .*, and the model ends in softmax"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            fit(make(), make_data(classes=3), loss=loss, verbose=0)
+        compiled = make()
+        compiled.compile("adam", loss)
+        with pytest.raises(ValueError, match=words):
+            fit(compiled, make_data(classes=3), verbose=0)
+    for make, loss in ((logits, of_logits), (shares, "sparse_categorical_crossentropy"), (logits, "mse")):
+        data = make_data(classes=3)
+        if loss == "mse":
+            data = data.map(lambda x, y: (x, tf.one_hot(tf.cast(y, tf.int32), 3)))
+        fit(make(), data, loss=loss, verbose=0)
+
+
+def test_a_subclassed_model_is_asked_for_a_loss():
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = keras.layers.Dense(3)
+
+        def build(self, input_shape):
+            self.head.build(input_shape)
+
+        def call(self, inputs):
+            return self.head(inputs)
+
+    with pytest.raises(ValueError, match="give `loss`: a subclassed model"):
+        fit(Network(), make_data(classes=3), verbose=0)
+
+
 def test_one_line_an_epoch(capsys):
     fit(make_model(), make_data(), epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()

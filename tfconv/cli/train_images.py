@@ -176,7 +176,7 @@ def objective(config: TrainImages, data: "ImageData") -> tuple[Any, Any]:
 
     mixing = config.mixup is not None or config.cutmix is not None
     smoothing = 0.0 if data.multi_label else config.label_smoothing
-    if not mixing and smoothing == 0:
+    if not mixing and smoothing == 0 and not data.multi_label:
         return None, None
     return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
 

@@ -152,9 +152,10 @@ def objective(config: TrainText, data: "TextData") -> tuple[Any, Any]:
     """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
     from tfconv import training
 
-    if config.label_smoothing == 0 or data.multi_label:
+    if config.label_smoothing == 0 and not data.multi_label:
         return None, None
-    return training.soft_label_objective(data.outputs, label_smoothing=config.label_smoothing)
+    smoothing = 0.0 if data.multi_label else config.label_smoothing
+    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
 
 
 def training_batches(config: TrainText, data: "TextData") -> "tf.data.Dataset":

@@ -21,7 +21,7 @@ from tfconv.training.lr_finder import LearningRateSweep, lr_find
 from tfconv.training.muon import Muon
 from tfconv.training.new_head import split_head, with_input_shape, with_new_head
 from tfconv.training.overfit import OverfitCheck, overfit_one_batch
-from tfconv.training.precision import in_float32
+from tfconv.training.precision import KeptModelError, check_answers, in_float32
 from tfconv.training.progress import ProgressLines
 from tfconv.training.resized import resized_batches
 from tfconv.training.result import write_result
@@ -39,6 +39,7 @@ __all__ = [
     "FusedAdam",
     "GradientAccumulation",
     "Interrupted",
+    "KeptModelError",
     "LazyAdam",
     "LearningRateSweep",
     "Lookahead",
@@ -52,6 +53,7 @@ __all__ = [
     "SoftLabelAccuracy",
     "StochasticWeightAveraging",
     "WorkerLostError",
+    "check_answers",
     "cross_validate",
     "decay_kernels_only",
     "discriminative",

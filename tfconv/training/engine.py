@@ -12,9 +12,10 @@ import keras
 import tensorflow as tf
 
 from tfconv.training import checkpoint, objective, run
-from tfconv.training.evaluate import evaluated, plain
-from tfconv.training.feed import build, passes, prepared
+from tfconv.training.evaluate import evaluate, evaluated, plain
+from tfconv.training.feed import build, first_batches, passes, prepared
 from tfconv.training.interrupt import Asked, Interrupted
+from tfconv.training.precision import check_loss, in_float32, write_answers
 from tfconv.training.progress import ProgressLines
 from tfconv.training.reduction import gathers_rows
 from tfconv.training.run_logs import RunLogs
@@ -116,8 +117,22 @@ class Engine:
         self.callbacks.on_train_end(logs)
         model.history = self.history
         if self.directory:
-            run.save_model(model, self.workers.folder(self.directory))
+            self._keep(self.directory)
         return self.history
+
+    def _keep(self, directory: Path) -> None:
+        """Write the model in float32, unless that one scores worse than the one that was trained."""
+        model, kept = self.model, in_float32(self.model)
+        what, data = "the validation split", self.validation
+        if data is None:
+            what, data = "some training batches", prepared(first_batches(self.train_data, 8), training=False)
+        if kept is not model:
+            kept.compile("sgd", model.loss, loss_weights=model._compile_loss._user_loss_weights, jit_compile=False)
+            trained, again = (evaluate(one, data, strategy=self.strategy)["loss"] for one in (model, kept))
+            check_loss(trained, again, model.dtype_policy.name, what)
+        if self.workers.chief:
+            write_answers(directory, model, next(iter(data))[0])
+        run.save_model(kept, self.workers.folder(directory))
 
     def _restored(self, directory: Path) -> checkpoint.Position:
         """The chief reads the newest checkpoint, and all go on from it: no folder need be shared."""

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfconv.training import arguments, objective
-from tfconv.training.feed import build, labels_spec, prepared
+from tfconv.training.feed import build, prepared
 from tfconv.training.step import Runner, make_runner
 
 __all__ = ["evaluate"]
@@ -30,7 +30,7 @@ def evaluate(
     with strategy.scope():
         if strategy.num_replicas_in_sync > 1:  # one can score what several made
             arguments.check_scope(model, strategy)
-        objective.compile_for(model, labels_spec(data))
+        objective.compile_for(model, data)
         build(model, data)
         runner = make_runner(model, strategy, training=False)
         return evaluated(model, runner, prepared(data, training=False), None)

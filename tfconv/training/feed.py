@@ -67,6 +67,12 @@ def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
     return spec[1]
 
 
+def first_batches(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """The first batches of the first epoch; the epochs of a data set with `at_epoch` are not moved on."""
+    at_epoch = getattr(dataset, "at_epoch", None)
+    return (dataset if at_epoch is None else at_epoch(0)).take(count)
+
+
 def build(model: keras.Model, dataset: tf.data.Dataset) -> None:
     """Make the variables of model and metrics, as `model.fit` does before its first step."""
     batch = tf.nest.map_structure(lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name), dataset.element_spec)

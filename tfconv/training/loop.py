@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from tfconv.training import arguments, objective, run
 from tfconv.training.engine import Engine
-from tfconv.training.feed import labels_spec
 from tfconv.training.interrupt import interruptible
 from tfconv.training.workers import Workers
 
@@ -100,7 +99,7 @@ def fit(
         if not model.built:
             model.build(tf.nest.map_structure(lambda spec: tuple(spec.shape), train.element_spec[0]))
         arguments.check_scope(model, strategy)
-        objective.compile_for(model, labels_spec(train), optimizer, loss, metrics)
+        objective.compile_for(model, train, optimizer, loss, metrics)
         engine = Engine(model, workers, train, validation_data, class_weight, steps_per_execution, where)
         engine.checkpoint_seconds = checkpoint_seconds
         stack.callback(engine.install_callbacks(callbacks, epochs, verbose))

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfconv.training import objective
 from tfconv.training.engine import NonFiniteLossError
-from tfconv.training.feed import build, labels_spec, passes
+from tfconv.training.feed import build, passes
 from tfconv.training.model_state import fresh_optimizer, restored
 from tfconv.training.step import make_runner
 
@@ -150,7 +150,7 @@ def compile_fresh(
     given = optimizer or (model.optimizer if model.compiled else None)
     fresh = fresh_optimizer(keras.optimizers.get(given or "adam"))
     fresh.build(model.trainable_variables)
-    objective.compile_for(model, labels_spec(data), fresh, loss, [])
+    objective.compile_for(model, data, fresh, loss, [])
     build(model, data)
     return fresh
 

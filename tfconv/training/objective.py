@@ -1,33 +1,49 @@
 """Loss and metrics that fit a model's logits and the labels it is given, so that few need to name them."""
 
+import inspect
+import types
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfconv.models.outputs import gives_probabilities
+from tfconv.errors import InputError
+from tfconv.models.outputs import last_activation
+from tfconv.training.feed import first_batches, labels_spec
 from tfconv.training.model_state import fresh_optimizer
 from tfconv.training.reduction import reduce_gradients_first
 
 __all__: list[str] = []
 
+_LOOKED_AT = 16  # batches, for whether rows of labels are one-hot
+
 
 def compile_for(
-    model: keras.Model, labels: tf.TensorSpec, optimizer: Any = None, loss: Any = None, metrics: Any = None
+    model: keras.Model, data: tf.data.Dataset, optimizer: Any = None, loss: Any = None, metrics: Any = None
 ) -> None:
-    """Compile `model` with what is given, and fill in the rest from the shapes of logits and labels.
+    """Compile `model` with what is given, and fill in the rest from its outputs and the labels of `data`.
 
-    One logit: binary cross-entropy. Several logits: sparse cross-entropy for class numbers of shape (n,), and one
-    binary cross-entropy a class for labels of shape (n, classes); a model that ends in softmax or sigmoid gets the same
-    for probabilities. The metric is the accuracy that goes with it. A
-    model that is compiled already keeps what it has where nothing is given here; its loss weights go with its loss.
+    One output: binary cross-entropy. Several: sparse cross-entropy for class numbers of shape (n,); for rows (n,
+    classes) categorical cross-entropy where each adds up to one (one-hot labels, shares of classes), else one binary
+    cross-entropy a class. A model that ends in softmax or sigmoid gets the same for probabilities. The metric is the
+    accuracy that goes with it. A model that is compiled already keeps what it has where nothing is given here; its loss
+    weights go with its loss.
 
     Raises:
-        ValueError: the labels' shape goes with none of the three, and no loss is given.
+        ValueError: the labels' shape goes with none of these, and no loss is given; or the loss takes probabilities
+            where the model ends in logits, or the other way round.
     """
+    _choose(model, data, optimizer, loss, metrics)
+    _check_from_logits(model)
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        reduce_gradients_first(model.optimizer)
+
+
+def _choose(model: keras.Model, data: tf.data.Dataset, optimizer: Any, loss: Any, metrics: Any) -> None:
     loss_weights = weighted_metrics = None
     if model.compiled and optimizer is None and loss is None and metrics is None:
-        _of_whole_batch(model)
         return
     if model.compiled:
         optimizer = optimizer or model.optimizer
@@ -41,7 +57,7 @@ def compile_for(
         if optimizer._distribution_strategy is not tf.distribute.get_strategy():
             optimizer = fresh_optimizer(optimizer)  # its variables belong to the strategy
     if loss is None:
-        loss, accuracy = _default_loss(model, labels)
+        loss, accuracy = default_loss(model, labels_spec(data), lambda: one_hot(first_batches(data, _LOOKED_AT)))
         metrics = [accuracy] if metrics is None else metrics
     # "auto" would try XLA, which neither a CPU nor a strategy takes here.
     model.compile(
@@ -52,12 +68,31 @@ def compile_for(
         weighted_metrics=weighted_metrics,
         jit_compile=False,
     )
-    _of_whole_batch(model)
 
 
-def _of_whole_batch(model: keras.Model) -> None:
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        reduce_gradients_first(model.optimizer)
+def _check_from_logits(model: keras.Model) -> None:
+    """Raise an `InputError` where the one loss takes logits and the model gives probabilities, or the reverse."""
+    loss, ends_in = model.loss, last_activation(model)
+    if isinstance(loss, str) or callable(loss) and not isinstance(loss, keras.losses.Loss):
+        try:
+            loss = keras.losses.get(loss)
+        except (ValueError, TypeError):  # a function of the user's
+            return
+    if isinstance(loss, types.FunctionType):  # Keras' functions take probabilities unless told otherwise
+        taken = inspect.signature(loss).parameters.get("from_logits")
+        from_logits = None if taken is None else taken.default
+    else:
+        from_logits = getattr(loss, "from_logits", None)
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if from_logits is False and ends_in == "linear":
+        raise InputError(
+            f"the loss {name} takes probabilities, and the model ends in logits: give it from_logits=True, or leave "
+            "`loss` out"
+        )
+    if from_logits and ends_in in ("softmax", "sigmoid"):
+        raise InputError(
+            f"the loss {name} takes logits (from_logits=True), and the model ends in {ends_in}: leave out one of the two"
+        )
 
 
 def check_binary(model: keras.Model, loss: float) -> None:
@@ -69,21 +104,45 @@ def check_binary(model: keras.Model, loss: float) -> None:
         )
 
 
-def _default_loss(model: keras.Model, labels: tf.TensorSpec) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+def default_loss(
+    model: keras.Model, labels: tf.TensorSpec, one_hot: Callable[[], bool]
+) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    """Loss and accuracy for a model's outputs and labels of this shape.
+
+    Args:
+        model: built.
+        labels: shape and type of a batch's labels.
+        one_hot: says whether rows of labels add up to one each; asked only where there are rows.
+
+    Raises:
+        ValueError: nothing goes by itself with these shapes, or the model does not say what its outputs are.
+    """
+    if getattr(model, "output_shape", None) is None:
+        raise InputError("give `loss`: a subclassed model does not say what its outputs are")
     classes = model.output_shape[-1]
-    logits = not gives_probabilities(model)
+    ends_in = last_activation(model)
+    logits = ends_in not in ("softmax", "sigmoid")
     rank, width = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
     if classes == 1 and (rank == 1 or width == 1):
         return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
     if classes > 1 and rank == 2 and width == classes:
+        if ends_in == "softmax" or (ends_in != "sigmoid" and one_hot()):
+            accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+            return keras.losses.CategoricalCrossentropy(from_logits=logits), accuracy
         return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
     if classes > 1 and (rank == 1 or width == 1):
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), accuracy
     raise ValueError(
-        f"no loss goes by itself with logits of shape {model.output_shape} and labels of shape {labels.shape}: "
+        f"no loss goes by itself with outputs of shape {model.output_shape} and labels of shape {labels.shape}: "
         "give `loss`"
     )
+
+
+def one_hot(batches: Iterable[Any]) -> bool:
+    """Whether the labels of all batches (inputs, rows of labels, ...) are shares of the classes that add up to one."""
+    rows = [np.asarray(batch[1], np.float64) for batch in batches]
+    return bool(rows) and all((part >= 0).all() and np.allclose(part.sum(axis=1), 1, atol=1e-3) for part in rows)
 
 
 def _accuracy(threshold: float) -> keras.metrics.Metric:

@@ -112,8 +112,10 @@ def overfit_one_batch(
         model.build(tf.nest.map_structure(lambda part: tuple(part.shape), inputs))
     expected, metric = None, None
     if loss is None:
-        loss, metric = objective._default_loss(model, tf.TensorSpec.from_tensor(labels))
-        many = isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+        loss, metric = objective.default_loss(
+            model, tf.TensorSpec.from_tensor(labels), lambda: objective.one_hot([(inputs, labels)])
+        )
+        many = not isinstance(loss, keras.losses.BinaryCrossentropy)
         expected = math.log(model.output_shape[-1] if many else 2)
     with _without_randomness(model) as switched_off:
         for rate in _RATES if learning_rate is None else (learning_rate,):

@@ -4,6 +4,7 @@ config.json     what was asked for                  checkpoints/   to resume fro
 model.keras     the trained model                   history.csv    one row an epoch
 preprocess/     vocabulary or picture size, names   logs/          TensorBoard
 result.json     what came out                       report/        plots and tables
+answers.npz     some inputs, and the model's answers as it was trained
 """
 
 import contextlib
@@ -24,11 +25,10 @@ from tfconv.data.saved_preprocess import load_preprocess
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
 from tfconv.files import atomic_path, write_json
-from tfconv.training.precision import in_float32
 
 __all__ = ["Run", "load_run"]
 
-_CONTENTS = "config.json model.keras preprocess checkpoints history.csv logs report result.json cycles".split()
+_CONTENTS = "config.json model.keras preprocess checkpoints history.csv logs report result.json answers.npz cycles".split()
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
 
 
@@ -191,6 +191,6 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def save_model(model: keras.Model, directory: Path) -> None:
-    """Write `model.keras` in float32, whole or not at all."""
+    """Write `model.keras`, whole or not at all."""
     with atomic_path(directory / "model.keras") as temporary:
-        in_float32(model).save(temporary)
+        model.save(temporary)
