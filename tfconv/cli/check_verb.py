@@ -14,7 +14,7 @@ from tfconv.cli.training_run import unchanged_source
 from tfconv.errors import InputError
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
-_OF_TEXTS, _OF_IMAGES = ("text",), ("image", "size")
+_OF_TEXTS, _OF_IMAGES = ("text",), ("image", "size", "channels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Check:
     delimiter: str | None = None  # between the columns of a CSV file; without it: a comma, in .tsv a tab
     skip: bool = False  # leave bad rows and broken pictures out
     size: int | None = None  # height and width that pictures are resized to
+    channels: Literal[1, 3] | None = None  # of what the model sees; without it: 1 where all files are grey
     model: str | None = None  # architecture; without it: what `tfconv train` takes
     seed: int | None = None  # of splits, weights and the batch
     examples: int = 32  # in the batch

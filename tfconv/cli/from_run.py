@@ -16,7 +16,7 @@ __all__: list[str] = []
 # Options that describe the network or its inputs: with --from they are the earlier run's.
 KEPT = {
     "text": ("model", "vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors"),
-    "images": ("model", "size", "fit"),
+    "images": ("model", "size", "fit", "channels"),
 }
 
 
@@ -60,7 +60,8 @@ def settled(config: Any, kind: Literal["text", "images"]) -> Any:
     elif not config.data.startswith("cifar10"):  # whose size is fixed, and checked against the run's
         height, width = read["size"]
         taken |= {"size": height if height == width else (height, width)}
-        taken |= {} if config.data == "synthetic" else {"fit": read.get("fit", "crop")}
+        if config.data != "synthetic":
+            taken |= {"fit": read.get("fit", "crop"), "channels": read.get("channels", 3)}
     return dataclasses.replace(config, **{name: value for name, value in taken.items() if name in KEPT[kind]})
 
 

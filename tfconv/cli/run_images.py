@@ -16,6 +16,7 @@ _OPTIONS = (
     "split",
     "size",
     "fit",
+    "channels",
     "test",
     "validation",
     "multi_label",

@@ -56,6 +56,7 @@ class TrainImages(TrainingOptions):
     skip_broken: bool = False  # leave broken pictures and bad rows out and list them
     size: int | None = None  # height and width pictures are resized to; without it: their own up to 64, else 64
     fit: Literal["crop", "stretch"] | None = None  # for pictures of another shape; without it: crop
+    channels: Literal[1, 3] | None = None  # of what the model sees, 1 for grey; without it: 1 where all files are grey
     augment: Augment = "side-on"  # random changes to training pictures; top-down: all eight symmetries
     mixup: float | None = None  # blend training pictures and labels in pairs; shares of Beta(x, x), such as 0.2
     cutmix: float | None = None  # put a part of another picture into each; shares of Beta(x, x), such as 1
@@ -96,7 +97,7 @@ def read(config: TrainImages) -> "ImageData":
     """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
     from tfconv.data import image_source
 
-    options = "image label split size fit test validation multi_label separator delimiter skip_broken seed".split()
+    options = "image label split size fit channels test validation multi_label separator delimiter skip_broken seed".split()
     return image_source(config.data, **{name: getattr(config, name) for name in options})
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +114,34 @@ def score(
         class_names=data.class_names,
         multi_label=data.multi_label,
         notes=reading,
+        about=about_scores(config.run, settings, data.name, split),
     )
-    training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds)
+    training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds, reading=reading)
     print(f"\n{split} split, {scores['examples']:,} {data.unit}s")
-    evaluation.print_scores(scores)
+    print_scores(scores)
     print(f"\nreport: {report / 'report.md'}")
     return scores["metrics"]
+
+
+def about_scores(run: Path, settings: dict[str, Any], data: str, split: str) -> dict[str, str]:
+    """Return what a report of a run's scores is about, by name."""
+    found = {"run": str(run), "model": str(settings.get("model", "")), "data": data, "split": split}
+    precision = str(settings.get("precision", ""))
+    differing = [f"label smoothing {settings['label_smoothing']}"] if settings.get("label_smoothing") else []
+    differing += [f"{precision} arithmetic"] if precision.startswith("mixed") else []
+    if differing:
+        found["average_loss"] = (
+            "cross-entropy of the kept float32 model; the loss and val_loss of the training are with "
+            f"{' and '.join(differing)}, and so are other numbers"
+        )
+    return {name: value for name, value in found.items() if value}
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Print the tables of a report, and what is to be known about its loss."""
+    from tfconv import evaluation
+
+    evaluation.print_scores(scores)
+    if "average_loss" in scores["about"]:
+        line = f"average_loss: {scores['about']['average_loss']}"
+        print("\n".join(textwrap.wrap(line, 100, subsequent_indent="  ")))

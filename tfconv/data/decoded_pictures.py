@@ -22,18 +22,26 @@ from tfconv.files import write_json
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["Decoding", "Pictures", "decoded"]
+__all__ = ["Decoding", "Measured", "Pictures", "decoded"]
 
 _LAYOUT = 2  # of the cache; to be raised when the same files would give other pixels
 _BATCH = 256
 
 
 class Decoding(NamedTuple):
-    """What pictures are brought to, as in `ImagePreprocess`; without a `size` they decide it."""
+    """What images are brought to, as in `ImagePreprocess`; without a `size`, or `channels`, they decide it."""
 
     size: tuple[int, int] | None = None
     fit: Literal["crop", "stretch"] = "crop"
-    channels: int = 3
+    channels: int | None = None
+
+
+class Measured(NamedTuple):
+    """What the headers of images say: the size that all have, or None; 1 channel where all are grey; the bad ones."""
+
+    size: tuple[int, int] | None
+    channels: int
+    bad: dict[int, BadPicture]
 
 
 class Pictures(NamedTuple):
@@ -43,7 +51,7 @@ class Pictures(NamedTuple):
         source: what they are called in the cache, such as the folder they lie in.
         identity: differs when any of the pictures does.
         places: where each one is, for messages.
-        measured: looks at them before any is decoded: the height and width that all have, or None; the bad ones.
+        measured: looks at them before any is decoded.
         encoded: from the indices wanted to a data set of (index, item).
         read: from an item to the encoded picture, inside the graph.
     """
@@ -51,7 +59,7 @@ class Pictures(NamedTuple):
     source: str
     identity: bytes
     places: Sequence[str]
-    measured: Callable[[], tuple[tuple[int, int] | None, dict[int, BadPicture]]]
+    measured: Callable[[], Measured]
     encoded: Callable[[np.ndarray], "tf.data.Dataset"]
     read: Callable[["tf.Tensor"], "tf.Tensor"]
 
@@ -65,7 +73,8 @@ def decoded(pictures: Pictures, decoding: Decoding, *, skip: bool) -> tuple[np.n
 
     Args:
         pictures: what to decode.
-        decoding: what to bring them to. Without a size: the common one if it is not above 64, else 64 x 64.
+        decoding: what to bring them to. Without a size: the common one if it is not above 64, else 64 x 64. Without
+            channels: 1 where all files are grey, else 3.
         skip: leave bad pictures out in place of an error.
 
     Returns:
@@ -118,10 +127,11 @@ def _opened(entry: Path) -> tuple[np.ndarray, dict[int, BadPicture]] | None:
 
 def _decode_into(folder: Path, pictures: Pictures, decoding: Decoding, skip: bool) -> None:
     """Write `pixels.npy` and `broken.json`; batch by batch, so that memory does not grow with the pictures."""
-    common, broken = pictures.measured()
+    common, channels, broken = pictures.measured()
     if not skip:
         _refuse(pictures, broken)
     size = decoding.size or (common if common and max(common) <= 64 else (64, 64))
+    decoding = Decoding(size, decoding.fit, decoding.channels or channels)
     shape = (len(pictures.places), *size, decoding.channels)
     needed, free = int(np.prod(shape)), shutil.disk_usage(folder).free
     if needed > free:
@@ -131,7 +141,7 @@ def _decode_into(folder: Path, pictures: Pictures, decoding: Decoding, skip: boo
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start, stride = file.tell(), int(np.prod(shape[1:]))
-        for indices, pixels in _batches(pictures, wanted, decoding._replace(size=size), broken, skip):
+        for indices, pixels in _batches(pictures, wanted, decoding, broken, skip):
             for run in np.split(np.arange(len(indices)), np.flatnonzero(np.diff(indices) != 1) + 1):
                 file.seek(start + int(indices[run[0]]) * stride)
                 file.write(pixels[run[0] : run[-1] + 1].data)
@@ -149,7 +159,7 @@ def _batches(
     from tfconv.data.image import ImagePreprocess
 
     size, fit, channels = decoding
-    preprocess = ImagePreprocess(size or 64, fit=fit, channels=channels)
+    preprocess = ImagePreprocess(size or 64, fit=fit, channels=channels or 3)
 
     def decode(index: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return index, preprocess.decode_one(pictures.read(item))

@@ -23,7 +23,7 @@ def image_folder(
     *,
     size: int | tuple[int, int] | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    channels: int = 3,
+    channels: int | None = None,
     validation: float = 0.1,
     test: float = 0.0,
     seed: int = 0,
@@ -46,7 +46,7 @@ def image_folder(
         size: what pictures are resized to, one number or (height, width). By default the size they have where all
             have the same and it is not above 64, otherwise 64.
         fit: for pictures of another shape: `"crop"` cuts off what sticks out, `"stretch"` squeezes.
-        channels: 3, or 1 for grey.
+        channels: 3, or 1 for grey. By default 1 where all files are grey (not: grey in three equal channels), else 3.
         validation: the fraction of the training pictures to hold out, unless there is a validation folder.
         test: the fraction to hold out for testing, unless there is a test folder.
         seed: decides which pictures are held out; the split keeps every class's share.

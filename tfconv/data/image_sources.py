@@ -39,7 +39,7 @@ def image_source(
         split: a column that says train, validation or test for each row.
         size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
         fit: for pictures of another shape; default "crop".
-        channels: 3 (default), or 1 for grey.
+        channels: 3, or 1 for grey; by default 1 where all files are grey.
         test: another table to test on, or the fraction of the pictures to hold out for testing, also as a string.
         validation: the fraction of the training pictures to hold out; by default 0.1, of CIFAR-10 the last 10,000.
         multi_label: a picture may have any number of labels.

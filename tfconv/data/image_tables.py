@@ -28,7 +28,7 @@ def image_table(
     delimiter: str | None = None,
     size: int | tuple[int, int] | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    channels: int = 3,
+    channels: int | None = None,
     skip_broken: bool = False,
 ) -> ImageData:
     """Read a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file of picture paths and labels.
@@ -46,7 +46,7 @@ def image_table(
         delimiter: what stands between the columns of a CSV file: by default `,`, and a tab in .tsv.
         size: as in `image_folder`, and so are `fit` and `channels`.
         fit: for pictures of another shape.
-        channels: 3, or 1 for grey.
+        channels: 3, or 1 for grey. By default 1 where all files are grey (not: grey in three equal channels), else 3.
         skip_broken: leave bad rows and pictures out, one line each in `ImageData.skipped`, in place of an error.
 
     Returns:

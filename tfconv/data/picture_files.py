@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tfconv.data.assembly import assemble
-from tfconv.data.decoded_pictures import Decoding, Pictures, decoded
+from tfconv.data.decoded_pictures import Decoding, Measured, Pictures, decoded
 from tfconv.data.image_examples import ImageData, ImageExamples
 from tfconv.data.limits import check_whole
-from tfconv.data.picture_headers import BadPicture, picture_size
+from tfconv.data.picture_headers import BadPicture, picture_header
 from tfconv.data.row_readers import LabelledRow
 from tfconv.errors import InputError
 
@@ -22,12 +22,12 @@ __all__ = ["case_twins", "check_decoding", "image_data", "picture_files"]
 
 
 def check_decoding(
-    size: int | tuple[int, int] | None, fit: Literal["crop", "stretch"] = "crop", channels: int = 3
+    size: int | tuple[int, int] | None, fit: Literal["crop", "stretch"] = "crop", channels: int | None = None
 ) -> Decoding:
     """The settings of an image source, before TensorFlow is imported.
 
     Raises:
-        InputError: a size that is no whole number or pair of them, another `fit`, `channels` not 1 or 3.
+        InputError: a size that is no whole number or pair of them, another `fit`, `channels` not 1, 3 or None.
     """
     sides = [] if size is None else list(size) if isinstance(size, (tuple, list)) else [size, size]
     for side in sides:
@@ -36,7 +36,7 @@ def check_decoding(
         raise InputError(f"size must be one number, or height and width, got {size!r:.60}")
     if fit not in ("crop", "stretch"):
         raise InputError(f"fit must be 'crop' or 'stretch', got {fit!r:.60}")
-    if channels not in (1, 3):
+    if channels not in (None, 1, 3):
         raise InputError(f"channels must be 1 or 3, got {channels!r:.60}")
     return Decoding((int(sides[0]), int(sides[1])) if sides else None, fit, channels)
 
@@ -91,19 +91,22 @@ def picture_files(source: str, rows: Sequence[LabelledRow]) -> Pictures:
     for index, path in enumerate(paths):
         try:
             found = os.stat(path)
-        except OSError:  # `picture_size` will say so
+        except OSError:  # `picture_header` will say so
             continue
         stats[index] = found.st_size, found.st_mtime_ns
 
-    def measured() -> tuple[tuple[int, int] | None, dict[int, BadPicture]]:
+    def measured() -> Measured:
         sizes: set[tuple[int, int]] = set()
+        channels: set[int] = set()
         bad = {}
         for index, path in enumerate(paths):
             try:
-                sizes.add(picture_size(path))
+                header = picture_header(path)
+                sizes.add(header[:2])
+                channels.add(header.channels)
             except BadPicture as error:
                 bad[index] = error
-        return (sizes.pop() if len(sizes) == 1 else None), bad
+        return Measured(sizes.pop() if len(sizes) == 1 else None, max(channels, default=3), bad)
 
     def encoded(indices: np.ndarray) -> "tf.data.Dataset":
         import tensorflow as tf

@@ -1,9 +1,10 @@
-"""What the first bytes of a picture file say: its format, height and width. No pixel is decoded."""
+"""What the first bytes of an image file say: its format, height, width and channels. No pixel is decoded."""
 
 import os
 import struct
+from typing import NamedTuple
 
-__all__ = ["BadPicture", "picture_size"]
+__all__ = ["BadPicture", "Header", "picture_header"]
 
 # Pillow's limit too: 256 MiB of pixels in three colours, four times that while they are resized. A file of some
 # kilobytes can claim far more, and would take the memory of the machine.
@@ -23,8 +24,16 @@ class BadPicture(ValueError):
         self.remedy = remedy
 
 
-def picture_size(path: str | bytes) -> tuple[int, int]:
-    """Height and width of a JPEG, PNG, BMP, GIF or WebP file, whatever its name ends in.
+class Header(NamedTuple):
+    """Height and width in pixels; 1 channel where the file holds grey levels, else 3 (palettes, too)."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def picture_header(path: str | bytes) -> Header:
+    """Read the header of a JPEG, PNG, BMP, GIF or WebP file, whatever its name ends in.
 
     Raises:
         BadPicture: another kind of file, an empty one, one that cannot be read or whose header is cut short, a BMP of
@@ -33,7 +42,7 @@ def picture_size(path: str | bytes) -> tuple[int, int]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a pipe among the pictures would be waited for
         try:
-            height, width = _size(handle)
+            height, width, channels = _header(handle)
         finally:
             os.close(handle)
     except OSError as error:
@@ -45,17 +54,18 @@ def picture_size(path: str | bytes) -> tuple[int, int]:
     if height * width > MOST_PIXELS:
         problem = f"{height:,} x {width:,} pixels, more than the {MOST_PIXELS:,} that are decoded"
         raise BadPicture(problem, "make it smaller")
-    return height, width
+    return Header(height, width, channels)
 
 
-def _size(handle: int) -> tuple[int, int]:
-    head = os.read(handle, _READ)
+def _header(handle: int) -> tuple[int, int, int]:
+    head, channels = os.read(handle, _READ), 3
     if not head:
         raise BadPicture("an empty file (0 bytes)")
     if head.startswith(b"\xff\xd8\xff"):
-        height, width = _jpeg_size(handle, head)
+        height, width, channels = _jpeg_header(handle, head)
     elif head.startswith(b"\x89PNG\r\n\x1a\n"):
-        width, height = struct.unpack_from(">II", head, 16)
+        width, height, _, colour_type = struct.unpack_from(">IIBB", head, 16)
+        channels = 1 if colour_type in (0, 4) else 3
     elif head.startswith((b"GIF87a", b"GIF89a")):
         width, height = struct.unpack_from("<HH", head, 6)
     elif head.startswith(b"BM"):
@@ -63,19 +73,27 @@ def _size(handle: int) -> tuple[int, int]:
         if bits not in (8, 24, 32) or packed in (1, 2):
             kind = f"{bits} bits a pixel" + (", packed" if packed in (1, 2) else "")
             raise BadPicture(f"a BMP file of {kind}, which TensorFlow cannot read", "save it as PNG")
+        channels = 1 if bits == 8 and _is_grey_palette(head) else 3
     elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         height, width = _webp_size(head)
     else:
         raise _no_picture(head)
-    return abs(height), width
+    return abs(height), width, channels
 
 
-def _jpeg_size(handle: int, head: bytes) -> tuple[int, int]:
-    """Height and width from the start of the frame, which may lie behind 100 kB of camera data."""
+def _is_grey_palette(head: bytes) -> bool:
+    """Whether blue, green and red are equal in each colour of a BMP's palette."""
+    start, end = 14 + struct.unpack_from("<I", head, 14)[0], struct.unpack_from("<I", head, 10)[0]
+    colours = head[start:end]
+    return len(colours) == end - start and colours[0::4] == colours[1::4] == colours[2::4]
+
+
+def _jpeg_header(handle: int, head: bytes) -> tuple[int, int, int]:
+    """Height, width and channels from the start of the frame, which may lie behind 100 kB of camera data."""
     place = 2
     start = 0  # where in the file `head` begins
     while True:
-        if place + 9 > start + len(head):
+        if place + 10 > start + len(head):
             start, head = place, os.pread(handle, _READ, place)
         at = place - start
         marker = head[at + 1]
@@ -84,7 +102,8 @@ def _jpeg_size(handle: int, head: bytes) -> tuple[int, int]:
         if marker == 0xFF:  # fill bytes
             place += 1
         elif marker in _START_OF_FRAME:
-            return struct.unpack_from(">HH", head, at + 5)
+            height, width, components = struct.unpack_from(">HHB", head, at + 5)
+            return height, width, 1 if components == 1 else 3
         elif marker in _ALONE:
             place += 2
         else:

@@ -33,7 +33,7 @@ def tfds(
     skip: bool = False,
     size: int | tuple[int, int] | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    channels: int = 3,
+    channels: int | None = None,
 ) -> TextData | ImageData:
     """Read a data set of TensorFlow Datasets, such as `"imdb_reviews"`, `"ag_news_subset"` or `"oxford_flowers102"`.
 
@@ -52,7 +52,7 @@ def tfds(
         skip: leave bad examples out, one line each in `skipped` of the result, in place of an error.
         size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
         fit: for pictures of another shape.
-        channels: 3, or 1 for grey.
+        channels: 3, or 1 for grey. By default 1 where all files are grey (not: grey in three equal channels), else 3.
 
     Returns:
         The classes as tfds has them, with its indices. Splits of other names are not read, and are noted in `skipped`.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfconv.data.decoded_pictures import Pictures
+from tfconv.data.decoded_pictures import Measured, Pictures
 from tfconv.data.row_readers import LabelledRow
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def tfds_pictures(builder: Any, image: str, splits: dict[str, int], rows: Sequen
     """
     numbers = np.array([row.number - 1 for row in rows], np.int64)
 
-    def measured() -> tuple[tuple[int, int] | None, dict[int, Any]]:
-        height, width = builder.info.features[image].shape[:2]
-        return ((height, width) if height and width else None), {}
+    def measured() -> Measured:
+        height, width, channels = builder.info.features[image].shape
+        return Measured((height, width) if height and width else None, 1 if channels == 1 else 3, {})
 
     def encoded(indices: np.ndarray) -> "tf.data.Dataset":
         import tensorflow_datasets

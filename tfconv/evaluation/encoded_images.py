@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfconv.data.image import ImagePreprocess
-from tfconv.data.picture_headers import MOST_PIXELS, picture_size
+from tfconv.data.picture_headers import MOST_PIXELS, picture_header
 from tfconv.errors import InputError
 
 __all__ = ["PictureReader", "checked_decode", "picture_names"]
@@ -46,7 +46,7 @@ class PictureReader:
     def _one(self, picture: Picture, name: str) -> tf.Tensor:
         try:
             if not isinstance(picture, bytes):
-                picture_size(os.fspath(picture))  # its messages say more than those of the graph can
+                picture_header(os.fspath(picture))  # its messages say more than those of the graph can
                 picture = Path(picture).read_bytes()
             return self._decode(tf.constant([picture]))
         except (ValueError, OSError) as error:  # BadPicture, or a NUL in the name

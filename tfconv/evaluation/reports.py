@@ -31,6 +31,7 @@ from tfconv.files import atomic_write, write_json
 __all__ = ["labels_and_logits", "report", "write_pr_summaries"]
 
 THRESHOLDS = 21
+_OF_POSITIVE = ("auc_precision_recall", "label/mean", "precision", "prediction/mean", "recall")
 
 
 def report(
@@ -41,6 +42,7 @@ def report(
     class_names: Sequence[str],
     multi_label: bool = False,
     notes: Sequence[str] = (),
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Score a model on a data set and write what was found.
 
@@ -56,9 +58,11 @@ def report(
         class_names: names in the order of the labels' numbers.
         multi_label: each class is a yes or no of its own.
         notes: sentences on the training for `report.md`, as of `read_curves`.
+        about: what was scored, by name (data, split, model, run ...), for the head of `report.md`.
 
     Returns:
-        `examples` (count), `metrics` (see `binary_metrics`, `many_class_metrics`, `multi_label_metrics`), `classes`
+        `about`, `examples` (count), `positive_class` (of two classes the one that precision and recall are of),
+        `metrics` (see `binary_metrics`, `many_class_metrics`, `multi_label_metrics`), `classes`
         (name to precision, recall, f1, support, ...) and, for classes that exclude each other, `confusion` (rows:
         true class). A number that does not exist (AUC where one class is missing) is None.
 
@@ -69,6 +73,7 @@ def report(
     check_outputs(model, names, multi_label=multi_label)
     labels, logits = labels_and_logits(model, dataset)
     scores, pictures, curves = _measured(labels, logits, names, multi_label)
+    scores = {"about": dict(about or {}), **scores}
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
@@ -149,7 +154,7 @@ def _measured(
         if len(names) == 2:
             # Two softmax outputs are one logit: their difference.
             margins = logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
-            scores["metrics"] = binary_metrics(labels, margins)
+            scores |= {"positive_class": names[1], "metrics": binary_metrics(labels, margins)}
             columns, shares = labels, shares[:, 1:]
             pictures = {
                 "pr_curve.png": figures.pr_curve_figure(columns, margins, names),
@@ -189,8 +194,9 @@ def _plain(value: Any) -> Any:
 
 
 def _markdown(scores: dict[str, Any], pictures: Sequence[str], notes: Sequence[str]) -> str:
-    lines = ["# Report", "", f"{scores['examples']:,} examples.", "", "| metric | value |", "|---|---:|"]
-    lines += [f"| {name} | {_number(value)} |" for name, value in scores["metrics"].items()]
+    lines = ["# Report", "", *(f"- {name}: {_cell(text)}" for name, text in scores["about"].items())]
+    lines += [f"- examples: {scores['examples']:,}", "", "| metric | value |", "|---|---:|"]
+    lines += [f"| {_cell(name)} | {_number(value)} |" for name, value in named_metrics(scores).items()]
     lines += ["", "## Training", "", *(f"- {note}" for note in notes)] if notes else []
     measures = list(next(iter(scores["classes"].values())))
     lines += ["", "## Classes", "", "| class | " + " | ".join(measures) + " |", "|---" + "|---:" * len(measures) + "|"]
@@ -206,6 +212,15 @@ def _markdown(scores: dict[str, Any], pictures: Sequence[str], notes: Sequence[s
     for picture in pictures:
         lines += ["", f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})"]
     return "\n".join(lines) + "\n"
+
+
+def named_metrics(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of a report under names for a person: those of one class of two say of which."""
+    positive = scores.get("positive_class")
+    return {
+        f"{name} of {positive}" if positive is not None and name in _OF_POSITIVE else name: value
+        for name, value in scores["metrics"].items()
+    }
 
 
 def _cell(text: str) -> str:

@@ -6,6 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tfconv.evaluation.reports import named_metrics
+
 __all__ = ["print_scores"]
 
 _CLASSES_SHOWN = 20
@@ -19,9 +21,9 @@ def print_scores(scores: dict[str, Any]) -> None:
     """
     console = Console(width=min(Console().width, 100), markup=False)  # a class may be called [bold]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
+    table.add_column("metric", overflow="ellipsis", no_wrap=True, max_width=60)
     table.add_column("value", justify="right")
-    for name, value in scores["metrics"].items():
+    for name, value in named_metrics(scores).items():
         table.add_row(name, _number(value))
     console.print(table)
     classes = list(scores["classes"].items())

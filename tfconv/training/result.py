@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ def write_result(
     history: keras.callbacks.History,
     scores: dict[str, Any],
     seconds: float,
+    *,
+    reading: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write `result.json` into a run directory.
 
@@ -29,6 +32,7 @@ def write_result(
         history: of the training.
         scores: split to metric to value.
         seconds: from the first step to the end of training and scoring.
+        reading: what the curves say in words (`tfconv.evaluation.read_curves`), for later reports.
 
     Returns:
         What was written.
@@ -38,6 +42,7 @@ def write_result(
         "scores": scores,
         "epochs": len(history.epoch),
         "history": history.history,
+        "reading": list(reading),
         "seconds": round(seconds, 1),
         "versions": {name: version(name) for name in ("tfconv", "tensorflow", "keras", "numpy")},
         "python": platform.python_version(),
