@@ -69,7 +69,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError, IsADirectoryError) as error:
         raise InputError(f"{path} is no JSON: {error}") from None
     if not isinstance(config, dict):
-        raise InputError(f"{path} holds no settings: give a folder that `tfconv train --run` wrote")
+        raise InputError(f"{path} holds no settings: copy the run anew, or train again")
     return config
 
 

@@ -43,9 +43,10 @@ def check_source(data: str, kind: str) -> None:
     from tfconv.data.row_files import is_pattern
 
     known = ("imdb", "synthetic") if kind == "text" else ("cifar10", "synthetic")
+    files = "a file, a folder" if kind == "text" else "a folder, a table of paths"
     if data in known or data.startswith("tfds:") or Path(data).exists() or is_pattern(data):
         return
-    raise InputError(f"{data}: no such file or folder; give a file, a folder, {', '.join(known)} or tfds:NAME")
+    raise InputError(f"{data}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
 
 
 def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
