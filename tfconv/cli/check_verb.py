@@ -91,6 +91,8 @@ def _settings(config: Check) -> tuple[Literal["text", "images"], Any]:
             name = next(iter(given), "kind").replace("_", "-")
             raise InputError(f"--{name} does not go with a run: {config.source} is checked with its own settings")
         return _settings_of_run(path)
+    if config.test == "":
+        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
     if config.seed is not None and not 0 <= config.seed < 2**32:
         raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
     kind = config.kind or _guessed_kind(config)
@@ -131,7 +133,7 @@ def _train(kind: str, values: dict[str, Any]) -> Any:
     hints = get_type_hints(settings)
     for name in values.keys() & hints.keys() - chosen.keys():
         value = values[name]
-        if value is not None and Path in get_args(hints[name]):  # config.json has strings for paths,
+        if isinstance(value, str) and Path in get_args(hints[name]):  # config.json has strings for paths,
             value = Path(value)
         chosen[name] = tuple(value) if isinstance(value, list) else value  # and lists for tuples
     return settings(**chosen)

@@ -63,7 +63,8 @@ def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]
     hints = get_type_hints(settings)
     found = {name: run.config[name] for name in names if run.config.get(name) is not None}
     for name, value in found.items():
-        if not (fits(value, hints[name]) or (name == "size" and fits(value, list[int]))):
+        right = fits(value, hints[name]) or (name == "size" and fits(value, list[int]))
+        if not right or value == "" or (name == "seed" and not 0 <= value < 2**32):
             raise InputError(f"{run.directory / 'config.json'}: {name} cannot be {value!r:.60}: copy the run anew")
     return found
 
