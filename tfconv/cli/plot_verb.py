@@ -218,6 +218,8 @@ def check_out(path: Path) -> None:
     endings = sorted(FigureCanvasBase.get_supported_filetypes().keys() - {"pgf"})  # which needs LaTeX
     if path.suffix.lower().removeprefix(".") not in endings:
         raise InputError(f"--out {path}: its ending is none of .{', .'.join(endings)}")
+    if len(os.fsencode(path.name)) > 235:  # the temporary name beside it is longer
+        raise InputError(f"--out {path.name[:60]}...: the name is too long: give a shorter one")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"--out {path} cannot be written: give a file in a folder that you may write to")
