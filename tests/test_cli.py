@@ -222,7 +222,11 @@ def test_settings_of_a_run_that_cannot_be_are_one_line(trained, tmp_path, capsys
             for words in several:
                 assert status(*words) == 2, (name, value, words)
                 error = capsys.readouterr().err
-                assert error.startswith("tfconv: ") and error.count("\n") == 1 and len(error) < 600, (name, value, error)
+                assert error.startswith("tfconv: ") and error.count("\n") == 1 and len(error) < 600, (
+                    name,
+                    value,
+                    error,
+                )
     (copy / "config.json").write_text(json.dumps(config))
     settings = json.loads((run / "preprocess" / "text.json").read_text())
     for name in settings:

@@ -35,7 +35,10 @@ WRONG = [
     (f"{TRAIN} --zzz", "unknown option --zzz for `train text`: see --help"),
     (f"{TRAIN} -e 3", "unknown option -e for `train text`: see --help"),
     (f"{TRAIN} --no-resume", "unknown option --no-resume for `train text`: did you mean --resume?"),
-    (f"{TRAIN} --optimizer adm", "--optimizer must be one of adam, lazy-adam, sgd, muon; got 'adm': did you mean 'adam'?"),
+    (
+        f"{TRAIN} --optimizer adm",
+        "--optimizer must be one of adam, lazy-adam, sgd, muon; got 'adm': did you mean 'adam'?",
+    ),
     (f"{TRAIN} --balanced=0", "--balanced must be one of no, weights, sampling; got '0'"),
     (f"{TRAIN} --epochs x", "--epochs must be a whole number, got 'x'"),
     (f"{TRAIN} --epochs 1.5", "--epochs must be a whole number, got '1.5'"),

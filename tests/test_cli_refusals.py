@@ -24,7 +24,7 @@ for name, kind in (("images", "image.json"), ("texts", "text.json"), ("bare", No
         file.writestr("a", "b")
     if kind:
         Path(name, "preprocess", kind).write_text("{}")
-        Path(name, "config.json").write_text(json.dumps({"data": "gone.csv", "kind": name.removesuffix("s"), "model": "x"}))
+        Path(name, "config.json").write_text(json.dumps({"data": "gone.csv", "model": "x"}))
 Path("none").mkdir()
 Path("file").write_text("x")
 Path("cut").mkdir()

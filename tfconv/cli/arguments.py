@@ -174,7 +174,9 @@ def _marked(marks: tuple[Any, ...], marker: Any) -> bool:
 
 def _is_option(word: str) -> bool:
     """Whether it is one to tyro: --epochs, -e; but no negative number."""
-    return word.startswith("-") and word.lstrip("-")[:1].isalpha() and not re.fullmatch(r"(?i)-(inf|infinity|nan)", word)
+    return (
+        word.startswith("-") and word.lstrip("-")[:1].isalpha() and not re.fullmatch(r"(?i)-(inf|infinity|nan)", word)
+    )
 
 
 def _problem(hint: Any, value: str) -> str | None:

@@ -67,7 +67,8 @@ def run(arguments: list[str]) -> None:
 def _app(verbs: words.Verbs) -> tyro.extras.SubcommandApp:
     app = tyro.extras.SubcommandApp()
     for name, verb in verbs.items():
-        app.command(_app(verb) if isinstance(verb, Mapping) else _later(verb), name=name, help=_HELP.get(name))
+        command: Any = _app(verb) if isinstance(verb, Mapping) else _later(verb)
+        app.command(command, name=name, help=_HELP.get(name))
     return app
 
 

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfconv.data.saved_settings import read_json
-from tfconv.cli.training_run import options_of
+from tfconv.cli.training_run import fits, options_of
+from tfconv.data.saved_settings import read_json, unreadable
 from tfconv.errors import InputError
 from tfconv.run_folder import look
 
@@ -56,6 +56,10 @@ def settled(config: Any, kind: Literal["text", "images"]) -> Any:
     names = [name for name in ("model", "vocabulary_size", "level", "words_only") if name in defaults]
     taken = options_of(before, names, type(config))
     (read,) = read_json(source / "preprocess", ("image.json" if kind == "images" else "text.json",), kind)
+    if not isinstance(read, dict) or (
+        kind == "images" and not (fits(read.get("size"), list[int]) and len(read["size"]) == 2)
+    ):
+        raise unreadable(source / "preprocess", kind.removesuffix("s"), "settings are missing, or of another type")
     if kind == "text":
         taken["length"] = read.get("length")
     elif not config.data.startswith("cifar10"):  # whose size is fixed, and checked against the run's

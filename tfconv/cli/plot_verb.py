@@ -157,7 +157,9 @@ def _plot_loaded(
     elif kind == "filters":
         save(interpret.filters_figure(load_model(directory), layer, count=count), path)
     else:
-        save(_of_pictures(load_run(directory), kind, {} if count is None else {"count": count}, layer, seed, split), path)
+        save(
+            _of_pictures(load_run(directory), kind, {} if count is None else {"count": count}, layer, seed, split), path
+        )
 
 
 def _of_pictures(
