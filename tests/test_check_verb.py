@@ -176,7 +176,7 @@ def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys, monkeypatch):
         (("synthetic", "--kind", "text", "--model", "resnet20"), "--model resnet20 is none for text"),
         (("synthetic", "--kind", "text", "--size", 9), "--size does not go with texts"),
         (("synthetic", "--kind", "images", "--text", "t"), "--text does not go with pictures"),
-        (("synthetic", "--kind", "images", "--size", 2), "--size must be 8 or more"),
+        (("synthetic", "--kind", "images", "--size", 2), "--size must be from 8"),
         (("synthetic", "--kind", "text", "--examples", 1), "--examples must be from 2"),
         (("synthetic", "--kind", "text", "--steps", 0), "--steps must be from 2"),
     ],

@@ -195,6 +195,47 @@ def test_damaged_run_is_one_line(trained, tmp_path, capsys):
         shutil.rmtree(copy)
 
 
+def test_settings_of_a_run_that_cannot_be_are_one_line(trained, tmp_path, capsys):
+    """Whatever stands in config.json or preprocess/ by hand, no verb ends in a traceback."""
+    run, path = trained
+    copy, config = tmp_path / "copy", json.loads((run / "config.json").read_text())
+    shutil.copytree(run, copy)
+    (copy / "report").rename(tmp_path / "report")
+    go_on = ("train", "text", path, "--text", "review", "--label", "kind", "--test", "0.2", "--epochs", 6)
+    verbs = {
+        "data": [("evaluate", copy), ("check", copy)],
+        "text": [("evaluate", copy), ("evaluate", copy, path), ("check", copy)],
+        "label": [("evaluate", copy), ("evaluate", copy, path)],
+        "seed": [("evaluate", copy), ("check", copy)],
+        "test": [("evaluate", copy)],
+        "validation": [("evaluate", copy)],
+        "multi_label": [("evaluate", copy, path)],
+        "from_": [("check", copy)],
+        "vocabulary_size": [("train", "text", path, "--run", tmp_path / "new", "--from", copy)],
+        "length": [(*go_on, "--run", copy, "--batch-size", 16, "--resume")],
+    }
+    for name, several in verbs.items():
+        for value in (5.5, -1, {}, ["x"], ""):
+            if (name, value) == ("text", ""):
+                continue
+            (copy / "config.json").write_text(json.dumps(config | {name: value}))
+            for words in several:
+                assert status(*words) == 2, (name, value, words)
+                error = capsys.readouterr().err
+                assert error.startswith("tfconv: ") and error.count("\n") == 1 and len(error) < 600, (
+                    name,
+                    value,
+                    error,
+                )
+    (copy / "config.json").write_text(json.dumps(config))
+    settings = json.loads((run / "preprocess" / "text.json").read_text())
+    for name in settings:
+        for value in ("x", -1, {}, None):
+            (copy / "preprocess" / "text.json").write_text(json.dumps(settings | {name: value}))
+            code, error = status("predict", copy, "soup"), capsys.readouterr().err
+            assert code == 0 or (code == 2 and error.startswith("tfconv: ") and error.count("\n") == 1), (name, value)
+
+
 def test_a_reader_that_leaves_early(trained):
     run, _ = trained
     command = f"yes 'the soup' | head -2000 | {sys.executable} -m tfconv predict {run} | head -1"
@@ -224,8 +265,3 @@ def test_start_is_instant_and_imports_no_tensorflow():
     ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
         assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.splitlines()[-1].split()), arguments
-
-
-def test_unknown_option_is_status_two(capsys):
-    assert status("train", "text", "synthetic", "--run", "r", "--epoch", "3") == 2
-    assert status("predict") == 2

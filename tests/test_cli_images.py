@@ -51,6 +51,24 @@ def test_run_directory_is_complete(trained):
     assert image["class_names"] == sorted(CLASSES) and len(image["mean"]) == 3
 
 
+def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys):
+    run, pictures = trained
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    settings = json.loads((run / "preprocess" / "image.json").read_text())
+    changed = [settings | {name: value} for name in settings for value in ("x", -1, {}, ["x", "y"])]
+    for content in (*changed, [], 5, {}):
+        (copy / "preprocess" / "image.json").write_text(json.dumps(content))
+        for words in (
+            ("predict", copy, "nosuch.png"),
+            ("train", "images", pictures, "--run", tmp_path / "new", "--from", copy, "--freeze-to", 99, "--epochs", 1),
+        ):
+            assert status(*words) == 2, (content, words)
+            error = capsys.readouterr().err
+            line = error.splitlines()[-1]
+            assert error.count("tfconv: ") == 1 and line.startswith("tfconv: "), (content, words, error)
+
+
 def test_evaluate_repeats_the_score_of_training(trained, capsys):
     run, pictures = trained
     expected = json.loads((run / "result.json").read_text())["scores"]["test"]

@@ -163,6 +163,23 @@ def test_mistake_is_one_line_and_status_two(run, arguments, message, tmp_path, m
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
+def test_what_a_run_without_preprocessing_can_draw(run, tmp_path, capsys):
+    """As `fit(run_dir=...)` writes it where no `preprocess` is given."""
+    bare = tmp_path / "bare"
+    shutil.copytree(run, bare)
+    shutil.rmtree(bare / "preprocess")
+    for kind in ("curves", "filters"):
+        assert status("plot", bare, kind, "--out", tmp_path / f"{kind}.png") == 0
+        assert (tmp_path / f"{kind}.png").stat().st_size > 1000
+    capsys.readouterr()
+    for verb in (("plot", bare, "samples"), ("evaluate", bare), ("predict", bare, "a.png"), ("export", bare, "to")):
+        assert status(*verb) == 2
+        error = capsys.readouterr().err
+        assert f"{bare} was trained without `preprocess`" in error and "fit(..., preprocess=data.preprocess)" in error
+    with pytest.raises(ValueError, match="was trained without `preprocess`"):
+        training.load_run(bare)
+
+
 def test_schedules_without_a_run(figures, tmp_path, capsys):
     names, options = ("sgdr", "one-cycle", "constant"), ("--epochs", 3, "--steps-per-epoch", 7, "--learning-rate", 0.5)
     assert status("plot", "schedule", *names, "--out", tmp_path / "s.png", *options) == 0

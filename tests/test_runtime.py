@@ -49,7 +49,8 @@ def test_late_call_says_so():
     ("arguments", "message"),
     [
         ({"work": "sound"}, r"work must be one of \['images', 'text'\], got 'sound'"),
-        ({"work": "text", "threads": 0}, "threads must be 1 or more, got 0"),
+        ({"work": "text", "threads": 0}, "threads must be from 1 to 1024, got 0"),
+        ({"work": "text", "threads": 2**31 - 1}, "threads must be from 1 to 1024, got 2147483647"),
     ],
 )
 def test_configure_refuses(arguments, message):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 __all__ = ["configure", "precision", "set_seed"]
 
 Work = Literal["text", "images"]
+MOST_THREADS = 1024  # of an operation; TensorFlow makes as many as it is told, until the process dies
 
 # `None`: TensorFlow's own choice, on for CPUs with AVX512-VNNI or AMX. With these, both kinds of work gain
 # (recipes/benchmarks/onednn.py; its README holds the figures). On two EPYC cores without them it slowed a three-width
@@ -40,12 +41,12 @@ def configure(work: Work, *, threads: int | None = None, onednn: bool | None = N
         `tensorflow_imported_before` (bool).
 
     Raises:
-        ValueError: `work` is not one of the two, or `threads` is below one.
+        ValueError: `work` is not one of the two, or `threads` is not from 1 to 1024.
     """
     if work not in ONEDNN:
         raise ValueError(f"work must be one of {sorted(ONEDNN)}, got {work!r}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be 1 or more, got {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")
     late = "tensorflow" in sys.modules
     if not late:
         chosen = ONEDNN[work] if onednn is None else onednn

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.training import evaluate, fit
+from tfconv.training import evaluate, fit, lr_find, overfit_one_batch
 
 
 def make_model():
@@ -63,3 +63,57 @@ def test_a_metric_of_several_numbers(act):
     model.compile("sgd", "mse", metrics=[keras.metrics.F1Score()], jit_compile=False)
     with pytest.raises(ValueError, match=r"metric 'f1_score' must give one number, got shape \(3,\): .*\"macro\""):
         act(model, DATA.map(lambda x, y: (x, tf.one_hot(y, 3))))
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.ones((8, 6), "float32"), np.ones(8, "int32")
+
+
+ARRAYS = np.ones((16, 6), "float32"), np.ones(16, "int32")
+NO_BATCHES = [
+    (ARRAYS[0], r"got ndarray: make one with .*from_tensor_slices\(\(inputs, labels\)\)\.batch\(64\)"),
+    (ARRAYS, r"got tuple: make one with .*from_tensor_slices"),
+    ([[1.0] * 6] * 3, r"got list: make one with .*from_tensor_slices"),
+    (Batches(), r"got Batches: make one with tf\.data\.Dataset\.from_generator"),
+    ((pair for pair in [ARRAYS]), r"got generator: make one with .*from_generator"),
+    (DATA.unbatch(), r"single examples, inputs of shape \(6,\): add \.batch\(64\)"),
+    (DATA.map(lambda x, y: (x[0], y)), r"single examples, inputs of shape \(6,\)"),
+]
+
+
+def no_input_yet():
+    return keras.Sequential([keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        fit,
+        evaluate,
+        lr_find,
+        lambda model, data: fit(model, DATA, validation_data=data),
+    ],
+)
+def test_what_gives_no_batches(act):
+    for data, message in NO_BATCHES:
+        with pytest.raises(ValueError, match=message) as raised:
+            act(make_model(), data)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match="single examples"):  # by its labels: the model's inputs are not known
+        act(no_input_yet(), DATA.unbatch())
+
+
+def test_what_is_no_batch():
+    x, y = next(iter(DATA))
+    for batch, message in (
+        (DATA, r"batch must be \(inputs, labels\), as next\(iter\(data\)\) .* got _BatchDataset"),
+        (x, "batch must be"),
+        ((x, y, y), "batch must be"),
+        ((x[0], y[0]), r"a single example: .*\.batch\(32\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            overfit_one_batch(make_model(), batch)

@@ -242,5 +242,9 @@ def test_unfinished_run_says_so(tmp_path):
         load_run(tmp_path)
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
         file.writestr("config.json", "{}")
+    with pytest.raises(InputError, match="was trained without `preprocess`.*preprocess=data.preprocess"):
+        load_run(tmp_path)
+    (tmp_path / "preprocess").mkdir()
+    (tmp_path / "preprocess" / "text.json").write_text("{}")
     with pytest.raises(InputError, match="cannot be read as a Keras model"):
         load_run(tmp_path)

@@ -7,10 +7,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfconv import schedule_names
 from tfconv.training import FusedAdam, fit, schedules
 from tfconv.training.schedules import CycleEnd, OneCycle, Triangle
 
-SEVEN = schedules.NAMES
+SEVEN = schedule_names.NAMES
 
 
 def course(schedule, steps):

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 the user's mistake (one line on standard error,
 """
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -14,15 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-import tyro
-
-from tfconv.cli import train_images, train_text
-from tfconv.cli.check_verb import check
-from tfconv.cli.data_verbs import data
-from tfconv.cli.launch_verb import launch_of, split_command
-from tfconv.cli.lr_find_verb import lr_find_images, lr_find_text
-from tfconv.cli.plot_verb import plot
-from tfconv.cli.run_verbs import evaluate, export, predict
 from tfconv.errors import InputError
 
 __all__ = ["main", "one_line_errors", "run_recipe"]
@@ -32,39 +24,10 @@ Config = TypeVar("Config")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; `arguments` default to those of the process."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments == ["--version"]:
-        from tfconv import __version__
-
-        print(f"tfconv {__version__}")
-        return
-    train = tyro.extras.SubcommandApp()
-    train.command(name="text")(train_text.train_text)
-    train.command(name="images")(train_images.train_images)
-    lr_find = tyro.extras.SubcommandApp()
-    lr_find.command(name="text")(lr_find_text)
-    lr_find.command(name="images")(lr_find_images)
-    app = tyro.extras.SubcommandApp()
-    app.command(train, name="train", help="Train a classifier.")
-    app.command(check)
-    app.command(lr_find, name="lr-find", help="Find a learning rate for a training.")
-    app.command(evaluate)
-    app.command(predict)
-    app.command(export)
-    app.command(plot)
-    app.command(data, name="data", help="Fetch a data set.")
     with one_line_errors("tfconv"):
-        arguments, launched = split_command(arguments)
-        app.command(name="launch", help="Run a command as several workers on this machine.")(launch_of(launched))
-        for argument in arguments:
-            if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):
-                raise InputError(f"the argument {argument!a} is not UTF-8: rename the file, or set a UTF-8 locale")
-        app.cli(
-            prog="tfconv",
-            description="Convolutional classifiers, from labelled files to a served model.",
-            args=arguments,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        from tfconv.cli.command import run  # here: Ctrl-C is answered in one line also while all this is imported
+
+        run(sys.argv[1:] if arguments is None else arguments)
 
 
 def run_recipe(recipe: Callable[[Config], object], config: type[Config], description: str | None) -> None:
@@ -76,7 +39,15 @@ def run_recipe(recipe: Callable[[Config], object], config: type[Config], descrip
         description: the recipe's docstring, for `--help`.
     """
     with one_line_errors(Path(sys.argv[0]).stem):
-        recipe(tyro.cli(config, description=description, config=(tyro.conf.FlagCreatePairsOff,)))
+        import tyro
+
+        from tfconv.cli.arguments import arguments_of, mistake_in_words, parsed
+
+        settings = parsed(
+            lambda: tyro.cli(config, description=description, config=(tyro.conf.FlagCreatePairsOff,)),
+            lambda: mistake_in_words(arguments_of(config), sys.argv[1:]),
+        )
+        recipe(settings)
 
 
 @contextlib.contextmanager
@@ -92,17 +63,26 @@ def one_line_errors(program: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(f"{program}: nobody reads the output any more; stopped", 1)
     except Exception as error:
-        if not isinstance(error, OSError | FloatingPointError | MemoryError) and not _of_tensorflow_or_export(error):
-            raise
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _leave(f"{program}: {str(error.filename)[:60]}...: the name is too long: give a shorter one", 2)
         # TensorFlow puts the frames of a graph's function before the cause.
         cause = re.sub(r'.*File "[^"]*", line \d+, in \S+ ', "", " ".join(str(error).split()))
-        _leave(f"{program}: {type(error).__name__}: {cause[:500]}", 1)
+        kinds = {(kind.__module__.split(".")[0], kind.__name__) for kind in type(error).__mro__}  # nothing is imported
+        exhausted = ("tensorflow", "ResourceExhaustedError") in kinds and re.search("(?i)OOM|memory|allocat", cause)
+        if exhausted or isinstance(error, MemoryError):
+            what = f" ({cause[:200]})" if cause else ""
+            _leave(
+                f"{program}: out of memory{what}: give a smaller --batch-size, a smaller --size of images, or --stream "
+                "for texts",
+                1,
+            )
+        if isinstance(error, OSError | FloatingPointError) or kinds & _FAILURES:
+            _leave(f"{program}: {type(error).__name__}: {cause[:500]}", 1)
+        raise
 
 
-def _of_tensorflow_or_export(error: Exception) -> bool:
-    """Whether TensorFlow's run time (a full disk, memory) or a check of an export is at fault; imports neither."""
-    kinds = {(kind.__module__.split(".")[0], kind.__name__) for kind in type(error).__mro__}
-    return ("tensorflow", "OpError") in kinds or ("tfconv", "ExportError") in kinds
+# TensorFlow's run time (a full disk, say), and a check of an export.
+_FAILURES = {("tensorflow", "OpError"), ("tfconv", "ExportError")}
 
 
 def _leave(message: str, status: int) -> NoReturn:

@@ -1,17 +1,16 @@
 """`tfconv check`: cheap checks of data and model before a long training, one batch learned by heart among them."""
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import tyro
 
 from tfconv.cli import train_images, train_text
-from tfconv.cli.training_run import unchanged_source
+from tfconv.cli.training_run import check_source, fits, unchanged_source
 from tfconv.errors import InputError
+from tfconv.run_folder import RunFolder, read_config
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _OF_TEXTS, _OF_IMAGES = ("text",), ("image", "size", "channels")
@@ -93,6 +92,10 @@ def _settings(config: Check) -> tuple[Literal["text", "images"], Any]:
             name = next(iter(given), "kind").replace("_", "-")
             raise InputError(f"--{name} does not go with a run: {config.source} is checked with its own settings")
         return _settings_of_run(path)
+    if config.test == "":
+        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
+    if config.seed is not None and not 0 <= config.seed < 2**32:
+        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
     kind = config.kind or _guessed_kind(config)
     for name in _OF_TEXTS if kind == "images" else _OF_IMAGES:
         if name in given:
@@ -102,24 +105,22 @@ def _settings(config: Check) -> tuple[Literal["text", "images"], Any]:
     known = get_args(train_images.Model if kind == "images" else train_text.Model)
     if config.model is not None and config.model not in known:
         raise InputError(f"--model {config.model} is none for {kind}: give one of {', '.join(known)}")
-    if config.size is not None and config.size < 8:
-        raise InputError(f"--size must be 8 or more, got {config.size}")
+    if config.size is not None and not 8 <= config.size < 2**31:
+        raise InputError(f"--size must be from 8 to 2147483647, got {config.size}")
+    check_source(config.source, kind)
     return kind, _train(kind, given | {"data": config.source})
 
 
 def _settings_of_run(directory: Path) -> tuple[Literal["text", "images"], Any]:
-    try:
-        kept = json.loads((directory / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{directory / 'config.json'} cannot be read: {error}") from None
-    if not isinstance(kept, dict) or kept.get("kind") not in ("text", "images") or "model" not in kept:
+    kept = read_config(directory / "config.json") if (directory / "config.json").exists() else {}
+    if kept.get("kind") not in ("text", "images") or "model" not in kept:
         raise InputError(f"{directory} was not written by `tfconv train`: give the DATA that it was trained on")
-    source = unchanged_source(SimpleNamespace(config=kept, directory=directory))
+    source = unchanged_source(RunFolder(directory, kept, kept["kind"]))
     settings = _train(kept["kind"], kept | {"data": source})
     verb: Any = train_images if kept["kind"] == "images" else train_text
     try:
         for name, hint in get_type_hints(type(settings)).items():
-            if not _fits(getattr(settings, name), hint):
+            if not fits(getattr(settings, name), hint):
                 raise InputError(f"{name} cannot be {getattr(settings, name)!r}")
         verb.check(settings)
     except InputError as error:
@@ -133,23 +134,10 @@ def _train(kind: str, values: dict[str, Any]) -> Any:
     hints = get_type_hints(settings)
     for name in values.keys() & hints.keys() - chosen.keys():
         value = values[name]
-        if value is not None and Path in get_args(hints[name]):  # config.json has strings for paths,
+        if isinstance(value, str) and Path in get_args(hints[name]):  # config.json has strings for paths,
             value = Path(value)
         chosen[name] = tuple(value) if isinstance(value, list) else value  # and lists for tuples
     return settings(**chosen)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is one that an option of this type can have."""
-    if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if isinstance(value, bool):  # which is an int
-        return hint is bool
-    if hint is float:
-        return isinstance(value, (int, float))
-    return isinstance(value, get_origin(hint) or hint)
 
 
 def _guessed_kind(config: Check) -> Literal["text", "images"]:

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-import tyro
 
-data = tyro.extras.SubcommandApp()
-
-
-@data.command
 def imdb(to: Path | None = None) -> None:
     """Get the IMDB reviews (84 MB; from aclImdb_v1.tar.gz where that lies there already) and say what is in them.
 
@@ -22,7 +17,6 @@ def imdb(to: Path | None = None) -> None:
     print(f"in {folder}; train with: tfconv train text {folder} --run runs/imdb")
 
 
-@data.command
 def cifar10(to: Path | None = None) -> None:
     """Get CIFAR-10 (170 MB; from its archive where that lies there already) and say what is in it.
 

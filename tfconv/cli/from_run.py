@@ -3,8 +3,10 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfconv.data.saved_settings import read_json
+from tfconv.cli.training_run import fits, options_of
+from tfconv.data.saved_settings import read_json, unreadable
 from tfconv.errors import InputError
+from tfconv.run_folder import look
 
 if TYPE_CHECKING:
     import keras
@@ -45,16 +47,19 @@ def settled(config: Any, kind: Literal["text", "images"]) -> Any:
     for name in KEPT[kind]:
         if getattr(config, name) != defaults[name]:
             raise InputError(f"--{name.replace('_', '-')} is that of the run of --from: leave it out")
-    if not (source / "model.keras").is_file():
-        raise InputError(f"--from {source} holds no trained model: give a folder that `tfconv train --run` wrote")
-    found = "images" if (source / "preprocess" / "image.json").is_file() else "text"
-    if found != kind:
-        raise InputError(f"--from {source} is a run of `tfconv train {found}`, this is `tfconv train {kind}`")
-    (before,) = read_json(source, ("config.json",), kind) if (source / "config.json").exists() else ({},)
-    if not isinstance(before, dict):
-        raise InputError(f"{source / 'config.json'} holds no settings: copy the run anew, or train again")
-    taken = {name: before[name] for name in ("model", "vocabulary_size", "level", "words_only") if name in before}
+    try:
+        before = look(source)
+    except InputError as error:
+        raise InputError(f"--from {error}") from None
+    if before.kind != kind:
+        raise InputError(f"--from {source} is a run of `tfconv train {before.kind}`, this is `tfconv train {kind}`")
+    names = [name for name in ("model", "vocabulary_size", "level", "words_only") if name in defaults]
+    taken = options_of(before, names, type(config))
     (read,) = read_json(source / "preprocess", ("image.json" if kind == "images" else "text.json",), kind)
+    if not isinstance(read, dict) or (
+        kind == "images" and not (fits(read.get("size"), list[int]) and len(read["size"]) == 2)
+    ):
+        raise unreadable(source / "preprocess", kind.removesuffix("s"), "settings are missing, or of another type")
     if kind == "text":
         taken["length"] = read.get("length")
     elif not config.data.startswith("cifar10"):  # whose size is fixed, and checked against the run's

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from tfconv.cli.training_run import check_source, unchanged_source
 from tfconv.errors import InputError
+from tfconv.run_folder import look
 from tfconv.schedule_names import USED_BY
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _OPTIONS = {  # what goes with each kind
 _OF_RUNS = ("count", "layer", "seed", "split")
 _OF_SCHEDULES = ("epochs", "steps_per_epoch", "learning_rate", "warmup", "cycle_epochs", "cycle_multiplier")
 _OF_TEXTS = ("curves", "model")
+_OF_MODELS = ("model", "filters")  # which need nothing but the model
 _DPI = 144
 
 
@@ -68,6 +71,8 @@ def plot(
     given = [name for name in (*_OF_RUNS, *_OF_SCHEDULES) if values[name] is not None]
     if str(run) == "schedule":
         _plot_schedules(kind, out, {name: values[name] for name in given})
+    elif not kind:
+        raise InputError(f"plot needs the kind of figure after RUN: {', '.join(_OPTIONS)}")
     elif len(kind) == 1:
         _plot_run(run, kind[0], out, count, layer, seed, split, given)
     else:
@@ -85,8 +90,10 @@ def _plot_schedules(names: tuple[str, ...], out: Path | None, options: dict[str,
             raise InputError(f"--{name} does not go with schedule")
         if name in USED_BY and not set(names) & set(USED_BY[name]):
             raise InputError(f"--{name.replace('_', '-')} is of {' and '.join(USED_BY[name])}: leave it out for others")
+    from tfconv.cli.plot_schedule import schedule_figure, settled
+
+    settled(names, options)
     check_out(out)
-    from tfconv.cli.plot_schedule import schedule_figure
 
     save(schedule_figure(names, options), out)
     print(out)
@@ -107,6 +114,9 @@ def _plot_run(
         near = difflib.get_close_matches(kind, _OPTIONS, 1)
         guess = f"did you mean {near[0]}?" if near else f"it draws {', '.join(_OPTIONS)}"
         raise InputError(f"plot draws no {kind!r}: {guess}")
+    folder = None if kind == "curves" else look(run, preprocess=kind not in _OF_MODELS)
+    if folder is not None and folder.kind == "text" and kind not in _OF_TEXTS:
+        raise InputError(f"{run} classifies texts, which have no {kind}: plot {' or '.join(_OF_TEXTS)}")
     for name in given:
         if name not in _OPTIONS[kind]:
             raise InputError(f"--{name.replace('_', '-')} does not go with {kind}")
@@ -116,6 +126,12 @@ def _plot_run(
         raise InputError(f"--seed must be from 0 to 4294967295, got {seed}")
     path = out or run / "report" / f"{kind}.png"
     check_out(path)
+    if kind == "model":
+        from tfconv.interpret.diagram import check_diagram
+
+        check_diagram(path)
+    if kind not in ("curves", *_OF_MODELS):
+        check_source(unchanged_source(folder), "images")
     if kind == "curves":
         from tfconv.interpret import curves_figure
 
@@ -134,16 +150,16 @@ def _plot_loaded(
     runtime.configure("images")
     from tfconv import interpret
     from tfconv.training import load_run
+    from tfconv.training.run import load_model
 
-    run = load_run(directory)
-    if run.kind == "text" and kind not in _OF_TEXTS:
-        raise InputError(f"{directory} classifies texts, which have no {kind}: plot {' or '.join(_OF_TEXTS)}")
     if kind == "model":
-        interpret.model_diagram(run.model, path)
+        interpret.model_diagram(load_model(directory), path)
     elif kind == "filters":
-        save(interpret.filters_figure(run.model, layer, count=count), path)
+        save(interpret.filters_figure(load_model(directory), layer, count=count), path)
     else:
-        save(_of_pictures(run, kind, {} if count is None else {"count": count}, layer, seed, split), path)
+        save(
+            _of_pictures(load_run(directory), kind, {} if count is None else {"count": count}, layer, seed, split), path
+        )
 
 
 def _of_pictures(
@@ -204,6 +220,8 @@ def check_out(path: Path) -> None:
     endings = sorted(FigureCanvasBase.get_supported_filetypes().keys() - {"pgf"})  # which needs LaTeX
     if path.suffix.lower().removeprefix(".") not in endings:
         raise InputError(f"--out {path}: its ending is none of .{', .'.join(endings)}")
+    if len(os.fsencode(path.name)) > 235:  # the temporary name beside it is longer
+        raise InputError(f"--out {path.name[:60]}...: the name is too long: give a shorter one")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"--out {path} cannot be written: give a file in a folder that you may write to")

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tfconv.cli.training_run import unchanged_source
+from tfconv.cli.train_images import TrainImages
+from tfconv.cli.training_run import options_of, unchanged_source
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     from tfconv import data
 
     source = unchanged_source(run)
-    options = {name: run.config[name] for name in _OPTIONS if run.config.get(name) is not None}
+    options = options_of(run, _OPTIONS, TrainImages)
     found = data.image_source(source, **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     before = (*run.preprocess.size, run.preprocess.channels)
@@ -96,7 +97,7 @@ def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
     from tfconv.data import image_source
 
     kept = ("image", "label", "multi_label", "separator", "delimiter", "skip_broken")
-    options = {name: run.config[name] for name in kept if run.config.get(name) is not None}
+    options = options_of(run, kept, TrainImages)
     preprocess = run.preprocess
     if data == "synthetic":
         options["size"] = preprocess.size[0]

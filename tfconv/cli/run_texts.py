@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfconv.cli.training_run import unchanged_source
+from tfconv.cli.train_text import TrainText
+from tfconv.cli.training_run import options_of, unchanged_source
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _other_texts(run: Any, data: str) -> Texts:
 def _options(run: Any, *more: str) -> dict[str, Any]:
     """How the run's own data were read."""
     kept = ("text", "label", "multi_label", "separator", "delimiter", "skip", *more)
-    found = {name: run.config[name] for name in kept if run.config.get(name) is not None}
+    found = options_of(run, kept, TrainText)
     return {name: value for name, value in found.items() if name != "stream" or value}
 
 

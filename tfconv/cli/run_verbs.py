@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from tfconv.cli.training_run import check_source, unchanged_source
 from tfconv.errors import InputError
+from tfconv.run_folder import RunFolder, look
 
 if TYPE_CHECKING:
     from tfconv.evaluation import Prediction
@@ -25,7 +27,9 @@ def evaluate(
         data: a data set like the one it was trained on; all its splits count. Default: the run's own test split.
         json: print the scores as JSON in place of a table.
     """
-    _quiet_start(run)
+    folder = look(run)
+    check_source(data if data is not None else unchanged_source(folder), str(folder.kind))
+    _start(folder)
     from tfconv import evaluation
     from tfconv.training import load_run
 
@@ -62,13 +66,14 @@ def predict(
         examples: texts, or paths of pictures, as the run was trained on; default: the lines of standard input.
         beside: another run to ask about the same, may be given again; each line then names its run.
     """
-    _quiet_start(run)
+    folder, *_ = [look(directory) for directory in (run, *beside)]
+    if not examples and sys.stdin is None:
+        raise InputError("standard input is closed: give texts, or paths of images, as arguments")
+    _start(folder)
     from tfconv import evaluation
     from tfconv.training import load_run
 
     runs = [evaluation.Predictor(load_run(directory)) for directory in (run, *beside)]
-    if not examples and sys.stdin is None:
-        raise InputError("standard input is closed: give texts, or paths of pictures, as arguments")
     # Bytes that are no UTF-8 become U+FFFD, as they do in the exported graph.
     lines = iter(
         examples or (line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", closefd=False))
@@ -122,7 +127,14 @@ def export(
         onnx: also write the network as ONNX (needs tfconv[onnx]).
         litert: also write the network as LiteRT.
     """
-    _quiet_start(run)
+    folder = look(run)
+    if not 1 <= keep < 2**31:
+        raise InputError(f"--keep must be from 1 to 2147483647, got {keep}")
+    if not to.resolve().name:
+        raise InputError(f"TO must be a folder for the model, such as saved_models/reviews, got {to}")
+    if to.exists() and not to.is_dir():
+        raise InputError(f"{to} is a file: give a folder for the model")
+    _start(folder)
     from tfconv.export import export_serving
     from tfconv.training import load_run
 
@@ -135,10 +147,11 @@ def export(
     print(f"serve: tensorflow_model_server --rest_api_port=8501 --model_name={base.name} --model_base_path={base}")
 
 
-def _quiet_start(run: Path) -> None:
+def _start(folder: RunFolder) -> None:
+    """Import TensorFlow, set up for the run."""
     from tfconv import runtime
 
-    runtime.configure("images" if (run / "preprocess" / "image.json").is_file() else "text")
+    runtime.configure(folder.kind or "text")
 
 
 def _dumps(value: Any) -> str:

@@ -16,6 +16,7 @@ from tfconv.cli.training_options import (
     chosen_precision,
     make_optimizer,
 )
+from tfconv.cli.training_run import check_source
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def check(config: TrainImages) -> None:
     """Refuse settings that are out of range or do not go together, before anything is read."""
     check_options(config)
     check_numbers(config, {"size": 8}, ())
+    check_source(config.data, "images")
     for name in ("mixup", "cutmix"):
         value = getattr(config, name)
         if value is not None and not 0.001 <= value <= 1000:
@@ -97,7 +99,9 @@ def read(config: TrainImages) -> "ImageData":
     """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
     from tfconv.data import image_source
 
-    options = "image label split size fit channels test validation multi_label separator delimiter skip_broken seed".split()
+    options = (
+        "image label split size fit channels test validation multi_label separator delimiter skip_broken seed".split()
+    )
     return image_source(config.data, **{name: getattr(config, name) for name in options})
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import textwrap
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from tfconv.cli import from_run
 from tfconv.cli.training_options import callbacks_of, chosen_precision
 from tfconv.cli.training_run import balanced_weights, plain_settings, read_by_tensorflow, score
 from tfconv.errors import InputError
+from tfconv.run_folder import refuse_held
 
 # What may differ from worker to worker: what folders and files are called there, and the times of large ones.
 _OF_ONE_WORKER = {"run", "data", "data_sha256", "test", "vectors", "from_", "strategy", "threads"}
@@ -27,6 +29,9 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     """
     verb.check(config)
     config = from_run.settled(config, kind)
+    # Of several workers, one may have begun to write already; `fit` asks again once the folder is taken.
+    if config.folds is None and config.repeats == 1 and not os.environ.keys() & {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"}:
+        refuse_held(config.run, resume=config.resume, overwrite=config.overwrite)
     from tfconv import runtime
 
     strategy = None

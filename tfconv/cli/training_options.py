@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from tfconv import strategy_names
 from tfconv.errors import InputError
+from tfconv.runtime import MOST_THREADS
 from tfconv.schedule_names import USED_BY
 from tfconv.schedule_names import Name as Schedule
 
@@ -19,7 +21,6 @@ _LEAST = {
     "epochs": 1,
     "batch_size": 1,
     "patience": 0,
-    "threads": 1,
     "accumulate": 1,
     "swa_epochs": 1,
     "cycle_epochs": 1,
@@ -75,12 +76,20 @@ def check_options(config: Any) -> None:
         InputError: naming the option, the rule and the value.
     """
     check_numbers(config, _LEAST, ("learning_rate", "clip_norm"))
+    if config.threads is not None and not 1 <= config.threads <= MOST_THREADS:
+        raise InputError(f"--threads must be from 1 to {MOST_THREADS}, got {config.threads}")
     for name in ("weight_decay", "label_smoothing", "ema", "warmup"):
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {value}")
     if not config.data or not config.run.name:
         raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
+    if config.test == "":
+        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
+    try:
+        strategy_names.check(config.strategy)
+    except InputError as error:
+        raise InputError(f"--strategy: {error}") from None
     if config.validation is not None and not 0 <= config.validation < 1:
         raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
     if not 0 <= config.seed < 2**32:

@@ -5,8 +5,10 @@ import hashlib
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tfconv.errors import InputError
 
@@ -31,6 +33,56 @@ def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Cal
 def read_by_tensorflow(data: str, kind: str) -> bool:
     """Whether reading runs TensorFlow's operations, before which its devices must be chosen; a mistake shows later."""
     return data.startswith("tfds:") or (kind == "images" and Path(data).exists())
+
+
+def check_source(data: str, kind: str) -> None:
+    """Refuse what is no data set by its name alone, before TensorFlow is imported to read it.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    from tfconv.data.row_files import is_pattern
+
+    known = ("imdb", "synthetic") if kind == "text" else ("cifar10", "synthetic")
+    files = "a file, a folder" if kind == "text" else "a folder, a table of paths"
+    if data in known or data.startswith("tfds:") or Path(data).exists() or is_pattern(data):
+        return
+    raise InputError(f"{data}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
+
+
+def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
+    """The settings of a run by which its data were read, as far as it has them.
+
+    Args:
+        run: with `config` and `directory`.
+        names: of the settings.
+        settings: `TrainText` or `TrainImages`, which says of what type each is.
+
+    Raises:
+        InputError: a setting is not of its type: `config.json` was changed by hand.
+    """
+    hints = get_type_hints(settings)
+    found = {name: run.config[name] for name in names if run.config.get(name) is not None}
+    for name, value in found.items():
+        right = fits(value, hints[name]) or (name == "size" and fits(value, list[int]))
+        if not right or value == "" or (name == "seed" and not 0 <= value < 2**32):
+            raise InputError(f"{run.directory / 'config.json'}: {name} cannot be {value!r:.60}: copy the run anew")
+    return found
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is one that an option of this type can have."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return type(value) in {type(one) for one in get_args(hint)} and value in get_args(hint)
+    if get_origin(hint) in (list, tuple):
+        return isinstance(value, get_origin(hint)) and all(fits(one, get_args(hint)[0]) for one in value)
+    if isinstance(value, bool):  # which is an int
+        return hint is bool
+    if hint is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, hint)
 
 
 def balanced_weights(data: Any) -> dict[int, float]:
@@ -79,7 +131,7 @@ def unchanged_source(run: Any) -> str:
         InputError: the run does not say, or the file has other bytes now, so that other rows would be held out.
     """
     source = run.config.get("data")
-    if not isinstance(source, str):
+    if not isinstance(source, str) or not source:
         raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
     then, now = run.config.get("data_sha256"), fingerprint(source)
     if then and now and then != now:

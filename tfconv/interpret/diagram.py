@@ -4,12 +4,13 @@ import html
 import shutil
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from tfconv.errors import InputError
 from tfconv.files import atomic_path
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["model_diagram"]
 
@@ -17,7 +18,7 @@ _ENDINGS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 _EXPANDED = 80  # operations up to which models inside the model are drawn with their layers
 
 
-def model_diagram(model: keras.Model, path: str | Path) -> Path:
+def model_diagram(model: "keras.Model", path: str | Path) -> Path:
     """Write a model's graph, a box for each layer with its kind, the shape of its output and its parameters.
 
     The graph is that of `keras.utils.plot_model`, in less room: boxes of two lines, operations that only make masks
@@ -35,14 +36,9 @@ def model_diagram(model: keras.Model, path: str | Path) -> Path:
         InputError: Graphviz's `dot` or pydot is missing, the model has no graph yet, or another ending.
     """
     path = Path(path)
-    if path.suffix.lower() not in _ENDINGS:
-        raise InputError(f"{path}: a diagram can be written as {', '.join(_ENDINGS)}")
-    try:
-        import pydot  # noqa: F401  Keras asks for it too, and says it less clearly
-    except ImportError:
-        raise InputError("a diagram of a model needs pydot: pip install pydot") from None
-    if shutil.which("dot") is None:
-        raise InputError("a diagram of a model needs Graphviz's `dot`, not installed: apt-get install graphviz")
+    check_diagram(path)
+    import keras
+
     if not model.built:
         raise InputError(f"the model {model.name!r} is not built: call it once on a batch, then it has a graph")
     operations = _operations(model)
@@ -58,8 +54,26 @@ def model_diagram(model: keras.Model, path: str | Path) -> Path:
     return path
 
 
+def check_diagram(path: Path) -> None:
+    """Refuse what no diagram can be written into, or with; imports no TensorFlow.
+
+    Raises:
+        InputError: another ending, or Graphviz's `dot` or pydot is missing.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"{path}: a diagram can be written as {', '.join(_ENDINGS)}")
+    try:
+        import pydot  # noqa: F401  Keras asks for it too, and says it less clearly
+    except ImportError:
+        raise InputError("a diagram of a model needs pydot: pip install pydot") from None
+    if shutil.which("dot") is None:
+        raise InputError("a diagram of a model needs Graphviz's `dot`, not installed: apt-get install graphviz")
+
+
 def _operations(model: Any) -> list[Any]:
     """Return what a model's graph is made of, models inside it followed by theirs."""
+    import keras
+
     found = []
     for operation in getattr(model, "operations", getattr(model, "layers", [])):
         found += [operation, *(_operations(operation) if isinstance(operation, keras.Model) else [])]
@@ -68,6 +82,8 @@ def _operations(model: Any) -> list[Any]:
 
 def _mask_makers(operations: list[Any]) -> set[str]:
     """Return the ids of operations, not layers, whose outputs are of use to nothing but masks."""
+    import keras
+
     users = defaultdict(list)
     for operation in operations:
         for node in operation._inbound_nodes:
@@ -110,6 +126,8 @@ def _relabel(graph: Any, boxes: dict[str, Any], left_out: set[str]) -> None:
 
 def _label(operation: Any) -> str:
     """Return name and kind, and under them shape and parameters, in Graphviz's HTML."""
+    import keras
+
     kind = type(operation).__name__
     title = f"<b>{html.escape(operation.name)}</b>  {html.escape(kind)}"
     try:

@@ -20,19 +20,40 @@ def check_numbers(epochs: int, steps_per_execution: Any, verbose: Any) -> None:
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
 
 
-def check_data(train: tf.data.Dataset, validation_data: tf.data.Dataset | None) -> None:
+def check_data(model: keras.Model, train: tf.data.Dataset, validation_data: tf.data.Dataset | None) -> None:
     """Refuse data sets that no epoch can be made of; those whose size is unknown are counted as they are read.
 
     Raises:
-        ValueError: a data set is empty, or has no end; elements are not (inputs, labels...).
+        ValueError: one is no data set, empty, or has no end; elements are not batches (inputs, labels...).
     """
-    labels_spec(train)
     for name, data in (("training", train), ("validation", validation_data)):
+        if data is not None:
+            check_batches(model, data)
         size = None if data is None else int(data.cardinality())
         if size == 0:
             raise ValueError(f"the {name} data set is empty")
         if size == tf.data.INFINITE_CARDINALITY:
             raise ValueError(f"the {name} data set has no end: give it one, as with .take(1000), for batches an epoch")
+
+
+def check_batches(model: keras.Model, data: tf.data.Dataset) -> None:
+    """Refuse what gives no batches: no data set, or one whose elements are single examples.
+
+    Raises:
+        ValueError: saying how to make batches.
+    """
+    labels, inputs = labels_spec(data), data.element_spec[0]
+    single = isinstance(labels, tf.TensorSpec) and labels.shape.rank == 0
+    taken = tf.nest.flatten(getattr(model, "inputs", None) or [])  # none where the model is not built yet
+    given = tf.nest.flatten(inputs)
+    if len(taken) == len(given):
+        single |= any(
+            one.shape.rank is not None and one.shape.rank == len(wanted.shape) - 1
+            for one, wanted in zip(given, taken, strict=True)
+        )
+    if single:
+        shapes = " and ".join(str(one.shape) for one in given)
+        raise ValueError(f"the data set gives single examples, inputs of shape {shapes}: add .batch(64) to it")
 
 
 def check_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> None:

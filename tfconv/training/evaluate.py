@@ -26,6 +26,7 @@ def evaluate(
     Raises:
         ValueError: the data set is empty, the model belongs to another strategy, or a metric gives several numbers.
     """
+    arguments.check_batches(model, data)
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         if strategy.num_replicas_in_sync > 1:  # one can score what several made

@@ -59,8 +59,13 @@ def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
     """Shape and type of the labels.
 
     Raises:
-        ValueError: the data set does not give (inputs, labels).
+        ValueError: it is no data set, or does not give (inputs, labels).
     """
+    if not isinstance(dataset, tf.data.Dataset):
+        given = f"a tf.data.Dataset of batches (inputs, labels) is needed, got {type(dataset).__name__}"
+        if isinstance(dataset, keras.utils.PyDataset) or callable(dataset) or hasattr(dataset, "__next__"):
+            raise ValueError(f"{given}: make one with tf.data.Dataset.from_generator(...)")
+        raise ValueError(f"{given}: make one with tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(64)")
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) < 2:
         raise ValueError(f"a data set of (inputs, labels) is needed, got elements of {spec}")

@@ -82,7 +82,7 @@ def fit(
         WorkerLostError: another worker ended or no longer answers.
     """
     arguments.check_numbers(epochs, steps_per_execution, verbose)
-    arguments.check_data(train, validation_data)
+    arguments.check_data(model, train, validation_data)
     strategy = strategy or tf.distribute.get_strategy()
     workers = Workers(strategy)
     about = run.Description(config, preprocess)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfconv.training import objective
+from tfconv.training.arguments import check_batches
 from tfconv.training.engine import NonFiniteLossError
 from tfconv.training.feed import build, passes
 from tfconv.training.model_state import fresh_optimizer, restored
@@ -113,6 +114,7 @@ def lr_find(
         raise ValueError(f"steps must be 2 or more, got {steps}")
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be from 0 to below 1, got {smoothing}")
+    check_batches(model, data)
     strategy = strategy or tf.distribute.get_strategy()
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ValueError(

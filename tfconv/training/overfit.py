@@ -107,7 +107,12 @@ def overfit_one_batch(
     """
     if steps < 1 or not target > 0:
         raise ValueError(f"steps must be 1 or more and target above 0, got {steps} and {target}")
-    inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, batch)
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        kind = type(batch).__name__
+        raise ValueError(f"batch must be (inputs, labels), as next(iter(data)) of a batched data set; got {kind}")
+    inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, tuple(batch))
+    if labels.shape.rank == 0:
+        raise ValueError("batch is a single example: give one of a data set with .batch(32)")
     if not model.built:
         model.build(tf.nest.map_structure(lambda part: tuple(part.shape), inputs))
     expected, metric = None, None

@@ -9,10 +9,8 @@ answers.npz     some inputs, and the model's answers as it was trained
 
 import contextlib
 import fcntl
-import json
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +23,10 @@ from tfconv.data.saved_preprocess import load_preprocess
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
 from tfconv.files import atomic_path, write_json
+from tfconv.run_folder import CONTENTS, look, read_config, refuse_held
 
 __all__ = ["Run", "load_run"]
 
-_CONTENTS = "config.json model.keras preprocess checkpoints history.csv logs report result.json answers.npz cycles".split()
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
 
 
@@ -63,29 +61,28 @@ def load_run(directory: str | Path) -> Run:
     The model file is loaded in Keras' safe mode: a file from elsewhere cannot run code.
 
     Raises:
+        InputError: the folder holds no finished run, one without preprocessing, or a file of it is broken.
+    """
+    folder = look(directory)
+    return Run(
+        load_model(folder.directory), load_preprocess(folder.directory / "preprocess"), folder.config, folder.directory
+    )
+
+
+def load_model(directory: str | Path) -> keras.Model:
+    """Read the model of a run directory, which may have no preprocessing.
+
+    Raises:
         InputError: the folder holds no finished run, or a file of it is broken.
     """
-    directory = Path(directory)
-    path = directory / "model.keras"
-    if not path.is_file():
-        unfinished = (directory / "checkpoints").is_dir()
-        hint = (
-            "it was not finished: run the same command with --resume"
-            if unfinished
-            else "give a folder that `tfconv train --run` wrote"
-        )
-        raise InputError(f"{directory} holds no trained model: {hint}")
-    if not zipfile.is_zipfile(path):  # of which Keras says that it is not there
-        raise InputError(f"{path} is no Keras model, or cut short: copy it anew, or train again")
+    path = look(directory, preprocess=False).directory / "model.keras"
     from tfconv import layers, models  # noqa: F401  registers our classes with Keras
     from tfconv.data import augment  # noqa: F401  and the layer for augmentation inside a model
 
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged file fails in whatever part of Keras, zip or HDF5 it reaches
         raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
-    config = _read_config(directory / "config.json") if (directory / "config.json").exists() else {}
-    return Run(model, load_preprocess(directory / "preprocess"), config, directory)
 
 
 class Description(NamedTuple):
@@ -122,26 +119,16 @@ def opened(directory: Path, description: Description, *, resume: bool, overwrite
             something that is no run; it is no folder, or it is in use.
     """
     with taken(directory):
-        if (directory / "summary.json").is_file():
-            raise InputError(f"{directory} holds a cross-validation: choose another folder for a single run")
-        held = [name for name in _CONTENTS if (directory / name).exists()]
-        if held and not any((directory / name).is_file() for name in ("config.json", "model.keras")):
-            if not any((directory / "checkpoints").glob("epoch-*.npz")):
-                raise InputError(f"{directory} holds {held[0]}, which is of no run of tfconv: choose another folder")
+        refuse_held(directory, resume=resume, overwrite=overwrite)
         if resume:
             _check_same(directory, description)
-        elif held and not overwrite:
-            raise InputError(
-                f"{directory} holds a run already: go on with resume=True (--resume), replace it with "
-                "overwrite=True (--overwrite), or choose another folder"
-            )
         yield directory
 
 
 def begin(directory: Path, description: Description, *, resume: bool) -> None:
     """Write what the run is about, after everything that could be refused was; delete an overwritten run's files."""
     if not resume:
-        for name in _CONTENTS:
+        for name in CONTENTS:
             path = directory / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -157,7 +144,7 @@ def _check_same(directory: Path, description: Description) -> None:
     """Refuse to resume with other settings or data: the result would be that of neither."""
     path = directory / "config.json"
     if description.config is not None and path.exists():
-        before = _read_config(path)
+        before = read_config(path)
         for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
             if before[name] != description.config[name]:
                 if name == "data_sha256":
@@ -178,16 +165,6 @@ def _check_same(directory: Path, description: Description) -> None:
                         f"{directory} was started on other {data} ({then.name} differs): "
                         "resume with the same, or choose another folder"
                     )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"{path} holds no settings: give a folder that `tfconv train --run` wrote")
-    return config
 
 
 def save_model(model: keras.Model, directory: Path) -> None:

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import CosineDecay, CosineDecayRestarts, LearningRateSchedule, PiecewiseConstantDecay
 
-from tfconv.schedule_names import NAMES, Name
+from tfconv.schedule_names import Name, check, check_warmup
 
 __all__ = ["CycleEnd", "OneCycle", "Triangle", "momentum", "schedule"]
 
@@ -128,15 +128,8 @@ def schedule(
     Raises:
         ValueError: an argument is out of range.
     """
-    if name not in NAMES:
-        raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be a number above 0, got {learning_rate}")
-    for argument, value in (("steps", steps), ("steps_per_epoch", steps_per_epoch), ("cycle_epochs", cycle_epochs)):
-        if value < 1:
-            raise ValueError(f"{argument} must be 1 or more, got {value}")
-    if not 1 <= cycle_multiplier < math.inf:
-        raise ValueError(f"cycle_multiplier must be 1 or more, got {cycle_multiplier}")
+    whole = {"steps": steps, "steps_per_epoch": steps_per_epoch, "cycle_epochs": cycle_epochs}
+    check(name, learning_rate, warmup=warmup, cycle_multiplier=cycle_multiplier, **whole)
     steps = max(steps, 2)
     rising = _warmup_steps(steps, warmup)
     cycle = cycle_epochs * steps_per_epoch
@@ -227,6 +220,5 @@ def _half_cosine(share: Any) -> Any:
 
 
 def _warmup_steps(steps: int, warmup: float) -> int:
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")
+    check_warmup(warmup)
     return min(max(int(warmup * steps), 1), steps - 1)

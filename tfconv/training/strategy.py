@@ -1,7 +1,6 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
 import contextlib
-import re
 import signal
 import sys
 import threading
@@ -9,12 +8,10 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from tfconv import strategy_names
 from tfconv.errors import InputError
 
 __all__ = ["choose", "is_chief"]
-
-_MOST = 16  # replicas on one processor; each has a graph of its own, traced one after the other
-_NAMES = "auto, cpu:N (N from 1), mirrored or multiworker"
 
 
 def choose(name: str = "auto") -> tf.distribute.Strategy:
@@ -37,11 +34,10 @@ def choose(name: str = "auto") -> tf.distribute.Strategy:
     """
     from tfconv.training.cluster import resolver_from_environment
 
-    devices = re.fullmatch(r"cpu:([1-9]\d{0,3})", name)
-    if name not in ("auto", "mirrored", "multiworker") and not devices:
-        raise InputError(f"the strategy must be {_NAMES}, got {name!r}")
-    if devices:
-        return _on_processor(int(devices[1]))
+    strategy_names.check(name)
+    replicas = strategy_names.replicas_on_processor(name)
+    if replicas is not None:
+        return _on_processor(replicas)
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     resolver = resolver_from_environment()
@@ -72,8 +68,6 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
 
 
 def _on_processor(count: int) -> tf.distribute.Strategy:
-    if count > _MOST:
-        raise InputError(f"cpu:N is for trying out what a few devices do: N must be from 1 to {_MOST}, got {count}")
     if count == 1:
         return tf.distribute.MirroredStrategy(["CPU:0"])
     try:
