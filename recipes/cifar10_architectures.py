@@ -83,7 +83,7 @@ def main(config: Config) -> dict[str, Any]:
     data = make_data(config)
     print(data)
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
-    settings |= {"kind": "images", "decay_epochs": config.epochs}
+    settings |= {"kind": "images"}
     table = Table("test split", "parameters", "a last window sees", "accuracy", "seconds", box=box.SIMPLE_HEAD)
     results = {}
     for name, make_model in make_models(data).items():

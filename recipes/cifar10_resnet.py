@@ -97,7 +97,7 @@ def main(config: Config) -> dict[str, Any]:
         model = make_model(config, data)
     print(f"{model.count_params():,} parameters, trained in {model.dtype_policy.name}")
     settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
-    settings |= {"kind": "images", "precision": model.dtype_policy.name, "decay_epochs": config.epochs}
+    settings |= {"kind": "images", "precision": model.dtype_policy.name}
     begin = time.monotonic()
     history = training.fit(
         model,

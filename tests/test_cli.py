@@ -38,8 +38,12 @@ def test_run_directory_is_complete(trained):
 def test_evaluate_repeats_the_score_of_training(trained, capsys):
     run, path = trained
     expected = json.loads((run / "result.json").read_text())["scores"]["test"]
+    before = (run / "report" / "report.md").read_text()
     assert status("evaluate", run, "--json") == 0
     assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-5)
+    assert (run / "report" / "report.md").read_text() == before  # what the curves said, too
+    for line in (f"- run: {run}", "- model: multi-width-text-cnn", "- data: topics", "- split: test", "## Training"):
+        assert line in before
     assert status("evaluate", run, path) == 0
     out = capsys.readouterr().out
     assert "400 texts" in out and "macro/f1" in out and max(map(len, out.splitlines()[1:-1])) <= 100

@@ -76,6 +76,8 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
     assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-4)
     assert status("evaluate", run, pictures / "test") == 0
     out = capsys.readouterr().out
+    assert "average_loss: cross-entropy of the kept float32 model; the loss and val_loss of the training" in out
+    assert "label smoothing 0.1" in out and "label smoothing 0.1" in (run / "report" / "report.md").read_text()
     assert "120 pictures" in out and max(map(len, out.splitlines()[1:-1])) <= 100
 
 
@@ -104,11 +106,23 @@ def test_predict_reads_paths_from_standard_input(trained, capsys):
     assert [json.loads(line)["image"] for line in out.splitlines()] == [str(file) for file in files] and not error
 
 
-def test_resume_wants_the_same_course_of_the_learning_rate(trained, capsys):
+def test_a_finished_run_goes_on_with_more_epochs_and_is_whole_after_fewer(trained, tmp_path, capsys):
     run, pictures = trained
-    options = ("--batch-size", 16, "--validation", "0.2", "--augment", "flip-translate", "--resume")
-    assert status("train", "images", pictures, "--run", run, *options, "--epochs", 9) == 2
-    assert "was started with decay_epochs=6, now it is 9" in capsys.readouterr().err
+    again = tmp_path / "run"
+    shutil.copytree(run, again)
+    before = {path: path.read_bytes() for path in again.rglob("*") if path.is_file()}
+    command = ("train", "images", pictures, "--run", again, "--batch-size", 16, "--validation", "0.2")
+    command = (*command, "--augment", "flip-translate", "--resume", "--epochs")
+    assert status(*command, 2) == 2
+    assert "is in epoch 6 already, and epochs=2 (--epochs) is less: resume with 6 or more" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in again.rglob("*") if path.is_file() and path.name != ".lock"} == before
+    assert status(*command, 6) == 0
+    assert "all 6 epochs are done; with more --epochs it goes on" in capsys.readouterr().out
+    assert status(*command, 8) == 0
+    out = capsys.readouterr().out
+    assert "going on at step 1 of epoch 7" in out and "epoch 8/8" in out and "epoch 6/8" not in out
+    assert json.loads((again / "config.json").read_text())["epochs"] == 8
+    assert json.loads((again / "result.json").read_text())["epochs"] == 8
 
 
 def test_changed_folder_is_not_taken_for_the_same(trained, tmp_path, monkeypatch, capsys):

@@ -130,7 +130,7 @@ def test_pictures_go_on_with_other_classes(pictures):
         from_run.fine_tuning(Images(freeze_to=7), model, keras.optimizers.Adam(0.01))
 
 
-def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch):
+def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path))
     for i in range(24):
         path = tmp_path / "photos" / str(i % 2) / f"{i}.png"
@@ -141,6 +141,9 @@ def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch):
     training.fit(model, data.train, run_dir=tmp_path / "old", preprocess=data.preprocess, verbose=0)
     command = ("train", "images", tmp_path / "photos", "--run", tmp_path / "new", "--from", tmp_path / "old")
     assert status(*command, "--epochs", 1, "--batch-size", 8, "--precision", "float32") == 0
+    out = capsys.readouterr().out
+    assert f"from {tmp_path / 'old'}: whitened-resnet with its weights (the output layer too" in out
+    assert "size, channels and their statistics" in out and "not from it: learning rate" in out
     assert status(*command, "--epochs", 1, "--batch-size", 8, "--precision", "float32", "--resume") == 0
 
 

@@ -103,9 +103,9 @@ def test_a_verb_hides_no_module():
 
 def test_resume_wants_the_same_epochs_in_the_average(capsys, folder):
     (folder / "run").mkdir()
-    (folder / "run" / "config.json").write_text('{"decay_epochs": 3}')
+    (folder / "run" / "config.json").write_text('{"epochs": 3, "swa_epochs": 1}')
     assert status(*COMMAND, "--schedule", "constant", "--swa-epochs", "1", "--resume") == 2
-    assert "was started with decay_epochs=3, now it is 1" in capsys.readouterr().err
+    assert "averages the weights of the last epochs of 3 (--swa-epochs)" in capsys.readouterr().err
 
 
 def test_the_practice_together(folder):
@@ -117,7 +117,7 @@ def test_the_practice_together(folder):
     assert done.returncode == 0 and "test split" in done.stdout, done.stderr
     assert (folder / "run" / "cycles" / "1.keras").exists()
     kept = json.loads((folder / "run" / "config.json").read_text())
-    assert kept["optimizer"] == "sgd" and kept["decay_epochs"] == 1 and kept["strategy"] == "cpu:2"
+    assert kept["optimizer"] == "sgd" and kept["epochs"] == 1 and kept["strategy"] == "cpu:2"
 
 
 def test_folds_are_scored_and_not_trained_twice(folder, capsys):

@@ -52,7 +52,6 @@ def test_batches_hold_what_was_drawn(counts, batch_size, bucket, seed, epoch):
     dataset = batches(ids, classes, batch_size=batch_size, seed=seed, bucket=bucket, balanced=True)
     rows, labels = drawn(dataset.at_epoch(epoch))
     np.testing.assert_array_equal(labels, classes[rows])
-    assert int(dataset.cardinality()) == -(-len(classes) // batch_size)
     check_counts(rows, classes, counts)
 
 

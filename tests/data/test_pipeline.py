@@ -129,3 +129,15 @@ def test_the_largest_numbers_work():
     data = synthetic_reviews(200).prepare(length=2**31 - 1, batch_size=2**31 - 1, bucket=True, seed=2**32 - 1)
     assert [len(labels) for _, labels in data.train] == [len(data.examples["train"])]
     assert [len(labels) for _, labels in data.validation] == [len(data.examples["validation"])]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 130))
+def test_no_batch_of_training_is_much_smaller_than_the_others(n, batch_size):
+    """Else batch normalisation is left with the statistics of a few examples; every example comes once all the same."""
+    dataset = row_batches(n, lambda rows, epoch, step: rows, batch_size=batch_size, seed=0)
+    batches = list(dataset.at_epoch(3).as_numpy_iterator())
+    assert sorted(np.concatenate(batches)) == list(range(n)) and int(dataset.cardinality()) == len(batches)
+    *others, last = map(len, batches)
+    assert set(others) <= {batch_size} and last <= batch_size + max(7, batch_size // 8 - 1)
+    assert not others or last >= min(8, batch_size) and last >= batch_size // 8

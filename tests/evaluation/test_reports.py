@@ -39,10 +39,11 @@ def small_data(classes, *, multi_label=False, n=70, widths=(5, 9)):
 
 
 @pytest.mark.parametrize(("classes", "outputs"), [(2, 1), (2, 2), (7, 7)])
-def test_report_of_exclusive_classes(tmp_path, classes, outputs):
+def test_report_of_exclusive_classes(tmp_path, classes, outputs, capsys):
     model, (dataset, batches) = small_model(outputs), small_data(classes)
     names = [f"class {i} | $x$ <b>" for i in range(classes)]
-    got = evaluation.report(model, dataset, tmp_path, class_names=names)
+    about = {"data": "reviews, test", "run": "runs/a"}
+    got = evaluation.report(model, dataset, tmp_path, class_names=names, about=about)
     logits = np.concatenate([model(ids, training=False).numpy() for ids, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     if classes == 2:
@@ -61,6 +62,11 @@ def test_report_of_exclusive_classes(tmp_path, classes, outputs):
     text = (tmp_path / "report.md").read_text()
     assert set(re.findall(r"\((\w+\.png)\)", text)) == pictures
     assert f"| accuracy | {want['accuracy']:.4f} |" in text
+    assert got["about"] == {"data": "reviews, test", "run": "runs/a"} and "- run: runs/a\n- examples: 70\n" in text
+    if classes == 2:  # precision and recall are of one class, which must be said
+        assert f"| precision of class 1 \\| $x$ <b> | {want['precision']:.4f} |" in text
+        evaluation.print_scores(got)
+        assert "recall of class 1 | $x$ <b>" in capsys.readouterr().out
     for table in text.split("\n\n"):  # a "|" in a name must not open a new cell
         rows = [re.sub(r"\\\|", "", row).count("|") for row in table.splitlines() if row.startswith("|")]
         assert len(set(rows)) <= 1

@@ -84,3 +84,24 @@ def test_pictures_that_do_not_fit_are_refused(images):
 def test_impossible_arguments_are_refused(arguments):
     with pytest.raises(ValueError, match="Received"):
         WhiteningConv2D(**arguments)
+
+
+def test_directions_without_variance_get_no_filter():
+    grey = np.repeat(smooth_pictures(50)[..., :1], 3, axis=-1)
+    layer = WhiteningConv2D(epsilon=1e-12)
+    layer.adapt(grey)
+    kernel = np.asarray(layer.kernel).reshape(12, 24)
+    assert (np.abs(kernel).sum(axis=0) > 0).tolist() == [True] * 4 + [False] * 8 + [True] * 4 + [False] * 8
+    y = np.asarray(layer(grey), "float64").reshape(-1, 24)[:, :4]
+    np.testing.assert_allclose(y.T @ y / len(y), np.eye(4), atol=2e-3)
+    layer.adapt(np.zeros((3, 8, 8, 3), "float32"))
+    assert not np.asarray(layer.kernel).any()
+
+
+def test_kernel_holds_under_a_16_bit_policy_what_its_arithmetic_holds():
+    images = smooth_pictures(50)
+    layer = WhiteningConv2D(dtype="mixed_bfloat16")
+    layer.adapt(images)
+    kernel = np.asarray(layer.kernel)
+    assert kernel.dtype == np.float32
+    np.testing.assert_array_equal(kernel, np.asarray(keras.ops.cast(keras.ops.cast(kernel, "bfloat16"), "float32")))

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tfconv import models, runtime, training
+from tfconv.errors import InputError
+from tfconv.layers import BatchNorm
 
 
 def batches():
@@ -57,3 +59,68 @@ def test_precision_goes_by_the_processor(monkeypatch):
     ):
         monkeypatch.setattr(Path, "read_text", lambda *_, flags=flags: f"model name : x\n{flags}\n")
         assert runtime.precision() == expected
+
+
+def grey_in_three_channels():
+    """Images whose channels are equal, so that eight of twelve whitening directions are empty."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(128) % 4
+    stripes = np.stack([np.roll(np.tile([0, 0, 200, 200] * 4, (16, 1)), c, axis=1) for c in range(4)])
+    grey = np.clip(stripes[labels] + rng.integers(0, 50, (128, 16, 16)), 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1), labels.astype(np.int32)
+
+
+def whitened(epsilon, filters_of_empty_directions):
+    """The default image model as it was: whitening and normalisation that multiply rounding errors."""
+    pixels, labels = grey_in_three_channels()
+    images = (pixels / 255 - pixels.mean() / 255).astype("float32") / pixels.std() * 255
+    keras.utils.set_random_seed(0)
+    model = models.WhitenedResNet((16, 16, 3), 4, widths=(16, 16), dtype="mixed_bfloat16")
+    model.adapt(images)
+    for layer in model.layers:
+        if isinstance(layer, BatchNorm):
+            layer.epsilon = epsilon
+    if filters_of_empty_directions:
+        size, rng = np.array(model.get_layer("whitening").kernel.shape[:3]).prod(), np.random.default_rng(1)
+        kernel = model.get_layer("whitening").kernel.numpy().reshape(size, -1)
+        empty = np.flatnonzero(~kernel.any(axis=0))
+        assert len(empty) == 16
+        differences = rng.normal(size=(4, 3, 16))
+        differences -= differences.mean(axis=1, keepdims=True)  # 0 for equal channels, but for rounding
+        kernel[:, empty] = 40 * differences.reshape(12, 16)
+        model.get_layer("whitening").kernel.assign(kernel.reshape(model.get_layer("whitening").kernel.shape))
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(32)
+    return model, data
+
+
+def test_grey_images_in_three_channels_keep_their_score(tmp_path):
+    model, data = whitened(1e-3, False)
+    history = training.fit(model, data, validation_data=data, epochs=12, run_dir=tmp_path, verbose=0)
+    kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    images, labels = (np.concatenate(parts) for parts in zip(*data.as_numpy_iterator(), strict=True))
+    accuracy = float((kept.predict(images, verbose=0).argmax(axis=1) == labels).mean())
+    assert history.history["val_accuracy"][-1] > 0.9 and abs(accuracy - history.history["val_accuracy"][-1]) < 0.01
+
+
+def test_a_float32_model_that_does_not_score_as_the_trained_one_is_not_kept(tmp_path):
+    model, data = whitened(1e-12, True)
+    with pytest.raises(training.KeptModelError, match=r"loss of .* on the validation split, the model as it was trained"):
+        training.fit(model, data, validation_data=data, epochs=3, run_dir=tmp_path, verbose=0)
+    assert not (tmp_path / "model.keras").exists() and list((tmp_path / "checkpoints").iterdir())
+    with pytest.raises(training.KeptModelError, match="on some training batches"):
+        training.fit(model, data, epochs=1, run_dir=tmp_path / "unvalidated", verbose=0)
+
+
+def test_a_model_that_was_changed_after_the_training_is_found_out(tmp_path):
+    model = models.WhitenedResNet((16, 16, 3), widths=(8, 8), dtype="mixed_bfloat16")
+    training.fit(model, batches(), run_dir=tmp_path, verbose=0)
+    kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    training.check_answers(tmp_path, kept)
+    training.check_answers(tmp_path / "none", kept)  # a run from before answers were kept
+    kernel = kept.get_layer("logits").kernel
+    kernel.assign(-kernel)
+    with pytest.raises(InputError, match="does not answer as it did when it was trained"):
+        training.check_answers(tmp_path, kept)
+    (tmp_path / "answers.npz").write_bytes((tmp_path / "answers.npz").read_bytes()[:-50])
+    with pytest.raises(InputError, match="answers.npz does not go with the model"):
+        training.check_answers(tmp_path, kept)

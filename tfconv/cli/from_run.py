@@ -88,6 +88,29 @@ def starting_model(run: "Run", data: Any, **changes: Any) -> "keras.Model":
     return model
 
 
+def taken_over(config: Any, data: Any, model: "keras.Model") -> str:
+    """Say what came from the run of `--from`, and what is this training's own.
+
+    Args:
+        config: settings, `settled`.
+        data: prepared, with its `preprocess`.
+        model: from `starting_model`.
+    """
+    from tfconv.data.saved_preprocess import load_preprocess
+
+    before = load_preprocess(config.from_ / "preprocess")
+    same = (data.class_names, data.multi_label) == (before.class_names, before.multi_label)
+    inputs = "size, channels and their statistics" if data.unit == "picture" else "tokenizer and vocabulary"
+    head = "the output layer too: the classes are the same" if same else "not the output layer: other classes"
+    frozen = sum(not layer.trainable for layer in model.layers if layer.weights)
+    lines = [
+        f"from {config.from_}: {config.model} with its weights ({head}), {inputs}",
+        "not from it: learning rate, schedule and all other settings, the optimizer's state, the epochs done",
+    ]
+    lines += [f"{frozen} layers are frozen"] if frozen else []
+    return "\n".join(lines)
+
+
 def fine_tuning(
     config: Any, model: "keras.Model", optimizer: "keras.optimizers.Optimizer"
 ) -> "keras.optimizers.Optimizer":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tfconv.cli.training_run import check_source, unchanged_source
+from tfconv.cli.training_run import about_scores, check_source, kept_reading, print_scores, unchanged_source
 from tfconv.errors import InputError
 from tfconv.run_folder import RunFolder, look
 
@@ -43,14 +43,21 @@ def evaluate(
 
         dataset, what, unit = *labelled_texts(loaded, data), "texts"
     directory = run / "report" if data is None else run / "report" / Path(data).stem
+    name, _, split = what.partition(", ")
     scores = evaluation.report(
-        loaded.model, dataset, directory, class_names=loaded.class_names, multi_label=loaded.multi_label
+        loaded.model,
+        dataset,
+        directory,
+        class_names=loaded.class_names,
+        multi_label=loaded.multi_label,
+        notes=kept_reading(run),
+        about=about_scores(run, loaded.config, name, split.removesuffix(" split") or "all rows"),
     )
     if json:
         print(_dumps(scores))
         return
     print(f"{what}, {scores['examples']:,} {unit}")
-    evaluation.print_scores(scores)
+    print_scores(scores)
     print(f"report: {directory / 'report.md'}")
 
 
@@ -136,9 +143,10 @@ def export(
         raise InputError(f"{to} is a file: give a folder for the model")
     _start(folder)
     from tfconv.export import export_serving
-    from tfconv.training import load_run
+    from tfconv.training import check_answers, load_run
 
     loaded = load_run(run)
+    check_answers(run, loaded.model)
     path = export_serving(loaded.model, loaded.preprocess, to, keep=keep, onnx=onnx, litert=litert)
     for copy in sorted((path / "assets.extra").glob("model.*")):
         print(f"{copy}: written")

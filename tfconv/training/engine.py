@@ -11,6 +11,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from tfconv.errors import InputError
 from tfconv.training import checkpoint, objective, run
 from tfconv.training.evaluate import evaluate, evaluated, plain
 from tfconv.training.feed import build, first_batches, passes, prepared
@@ -93,7 +94,7 @@ class Engine:
         self.callbacks.on_train_begin()
         self.begun = [checkpoint.numbers(callback) for callback in self.kept]
         if self.directory and resume:
-            position = self._restored(self.directory)
+            position = self._restored(self.directory, epochs)
             if self.workers.chief:
                 run.begin(self.directory, about, resume=True)
         self.saved_at = time.monotonic()
@@ -134,16 +135,34 @@ class Engine:
             write_answers(directory, model, next(iter(data))[0])
         run.save_model(kept, self.workers.folder(directory))
 
-    def _restored(self, directory: Path) -> checkpoint.Position:
-        """The chief reads the newest checkpoint, and all go on from it: no folder need be shared."""
+    def _restored(self, directory: Path, epochs: int) -> checkpoint.Position:
+        """The chief reads the newest checkpoint, and all go on from it: no folder need be shared.
+
+        Raises:
+            InputError: more epochs are done than are asked for now.
+        """
         found = self.workers.only_chief(lambda: checkpoint.newest(directory / "checkpoints")) or b""
         content = self.workers.from_chief(found)
         if not content:
             return checkpoint.Position(0, 0)
         position = checkpoint.restore(content, directory / "checkpoints", self.model, self.kept)
+        least = position.epoch + bool(position.step)
+        if least > epochs:
+            raise InputError(
+                f"{directory} is in epoch {least} already, and epochs={epochs} (--epochs) is less: resume with "
+                f"{least} or more, or choose another folder"
+            )
         if self.progress:
-            print(f"going on at step {position.step + 1} of epoch {position.epoch + 1}", flush=True)
+            print(self._going_on(position, epochs), flush=True)
         return position
+
+    def _going_on(self, position: checkpoint.Position, epochs: int) -> str:
+        """Where a resumed training begins, or why it does nothing more."""
+        if self.model.stop_training:
+            return f"nothing to go on with: stopped early after epoch {position.epoch}; with more --patience it goes on"
+        if position.epoch == epochs:
+            return f"nothing to go on with: all {epochs} epochs are done; with more --epochs it goes on"
+        return f"going on at step {position.step + 1} of epoch {position.epoch + 1}"
 
     def _validated(self, data: tf.data.Dataset, position: checkpoint.Position) -> dict[str, float]:
         """The scores of an epoch; who is asked to stop meanwhile need not wait for them."""

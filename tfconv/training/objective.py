@@ -91,7 +91,7 @@ def _check_from_logits(model: keras.Model) -> None:
         )
     if from_logits and ends_in in ("softmax", "sigmoid"):
         raise InputError(
-            f"the loss {name} takes logits (from_logits=True), and the model ends in {ends_in}: leave out one of the two"
+            f"the loss {name} takes logits (from_logits=True), and the model ends in {ends_in}: leave out one"
         )
 
 

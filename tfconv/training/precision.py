@@ -108,10 +108,10 @@ def check_answers(directory: Path, model: keras.Model) -> None:
         raise InputError(f"{path} does not go with the model beside it ({error}): copy the run anew") from error
     # Of how far answers lie from their mean; 16-bit activations have 2 or 3 digits, and layers add their errors up.
     share = 0.25 if policy.startswith("mixed") else 0.01
-    spread, error = float(np.std(expected)), float(np.sqrt(np.mean(np.square(answers - expected, dtype="float64"))))
-    if not error <= share * spread + 0.01 * (1 + float(np.abs(expected).mean())):
+    spread, off = float(np.std(expected)), float(np.sqrt(np.mean(np.square(answers - expected, dtype="float64"))))
+    if not off <= share * spread + 0.01 * (1 + float(np.abs(expected).mean())):
         raise InputError(
             f"{directory / 'model.keras'} does not answer as it did when it was trained: on {len(expected)} examples "
-            f"its outputs are off by {error:.3g} where they spread by {spread:.3g}; copy the run anew, or train again "
+            f"its outputs are off by {off:.3g} where they spread by {spread:.3g}; copy the run anew, or train again "
             "with --precision float32"
         )

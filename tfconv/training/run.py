@@ -145,6 +145,11 @@ def _check_same(directory: Path, description: Description) -> None:
     path = directory / "config.json"
     if description.config is not None and path.exists():
         before = read_config(path)
+        if before.get("swa_epochs") and before.get("epochs") != description.config.get("epochs"):
+            raise InputError(
+                f"{directory} averages the weights of the last epochs of {before.get('epochs')} (--swa-epochs), which "
+                "others would not be: resume with the same --epochs, or choose another folder"
+            )
         for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
             if before[name] != description.config[name]:
                 if name == "data_sha256":
