@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tfconv import InputError
 from tfconv.data import Preparation, batches, synthetic_reviews
+from tfconv.data.pipeline import row_batches
 
 
 def numbered(n, seed=0):

@@ -95,7 +95,10 @@ def whitened(epsilon, filters_of_empty_directions):
 
 def test_grey_images_in_three_channels_keep_their_score(tmp_path):
     model, data = whitened(1e-3, False)
-    history = training.fit(model, data, validation_data=data, epochs=12, run_dir=tmp_path, verbose=0)
+    optimizer = keras.optimizers.Adam(0.005)
+    history = training.fit(
+        model, data, optimizer=optimizer, validation_data=data, epochs=12, run_dir=tmp_path, verbose=0
+    )
     kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     images, labels = (np.concatenate(parts) for parts in zip(*data.as_numpy_iterator(), strict=True))
     accuracy = float((kept.predict(images, verbose=0).argmax(axis=1) == labels).mean())
@@ -104,7 +107,7 @@ def test_grey_images_in_three_channels_keep_their_score(tmp_path):
 
 def test_a_float32_model_that_does_not_score_as_the_trained_one_is_not_kept(tmp_path):
     model, data = whitened(1e-12, True)
-    with pytest.raises(training.KeptModelError, match=r"loss of .* on the validation split, the model as it was trained"):
+    with pytest.raises(training.KeptModelError, match=r"loss of .* on the validation split, the model as"):
         training.fit(model, data, validation_data=data, epochs=3, run_dir=tmp_path, verbose=0)
     assert not (tmp_path / "model.keras").exists() and list((tmp_path / "checkpoints").iterdir())
     with pytest.raises(training.KeptModelError, match="on some training batches"):

@@ -1,5 +1,6 @@
 """From a model that was trained in mixed precision to the one that is kept."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def check_answers(directory: Path, model: keras.Model) -> None:
     if not path.is_file():
         return
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             inputs, expected, policy = archive["inputs"], archive["answers"], str(archive["policy"])
         answers = model(inputs, training=False).numpy()
         if answers.shape != expected.shape:
