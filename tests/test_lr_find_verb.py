@@ -9,7 +9,7 @@ import pytest
 from command_line import status
 from PIL import Image
 
-from tfconv import training
+from tfconv import InputError, training
 from tfconv.cli import main
 
 SHORT = ("--steps", 60, "--start", 1e-4, "--end", 1.0)
@@ -112,3 +112,19 @@ def test_options_that_do_nothing_here_are_not_taken(capsys):
         assert f"{option} " not in text
         assert status("lr-find", *TEXT, "--out", "a.png", option, *(["2"] if option not in run else [])) == 2
         assert re.search(rf"unknown option {option} for `lr-find text`", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("examples", "steps", "batch"), [(40, 100, 8), (4000, 189, 64), (100_000, 200, 64)])
+def test_a_sweep_is_no_longer_than_a_training_of_few_examples(examples, steps, batch, tmp_path, monkeypatch, capsys):
+    rows = [f"{word} number {i},{word}" for i in range(examples // 2) for word in ("yes", "no")]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
+    met = {}
+
+    def find(model, batches, **options):
+        met.update(steps=options["steps"], batch=len(next(iter(batches))[1]))
+        raise InputError("enough")
+
+    monkeypatch.setattr(training, "lr_find", find)
+    command = ("lr-find", "text", tmp_path / "a.csv", "--out", tmp_path / "a.png", "--validation", 0)
+    assert status(*command, "--model", "bag-of-words-linear") == 2
+    assert met == {"steps": steps, "batch": batch}, capsys.readouterr()

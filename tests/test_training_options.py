@@ -1,5 +1,6 @@
 """Options that trainings share: each reaches the training, and what makes no sense is refused in one line."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import tensorflow as tf
 from command_line import status
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tfconv import InputError, schedule_names, training
 from tfconv.cli import train_images, train_text, training_options
@@ -69,6 +72,29 @@ def test_a_cross_validation_is_not_mixed_with_a_run(capsys, folder):
     for more in ([], ["--resume"], ["--overwrite"]):
         assert status(*COMMAND, *more) == 2
         assert "holds a cross-validation: choose another folder" in capsys.readouterr().err
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 10**7), st.integers(1, 16), st.sampled_from([train_text.TrainText, train_images.TrainImages]))
+def test_few_examples_get_small_batches_and_enough_updates(examples, replicas, options):
+    data = SimpleNamespace(examples={"train": range(examples)})
+    found = training_options.by_size(options(data="", run=Path("run")), data, replicas)
+    largest = max(options.usual_batch_size, replicas)
+    assert max(8, replicas) <= found.batch_size <= largest and options.usual_epochs <= found.epochs <= 100
+    updates = max(examples // found.batch_size, 1) * found.epochs
+    assert updates >= 200 or found.epochs == 100
+    if examples >= 24 * options.usual_batch_size:  # many
+        assert (found.batch_size, found.epochs) == (largest, options.usual_epochs)
+    elif examples >= 12 * max(8, replicas):  # between the floor and the usual size
+        assert found.batch_size in (replicas, options.usual_batch_size) or 11 <= examples / found.batch_size <= 23
+    chosen = dataclasses.replace(found, batch_size=7, epochs=3)
+    assert training_options.by_size(chosen, data, replicas) == chosen
+
+
+def test_epochs_that_were_not_given_are_checked_when_they_are_known(capsys):
+    command = [word for word in COMMAND if word not in ("--epochs", "1")]
+    assert status(*command, "--swa-epochs", 11) == 2
+    assert "--swa-epochs must be at most --epochs, 10, got 11" in capsys.readouterr().err
 
 
 def test_the_warm_up_is_that_of_rate_and_momentum():

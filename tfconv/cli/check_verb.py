@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import tyro
 
 from tfconv.cli import train_images, train_text
+from tfconv.cli.training_options import by_size
 from tfconv.cli.training_run import check_source, fits, unchanged_source
 from tfconv.errors import InputError
 from tfconv.run_folder import RunFolder, read_config
@@ -58,7 +59,7 @@ def check(config: Annotated[Check, tyro.conf.arg(name="")]) -> None:
     runtime.set_seed(settings.seed)
     from tfconv import training
 
-    data = verb.prepare(settings, data)
+    data = verb.prepare(by_size(settings, data), data)
     model = verb.build(settings, data)
     begin = "freshly initialised" if settings.from_ is None else f"with the weights of {settings.from_}"
     model_line = f"{settings.model}, {model.count_params():,} parameters, {begin}"

@@ -11,7 +11,7 @@ import tyro
 from tfconv.cli import train_images, train_text
 from tfconv.cli.from_run import fine_tuning, settled
 from tfconv.cli.plot_verb import check_out, save
-from tfconv.cli.training_options import check_numbers
+from tfconv.cli.training_options import by_size, check_numbers
 from tfconv.cli.training_run import balanced_weights, read_by_tensorflow
 from tfconv.errors import InputError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tfconv.training import BatchSizeTrial, LearningRateSweep
 
 _STEPS_OF_A_FEW = 100  # batches among which the longest texts are looked for
+_FEWEST_STEPS, _MOST_STEPS, _PASSES = 100, 200, 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Sweep:
     out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
     start: float = 1e-7  # learning rate of the first step
     end: float = 10.0  # learning rate of the last step
-    steps: int = 200  # steps at most; it stops when the loss explodes
+    steps: int | None = None  # at most; it stops when the loss explodes; without it: 3 epochs, 100 to 200 steps
     batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
 
 
@@ -86,7 +87,9 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
 
     from tfconv import interpret, training
 
+    config = by_size(config, data)
     data = verb.prepare(config, data)
+    steps = config.steps or min(max(_PASSES * int(data.train.cardinality()), _FEWEST_STEPS), _MOST_STEPS)
     model = verb.build(config, data)
     loss, _ = verb.objective(config, data)
     optimizer = verb.optimizer(config, data)
@@ -102,7 +105,7 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
         class_weight=balanced_weights(data) if config.balanced == "weights" else None,
         start=config.start,
         end=config.end,
-        steps=config.steps,
+        steps=steps,
     )
     save(interpret.lr_find_figure(sweep, title=f"{data.name}, {config.model}"), config.out)
     _print_sweep(sweep)

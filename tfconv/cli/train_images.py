@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -44,6 +44,8 @@ Model = Literal[
 class TrainImages(TrainingOptions):
     """Settings of `tfconv train images`."""
 
+    usual_epochs: ClassVar[int] = 12
+    usual_batch_size: ClassVar[int] = 128
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """folder of classes; .csv, .tsv, .jsonl or .parquet file of paths; cifar10; synthetic; tfds:NAME"""
     image: str | None = None  # column of the pictures' paths; without it: image
@@ -62,8 +64,8 @@ class TrainImages(TrainingOptions):
     mixup: float | None = None  # blend training pictures and labels in pairs; shares of Beta(x, x), such as 0.2
     cutmix: float | None = None  # put a part of another picture into each; shares of Beta(x, x), such as 1
     model: Model = "whitened-resnet"  # architecture; resnet18 and 34 are for pictures of about 224 pixels
-    epochs: int = 12  # passes over the training pictures; the learning rate's course is as long
-    batch_size: int = 128  # pictures a step, on all devices together
+    epochs: int | None = None  # passes over the training pictures; without it: 12, more where there are few
+    batch_size: int | None = None  # pictures a step, on all devices together; without it: 128, less where there are few
     learning_rate: float = 0.003  # at its highest
     schedule: Schedule = "cosine"  # course of the learning rate; see it with: tfconv plot schedule NAME
     weight_decay: float = 0.02  # decoupled, times the learning rate; none for biases and normalisation
@@ -107,6 +109,8 @@ def read(config: TrainImages) -> "ImageData":
 
 def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
     """Return the data set with the settings by which it gives batches."""
+    if "train" in data.examples and data.examples["train"].all_equal:
+        raise InputError(f"{data.name}: all training pictures are the same, so that nothing tells the classes apart")
     preprocess = None
     if config.from_ is not None:
         from tfconv.data.saved_preprocess import load_preprocess

@@ -58,7 +58,8 @@ class TrainText(TrainingOptions):
     words_only: bool = False  # drop punctuation and emoticons
     vectors: Path | None = None  # word vectors in GloVe's text format (.txt, .gz, .zip) to start from
     freeze_vectors: bool = False  # do not train the word vectors further
-    patience: int | None = 2  # stop after that many epochs without a better validation loss, keep the best weights
+    patience: int | None = 2
+    """stop after that many epochs without a better validation loss, not before 200 updates; keep the best weights"""
 
 
 def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from tfconv.cli import from_run
-from tfconv.cli.training_options import callbacks_of, chosen_precision
+from tfconv.cli.training_options import by_size, callbacks_of, chosen_precision
 from tfconv.cli.training_run import balanced_weights, plain_settings, read_by_tensorflow, score
 from tfconv.errors import InputError
 from tfconv.run_folder import refuse_held
@@ -46,8 +46,10 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     from tfconv import training
 
     chief = training.strategy.is_chief(strategy)
+    given, config = config, by_size(config, data, strategy.num_replicas_in_sync)
     if chief:
         print(data)
+        _print_chosen(given, config)
     if config.batch_size < strategy.num_replicas_in_sync:
         raise InputError(
             f"--batch-size {config.batch_size} gives some of {strategy.num_replicas_in_sync} replicas nothing: give at "
@@ -100,8 +102,21 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     print(f"\n{found.table()}\n\nsummary: {config.run / 'summary.json'}")
 
 
+def _print_chosen(given: Any, config: Any) -> None:
+    """Say what was chosen because there are few examples."""
+    chosen = []
+    if given.batch_size is None and config.batch_size < config.usual_batch_size:
+        chosen.append(f"batches of {config.batch_size} (--batch-size)")
+    if given.epochs is None and config.epochs > config.usual_epochs:
+        chosen.append(f"{config.epochs} epochs (--epochs)")
+    if chosen:
+        print(f"few examples, so: {' and '.join(chosen)}")
+
+
 def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: Any) -> dict[str, Any] | None:
     """One training and its scores; `None` in a worker that is not the chief."""
+    import keras
+
     from tfconv import training
     from tfconv.training.workers import Workers
 
@@ -116,6 +131,12 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
         training.decay_kernels_only(optimizer, model)
         if config.from_ is not None:
             optimizer = from_run.fine_tuning(config, model, optimizer)
+    normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model._flatten_layers())
+    if normalised and min(config.batch_size, len(data.examples["train"])) == 1:
+        raise InputError(
+            f"{config.model} has batch normalisation, which learns nothing of use from batches of one {data.unit} "
+            f"(--batch-size {config.batch_size}): give 8 or more"
+        )
     if workers.chief:
         if config.from_ is not None:
             print(from_run.taken_over(config, data, model))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _LARGE = 1 << 29  # bytes
 
 
-def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Callback"]:
-    """Stop by the validation loss and keep the best weights; `None`: train to the end."""
+def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["keras.callbacks.Callback"]:
+    """Stop by the validation loss and keep the best weights, from the epoch `first` on; `None`: train to the end."""
     import keras
 
     if patience is None:
@@ -28,7 +28,9 @@ def early_stopping(data: Any, patience: int | None) -> list["keras.callbacks.Cal
     if "validation" not in data.examples:
         print(f"no validation {data.unit}s: training runs for all epochs", file=sys.stderr)
         return []
-    return [keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)]
+    return [
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True, start_from_epoch=first)
+    ]
 
 
 def read_by_tensorflow(data: str, kind: str) -> bool:

@@ -82,6 +82,12 @@ class ImageExamples:
         """The pixels of all examples: uint8 (n, height, width, channels); without `rows` the store itself."""
         return self.store if self.rows is None else self.images(np.arange(len(self)))
 
+    @property
+    def all_equal(self) -> bool:
+        """Whether every picture has the pixels of the first one; found out at the first that differs."""
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        return all(np.array_equal(self.store[row], self.store[rows[0]]) for row in rows)
+
     def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and population standard deviation of each channel, of pixels from 0 to 1.
 
