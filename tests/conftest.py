@@ -21,9 +21,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core; threads that wait fo
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 runtime.configure("text")
 
+import hypothesis  # noqa: E402
 import keras  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+# Property tests draw the same examples every time, so that a red run is a fault of the change that it tests. For others,
+# and ten times as many where a test does not say how many: pytest --hypothesis-profile=more
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.register_profile("more", max_examples=1000, derandomize=False)
+hypothesis.settings.load_profile("fixed")
 
 # Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
 tf.config.set_logical_device_configuration(

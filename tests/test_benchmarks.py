@@ -35,6 +35,8 @@ def test_systems_take_turns_and_ratios_are_those_of_medians(side_by_side, tmp_pa
     seconds = side_by_side.take_turns({"ours": scripted(0.5, log), "theirs": scripted(2.0, log)}, 3)
     assert seconds == {"ours": [0.5] * 3, "theirs": [2.0] * 3}
     assert log.read_text().split() == ["0.5", "2.0"] * 3
+    out = capsys.readouterr().out.splitlines()  # each turn as it is measured: the whole takes minutes
+    assert len(out) == 6 and out[1] == "turn 1 of 3     2.000 s  theirs"
     seconds["theirs"] = [2.0, 100.0, 1.0]
     rows = side_by_side.rows_of("a net", "steps/s", 10, seconds, reference="ours")
     assert rows == [

@@ -1,11 +1,13 @@
 """README is a promise: every code block in it runs, in its order, in one empty folder."""
 
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import status
@@ -81,6 +83,17 @@ def test_python_blocks_run_as_one_program(tmp_path):
     program = "\n".join(text for kind, text in BLOCKS if kind == "python")
     out = run([sys.executable, "-W", "error::DeprecationWarning:tfconv", "-c", program], tmp_path)
     assert "[b'pos' b'neg']" in out
+
+
+def test_parameter_counts_are_those_of_the_models(monkeypatch):
+    """All weights, of every model alike: also the moving averages of batch normalisation."""
+    monkeypatch.syspath_prepend(str(ROOT / "recipes"))
+    recipe = importlib.import_module("cifar10_architectures")
+    data = SimpleNamespace(image_shape=(32, 32, 3), outputs=10)
+    counts = [make().count_params() for make in recipe.make_models(data).values()]
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text[text.index("| `recipes/cifar10_architectures.py`") : text.index("| `recipes/cifar10_transfer.py`")]
+    assert [int(found.replace(",", "")) for found in re.findall(r"\d+(?:,\d{3})+", table)] == counts
 
 
 @pytest.mark.parametrize("path", re.findall(r"`((?:tfconv|recipes)/[\w/.]+)`", (ROOT / "README.md").read_text("utf-8")))

@@ -93,7 +93,7 @@ def compare(config: Config, folder: Path) -> list[Row]:
         config.large: str(folder / "**" / "*.jsonl"),
     }
     found: dict[int, list[dict[str, Any]]] = {config.small: [], config.large: []}
-    for _ in range(config.turns):
+    for turn in range(config.turns):
         for size in (config.small, config.large, config.small):
             with tempfile.TemporaryDirectory(dir=folder) as kept:
                 command = [sys.executable, __file__, "--measure", patterns[size], "--steps", str(config.steps)]
@@ -101,6 +101,8 @@ def compare(config: Config, folder: Path) -> list[Row]:
                     command, check=True, stdout=subprocess.PIPE, env={**os.environ, "TFCONV_DATA_DIR": kept}
                 )
             found[size].append(json.loads(done.stdout.splitlines()[-1]))
+            seconds = sum(seen[0] for seen in found[size][-1].values())
+            print(f"turn {turn + 1} of {config.turns}  {seconds:8.1f} s  {size:,} reviews", flush=True)
     rows: list[Row] = []
     for phase in PHASES:
         for name, unit, figure in (

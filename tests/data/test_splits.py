@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tfconv import InputError
 from tfconv.data.splits import stratified_split
 
-fractions = st.floats(0, 0.99)
+fractions = st.floats(0, 0.99, allow_subnormal=False)
 single = st.lists(st.integers(0, 6), max_size=80).map(lambda values: np.array(values, np.int32))
 several = st.integers(1, 5).flatmap(
     lambda width: st.lists(st.lists(st.booleans(), min_size=width, max_size=width), min_size=1, max_size=60)

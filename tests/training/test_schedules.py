@@ -14,11 +14,17 @@ from tfconv.training.schedules import CycleEnd, OneCycle, Triangle
 SEVEN = schedule_names.NAMES
 
 
+def rates(lowest, highest):
+    """Numbers that float32 arithmetic holds: it may flush those below 1.2e-38 to zero."""
+    bounds = [float(np.float32(bound)) for bound in (lowest, highest)]
+    return st.floats(*bounds, width=32, allow_subnormal=False)
+
+
 def course(schedule, steps):
     return np.array([float(schedule(step)) for step in steps])
 
 
-@given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.floats(0, 1), st.integers(2, 300), st.data())
+@given(rates(1e-6, 1), rates(1e-6, 1), rates(0, 1), st.integers(2, 300), st.data())
 @settings(max_examples=40, deadline=None)
 def test_one_cycle_is_two_half_cosines(start, peak, end, steps, data):
     warmup = data.draw(st.integers(1, steps - 1))
@@ -30,7 +36,7 @@ def test_one_cycle_is_two_half_cosines(start, peak, end, steps, data):
     assert np.min(values) >= min(start, peak, end) * 0.999 and np.max(values) <= max(start, peak, end) * 1.001
 
 
-@given(st.floats(1e-6, 1), st.floats(1.1, 100), st.integers(1, 50), st.sampled_from([1.0, 0.5]))
+@given(rates(1e-6, 1), rates(1.1, 100), st.integers(1, 50), st.sampled_from([1.0, 0.5]))
 @settings(max_examples=40, deadline=None)
 def test_triangle_is_smiths(lowest, times, step_size, decay):
     highest = lowest * times
