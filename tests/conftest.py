@@ -26,8 +26,8 @@ import keras  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-# Property tests draw the same examples every time, so that a red run is a fault of the change that it tests. For others,
-# and ten times as many where a test does not say how many: pytest --hypothesis-profile=more
+# Property tests draw the same examples every time, so that a red run is a fault of the change that it tests. For
+# others, and ten times as many where a test does not say how many: pytest --hypothesis-profile=more
 hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.register_profile("more", max_examples=1000, derandomize=False)
 hypothesis.settings.load_profile("fixed")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tfconv.training import BatchSizeTrial, LearningRateSweep
 
 _STEPS_OF_A_FEW = 100  # batches among which the longest texts are looked for
-_FEWEST_STEPS, _MOST_STEPS, _PASSES = 100, 200, 3
+_FEWEST_STEPS, _MOST_STEPS = 100, 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Sweep:
     out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
     start: float = 1e-7  # learning rate of the first step
     end: float = 10.0  # learning rate of the last step
-    steps: int | None = None  # at most; it stops when the loss explodes; without it: 3 epochs, 100 to 200 steps
+    steps: int | None = None  # at most; it stops when the loss explodes; without it: 200, less for few examples
     batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
 
 
@@ -89,7 +89,7 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
 
     config = by_size(config, data)
     data = verb.prepare(config, data)
-    steps = config.steps or min(max(_PASSES * int(data.train.cardinality()), _FEWEST_STEPS), _MOST_STEPS)
+    steps = config.steps or min(max(config.epochs * int(data.train.cardinality()), _FEWEST_STEPS), _MOST_STEPS)
     model = verb.build(config, data)
     loss, _ = verb.objective(config, data)
     optimizer = verb.optimizer(config, data)
