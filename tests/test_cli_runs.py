@@ -66,12 +66,15 @@ def test_class_names_that_look_like_markup(tmp_path, capsys):
     assert "[/bold]" in capsys.readouterr().out
 
 
-def test_other_delimiter(tmp_path):
+def test_other_delimiter(tmp_path, capsys):
     path = tmp_path / "topics.csv"
     path.write_text(write_topics(path, n=60).read_text().replace(",", ";"))
     columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--model", "bag-of-words-linear")
-    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 2
-    assert status("train", "text", path, "--run", tmp_path / "run", *columns, "--delimiter", ";") == 0
+    assert status("train", "text", path, "--run", tmp_path / "run", *columns, "--delimiter", ",") == 2
+    assert status("train", "text", path, "--run", tmp_path / "run", *columns) == 0
+    error = capsys.readouterr().err
+    assert "topics.csv: separated by semicolons (to say otherwise: --delimiter" in error
+    assert '"delimiter": ";"' in (tmp_path / "run" / "config.json").read_text()
     assert status("evaluate", tmp_path / "run") == 0
 
 
@@ -96,7 +99,7 @@ def test_workers_compare_what_counts_and_none_ends_before_the_chief_has_scored(t
     assert status("train", "text", path, "--run", run, *columns, *cosine, 0.5, "--overwrite") == 0
     assert met[-2:] == [False, True]  # the last meeting is where the scores are written
     settings, arguments = compared
-    assert settings["batch_size"] == 64 and settings["classes"] == ("food", "sport", "tech", "travel")
+    assert settings["batch_size"] == 8 and settings["classes"] == ("food", "sport", "tech", "travel")
     assert settings["train texts"] == 54 and "team" in settings["vocabulary"]
     assert not {str(path), str(run)} & set(map(str, settings.values()))  # other machines may have other folders
     assert arguments["epochs"] == 1 and arguments["resume"] is False

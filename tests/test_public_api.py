@@ -16,7 +16,8 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """main one_line_errors run_recipe""",
     "tfconv.data": """
-        ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys image_folder
+        Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
+        image_folder
         image_source image_table
         synthetic_shapes
         Preparation StreamedTextData TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors

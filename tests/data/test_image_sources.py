@@ -7,7 +7,7 @@ from picture_trees import tree, write_files
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data import image_source
+from tfconv.data import Dialect, image_source
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_a_folder(photos):
 
 def test_tables(photos, tmp_path):
     columns = {"image": "file", "label": "kind"}
-    data = image_source(tmp_path / "photos.csv", **columns, delimiter=";", test=0.1, validation=0)
+    data = image_source(tmp_path / "photos.csv", **columns, test=0.1, validation=0)
     assert sizes(data) == {"train": 36, "test": 4} and data.class_names == ("cat", "dog")
     data = image_source(tmp_path / "photos.tsv", **columns, multi_label=True, separator=",", validation=0)
     assert data.multi_label and sizes(data) == {"train": 40}
@@ -78,12 +78,12 @@ def test_the_real_cifar10(data_directory):
         ("synthetic", {"fit": "crop"}, "--fit does not go with synthetic"),
         ("synthetic", {"test": "other.csv"}, "test='other.csv' does not go with synthetic: give the fraction"),
         ("synthetic", {"split": "part"}, "--split does not go with synthetic"),
-        ("tfds:x", {"delimiter": ";"}, "--delimiter does not go with tfds:x"),
+        ("tfds:x", {"dialect": Dialect(header=False)}, "--no-header does not go with tfds:x"),
         ("tfds:x", {"test": "other.csv"}, "test='other.csv' does not go with tfds:x"),
-        ("a.jsonl", {"delimiter": ";"}, "--delimiter does not go with a.jsonl"),
+        ("a.jsonl", {"dialect": Dialect(";")}, "--delimiter does not go with a.jsonl"),
         (".", {"label": "x"}, r"--label does not go with \."),
         ("nowhere", {}, "nowhere: no such file or folder; give a folder, a .csv, .*, cifar10, synthetic or tfds:NAME"),
-        (__file__, {}, "its ending is none of .csv"),
+        (__file__, {}, "cannot tell its format from its ending"),
     ],
 )
 def test_options_that_do_not_go_with_a_source(name, options, problem):

@@ -117,7 +117,7 @@ def test_a_bad_row_is_named_or_skipped(table, tmp_path, row, problem):
 
 def test_mistakes_that_concern_the_whole_table(table, tmp_path):
     with pytest.raises(InputError, match="no column 'image'; there are 'path', 'label'"):
-        tfconv.data.image_table(table(rows(), ("path", "label")))
+        tfconv.data.image_table(table(rows(), ("path", "label")), image="image")
     with pytest.raises(InputError, match="no such file; did you mean 'photos.csv'"):
         tfconv.data.image_table(tmp_path / "photo.csv")
     with pytest.raises(InputError, match="the only class is 'cat'"):

@@ -40,7 +40,7 @@ def reviews(count=20, classes=("neg", "pos")):
 def test_what_csv_writer_writes_comes_back(tmp_path, rows, delimiter, everything_quoted):
     quoting = csv.QUOTE_ALL if everything_quoted else csv.QUOTE_MINIMAL
     path = write_csv(tmp_path / "a.csv", rows, delimiter=delimiter, quoting=quoting)
-    found = list(tfconv.data.rows(path, delimiter=delimiter))
+    found = list(tfconv.data.rows(path, dialect=tfconv.data.Dialect(delimiter=delimiter)))
     assert found == [(number, text, label) for number, (text, label) in enumerate(rows, 2)]
 
 
@@ -94,7 +94,7 @@ def test_rows_are_streamed(tmp_path):
 def test_a_byte_order_mark_crlf_and_blank_lines_are_no_data(tmp_path):
     path = tmp_path / "excel.csv"
     path.write_bytes('\ufeff"text";label\r\n"grüß; ""Gott""";y\r\n\r\nx;y\r\n\r\n'.encode())
-    assert list(tfconv.data.rows(path, delimiter=";")) == [(2, 'grüß; "Gott"', "y"), (4, "x", "y")]
+    assert list(tfconv.data.rows(path)) == [(2, 'grüß; "Gott"', "y"), (4, "x", "y")]
 
 
 def test_a_quoted_line_break_keeps_the_row_numbers_of_a_spreadsheet(tmp_path):

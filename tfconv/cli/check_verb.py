@@ -3,13 +3,13 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
 from tfconv.cli import train_images, train_text
-from tfconv.cli.training_options import by_size
-from tfconv.cli.training_run import check_source, fits, unchanged_source
+from tfconv.cli.training_options import DialectOptions, by_size
+from tfconv.cli.training_run import check_source, dialect_of, fits, hints_of, unchanged_source
 from tfconv.errors import InputError
 from tfconv.run_folder import RunFolder, read_config
 
@@ -18,7 +18,7 @@ _OF_TEXTS, _OF_IMAGES = ("text",), ("image", "size", "channels")
 
 
 @dataclasses.dataclass(frozen=True)
-class Check:
+class Check(DialectOptions):
     """Settings of `tfconv check`; those of the data and the model are as in `tfconv train`."""
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|DATA")]
@@ -31,7 +31,6 @@ class Check:
     test: str | None = None  # file to test on, or the fraction to hold out for testing
     multi_label: bool = False  # an example may have any number of labels
     separator: str | None = None  # between the labels of one example; without it: |
-    delimiter: str | None = None  # between the columns of a CSV file; without it: a comma, in .tsv a tab
     skip: bool = False  # leave bad rows and broken pictures out
     size: int | None = None  # height and width that pictures are resized to
     channels: Literal[1, 3] | None = None  # of what the model sees; without it: 1 where all files are grey
@@ -52,6 +51,7 @@ def check(config: Annotated[Check, tyro.conf.arg(name="")]) -> None:
 
     if kind == "images":
         runtime.configure("images")  # pictures are decoded by TensorFlow
+    settings = verb.settled(settings)
     data = verb.read(settings)
     if "train" not in data.examples:
         raise InputError(f"{data.name} has no training split: it has {', '.join(data.examples)}")
@@ -120,7 +120,7 @@ def _settings_of_run(directory: Path) -> tuple[Literal["text", "images"], Any]:
     settings = _train(kept["kind"], kept | {"data": source})
     verb: Any = train_images if kept["kind"] == "images" else train_text
     try:
-        for name, hint in get_type_hints(type(settings)).items():
+        for name, hint in hints_of(type(settings)).items():
             if not fits(getattr(settings, name), hint):
                 raise InputError(f"{name} cannot be {getattr(settings, name)!r}")
         verb.check(settings)
@@ -132,7 +132,7 @@ def _settings_of_run(directory: Path) -> tuple[Literal["text", "images"], Any]:
 def _train(kind: str, values: dict[str, Any]) -> Any:
     settings: Any = train_images.TrainImages if kind == "images" else train_text.TrainText
     chosen: dict[str, Any] = {"run": Path("check")}
-    hints = get_type_hints(settings)
+    hints = hints_of(settings)
     for name in values.keys() & hints.keys() - chosen.keys():
         value = values[name]
         if isinstance(value, str) and Path in get_args(hints[name]):  # config.json has strings for paths,
@@ -154,9 +154,9 @@ def _guessed_kind(config: Check) -> Literal["text", "images"]:
         return "images"
     if path.is_dir():
         return "images" if any(file.suffix.lower() in _PICTURES for file in path.rglob("*")) else "text"
-    for column, kind in (("text", "text"), ("image", "images")):
+    for column, kind in (("image", "images"), (None, "text")):
         try:
-            next(data.rows(path, text=column, label=config.label or "label", delimiter=config.delimiter))
+            next(data.rows(path, text=column, label=config.label, dialect=dialect_of(config)))
         except (InputError, StopIteration):
             continue
         return kind  # type: ignore[return-value]

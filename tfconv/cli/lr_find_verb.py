@@ -79,6 +79,7 @@ def _lr_find(config: Any, verb: ModuleType, kind: Any) -> None:
 
     if read_by_tensorflow(config.data, kind):
         runtime.configure(kind, threads=config.threads)
+    config = verb.settled(config)
     data = verb.read(config)
     print(data)
     runtime.configure(kind, threads=config.threads)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tfconv.cli.train_images import TrainImages
-from tfconv.cli.training_run import options_of, unchanged_source
+from tfconv.cli.training_run import DIALECT, read_options, unchanged_source
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ _OPTIONS = (
     "validation",
     "multi_label",
     "separator",
-    "delimiter",
     "skip_broken",
     "seed",
+    *DIALECT,
 )
 
 
@@ -43,7 +43,7 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     from tfconv import data
 
     source = unchanged_source(run)
-    options = options_of(run, _OPTIONS, TrainImages)
+    options = read_options(run, _OPTIONS, TrainImages)
     found = data.image_source(source, **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     before = (*run.preprocess.size, run.preprocess.channels)
@@ -96,8 +96,8 @@ def labelled_images(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]"
 def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
     from tfconv.data import image_source
 
-    kept = ("image", "label", "multi_label", "separator", "delimiter", "skip_broken")
-    options = options_of(run, kept, TrainImages)
+    kept = ("image", "label", "multi_label", "separator", "skip_broken", *DIALECT)
+    options = read_options(run, kept, TrainImages)
     preprocess = run.preprocess
     if data == "synthetic":
         options["size"] = preprocess.size[0]

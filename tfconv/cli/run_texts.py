@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfconv.cli.train_text import TrainText
-from tfconv.cli.training_run import options_of, unchanged_source
+from tfconv.cli.training_run import DIALECT, read_options, unchanged_source
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def _own_texts(run: Any) -> Texts:
 def _other_texts(run: Any, data: str) -> Texts:
     """Every labelled text of another data set; classes may be rare or missing in it."""
     from tfconv import data as sources
+    from tfconv.data.sources import table_format
 
-    if Path(data).suffix.lower() in sources.TABLE_ENDINGS:
-        options = {"text": "text", "label": "label"} | _options(run)
+    if table_format(Path(data)) is not None:
+        options = _options(run)
         skipped: list[str] | None = [] if options.pop("skip", False) else None
         rows = list(sources.rows(data, skipped=skipped, **options))
         if skipped:
@@ -80,8 +81,7 @@ def _other_texts(run: Any, data: str) -> Texts:
 
 def _options(run: Any, *more: str) -> dict[str, Any]:
     """How the run's own data were read."""
-    kept = ("text", "label", "multi_label", "separator", "delimiter", "skip", *more)
-    found = options_of(run, kept, TrainText)
+    found = read_options(run, ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more), TrainText)
     return {name: value for name, value in found.items() if name != "stream" or value}
 
 

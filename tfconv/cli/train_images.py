@@ -16,7 +16,7 @@ from tfconv.cli.training_options import (
     chosen_precision,
     make_optimizer,
 )
-from tfconv.cli.training_run import check_source
+from tfconv.cli.training_run import check_source, dialect_of, with_found_columns
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,14 +48,13 @@ class TrainImages(TrainingOptions):
     usual_batch_size: ClassVar[int] = 128
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """folder of classes; .csv, .tsv, .jsonl or .parquet file of paths; cifar10; synthetic; tfds:NAME"""
-    image: str | None = None  # column of the pictures' paths; without it: image
-    label: str | None = None  # column of the labels; without it: label
+    image: str | None = None  # column of the pictures' paths; without it: image, or found
+    label: str | None = None  # column of the labels; without it: label, or found
     split: str | None = None  # column that says train, validation or test
     test: str | None = None  # table to test on, or the fraction of the pictures to hold out for testing
     validation: float | None = None  # fraction of the training pictures to hold out; without it 0.1, of CIFAR-10 0.2
     multi_label: bool = False  # a picture may have any number of labels
     separator: str = "|"  # between the labels of one picture
-    delimiter: str | None = None  # between the columns of a CSV file; without it: a comma, in .tsv a tab
     skip_broken: bool = False  # leave broken pictures and bad rows out and list them
     size: int | None = None  # height and width pictures are resized to; without it: their own up to 64, else 64
     fit: Literal["crop", "stretch"] | None = None  # for pictures of another shape; without it: crop
@@ -97,14 +96,18 @@ def check(config: TrainImages) -> None:
         )
 
 
+def settled(config: TrainImages) -> TrainImages:
+    """Return the settings with what a look at a CSV file finds."""
+    return with_found_columns(config, "image")
+
+
 def read(config: TrainImages) -> "ImageData":
     """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
     from tfconv.data import image_source
 
-    options = (
-        "image label split size fit channels test validation multi_label separator delimiter skip_broken seed".split()
-    )
-    return image_source(config.data, **{name: getattr(config, name) for name in options})
+    options = "image label split size fit channels test validation multi_label separator skip_broken seed".split()
+    values = {name: getattr(config, name) for name in options}
+    return image_source(config.data, dialect=dialect_of(config), **values)
 
 
 def prepare(config: TrainImages, data: "ImageData") -> "ImageData":

@@ -15,6 +15,7 @@ from tfconv.cli.training_options import (
     chosen_precision,
     make_optimizer,
 )
+from tfconv.cli.training_run import dialect_of, with_found_columns
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,14 +42,13 @@ class TrainText(TrainingOptions):
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.csv, .tsv, .jsonl, .parquet or .tfrecord file, folder or "pattern" of them; folder of classes; imdb; synthetic;
     tfds:NAME"""
-    text: str | None = None  # column of the texts; without it: text
-    label: str | None = None  # column of the labels; without it: label
+    text: str | None = None  # column of the texts; without it: text, or found
+    label: str | None = None  # column of the labels; without it: label, or found
     split: str | None = None  # column that says train, validation or test
     test: str | None = None  # file to test on, or the fraction of the rows to hold out for testing
     validation: float = 0.1  # fraction of the training texts to hold out
     multi_label: bool = False  # a text may have any number of labels
     separator: str = "|"  # between the labels of one text
-    delimiter: str | None = None  # between the columns of a CSV file; without it: a comma, in .tsv a tab
     skip: bool = False  # leave bad rows out and list them
     stream: bool = False  # read files with memory that does not grow with them; large and several ones always are
     model: Model = "multi-width-text-cnn"  # architecture
@@ -79,13 +79,18 @@ def check(config: TrainText) -> None:
         raise InputError("--vectors are for words: leave out --level char")
 
 
+def settled(config: TrainText) -> TrainText:
+    """Return the settings with what a look at a CSV file finds."""
+    return with_found_columns(config, "text")
+
+
 def read(config: TrainText) -> "TextData":
     """Return the data set; TensorFlow is not imported yet."""
     from tfconv.data import text_source
 
-    options = "text label split test validation multi_label separator delimiter skip seed".split()
+    options = "text label split test validation multi_label separator skip seed".split()
     values = {name: getattr(config, name) for name in options}
-    return text_source(config.data, stream=True if config.stream else None, **values)
+    return text_source(config.data, dialect=dialect_of(config), stream=True if config.stream else None, **values)
 
 
 def prepare(config: TrainText, data: "TextData") -> "TextData":

@@ -24,7 +24,8 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
 
     Args:
         config: `TrainText` or `TrainImages`.
-        verb: the module of the two: its `check`, `read`, `prepare`, `build`, `objective`, `optimizer` and `following`.
+        verb: the module of the two: its `check`, `settled`, `read`, `prepare`, `build`, `objective`, `optimizer` and
+            `following`.
         kind: which of the two.
     """
     verb.check(config)
@@ -38,6 +39,7 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     if read_by_tensorflow(config.data, kind):
         runtime.configure(kind, threads=config.threads)
         strategy = _strategy(config)
+    config = verb.settled(config)
     data = verb.read(config)
     runtime.configure(kind, threads=config.threads)
     strategy = strategy or _strategy(config)

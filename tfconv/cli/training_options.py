@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import tyro
 
 from tfconv import strategy_names
+from tfconv.cli.training_run import dialect_of
 from tfconv.errors import InputError
 from tfconv.runtime import MOST_THREADS
 from tfconv.schedule_names import USED_BY
@@ -33,7 +34,17 @@ _LEAST = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
+class DialectOptions:
+    """How a CSV file is written, where a look at its first rows does not say so."""
+
+    delimiter: str | None = None  # between the columns, such as ; or tab
+    no_header: bool = False  # the first row is data; columns are called 1, 2, ...
+    quoting: Literal["minimal", "none"] | None = None  # none: quote marks are text
+    encoding: str | None = None  # such as latin-1; without it: UTF-8, or UTF-16 where the file says so
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingOptions(DialectOptions):
     """Settings of every training; `TrainText` and `TrainImages` add theirs."""
 
     usual_epochs: ClassVar[int] = 10  # where there are enough examples
@@ -92,6 +103,7 @@ def check_options(config: Any) -> None:
         raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
     if config.test == "":
         raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
+    dialect_of(config)
     try:
         strategy_names.check(config.strategy)
     except InputError as error:
@@ -187,7 +199,7 @@ def check_numbers(config: Any, least: dict[str, int], above_zero: tuple[str, ...
             raise InputError(f"--{name.replace('_', '-')} must be from 1e-30 to 1e+30, got {value}")
 
 
-def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Optimizer":
+def make_optimizer(config: Any, data: Any) -> "keras.optimizers.Optimizer":
     """Return a new optimizer as the settings say, its learning rate following the schedule over the whole training."""
     from tfconv.training import optimizers, schedules
 
@@ -226,7 +238,7 @@ def make_optimizer(config: TrainingOptions, data: Any) -> "keras.optimizers.Opti
     )
 
 
-def callbacks_of(config: TrainingOptions, data: Any) -> list["keras.callbacks.Callback"]:
+def callbacks_of(config: Any, data: Any) -> list["keras.callbacks.Callback"]:
     """Return the callbacks that the settings ask for: averages of the weights, snapshots, early stopping."""
     from tfconv import training
     from tfconv.cli.training_run import early_stopping

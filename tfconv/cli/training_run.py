@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from types import UnionType
+from types import SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tfconv.errors import InputError
@@ -16,7 +16,10 @@ from tfconv.errors import InputError
 if TYPE_CHECKING:
     import keras
 
+    from tfconv.data import Dialect
+
 _LARGE = 1 << 29  # bytes
+DIALECT = ("delimiter", "no_header", "quoting", "encoding")  # options
 
 
 def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["keras.callbacks.Callback"]:
@@ -53,6 +56,47 @@ def check_source(data: str, kind: str) -> None:
     raise InputError(f"{data}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
 
 
+def dialect_of(config: Any) -> "Dialect":
+    """How the CSV files of a data set are written, as far as the settings say.
+
+    Raises:
+        InputError: an option cannot be.
+    """
+    from tfconv.data.dialect import Dialect
+
+    return Dialect(config.delimiter, False if config.no_header else None, config.quoting, config.encoding)
+
+
+def with_found_columns(config: Any, noun: Literal["text", "image"]) -> Any:
+    """Return the settings with how a CSV file is written, and which its columns are, where that is not the usual."""
+    from tfconv.data.dialect import usual_delimiter
+    from tfconv.data.row_readers import settle_rows
+    from tfconv.data.sources import first_csv
+
+    path = first_csv(config.data)
+    if path is None:
+        return config
+    before, columns = dialect_of(config), (getattr(config, noun), config.label)
+    found = settle_rows(path, before, *columns, config.split, noun=noun)
+    changes: dict[str, Any] = {
+        "no_header": not found.dialect.header,
+        noun: found.text if (found.text, columns[0]) != (noun, None) else None,
+        "label": found.label if (found.label, columns[1]) != ("label", None) else None,
+    }
+    for name, usual in (("delimiter", usual_delimiter(path)), ("quoting", "minimal"), ("encoding", "utf-8")):
+        value = getattr(found.dialect, name)
+        changes[name] = value if getattr(before, name) is not None or value != usual else None
+    return dataclasses.replace(config, **changes)
+
+
+def read_options(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
+    """As `options_of`, with `dialect` in place of the options of which it is made."""
+    found = options_of(run, names, settings)
+    defaults = {"delimiter": None, "no_header": False, "quoting": None, "encoding": None}
+    of_dialect = SimpleNamespace(**defaults | {name: found.pop(name) for name in DIALECT if name in found})
+    return found | {"dialect": dialect_of(of_dialect)}
+
+
 def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
     """The settings of a run by which its data were read, as far as it has them.
 
@@ -64,13 +108,19 @@ def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]
     Raises:
         InputError: a setting is not of its type: `config.json` was changed by hand.
     """
-    hints = get_type_hints(settings)
+    hints = hints_of(settings)
     found = {name: run.config[name] for name in names if run.config.get(name) is not None}
     for name, value in found.items():
         right = fits(value, hints[name]) or (name == "size" and fits(value, list[int]))
         if not right or value == "" or (name == "seed" and not 0 <= value < 2**32):
             raise InputError(f"{run.directory / 'config.json'}: {name} cannot be {value!r:.60}: copy the run anew")
     return found
+
+
+def hints_of(settings: type) -> dict[str, Any]:
+    """Of what type each setting is."""
+    hints = get_type_hints(settings)
+    return {field.name: hints[field.name] for field in dataclasses.fields(settings)}
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 # Public name -> the module that holds it.
 _NAMES = {
     "TABLE_ENDINGS": "tfconv.data.sources",
+    "Dialect": "tfconv.data.dialect",
     "ImageData": "tfconv.data.image_examples",
     "ImageExamples": "tfconv.data.image_examples",
     "ImagePreparation": "tfconv.data.image_preparation",
@@ -52,6 +53,7 @@ _NAMES = {
 
 __all__ = [  # noqa: F822 (the names come from __getattr__)
     "TABLE_ENDINGS",
+    "Dialect",
     "ImageData",
     "ImageExamples",
     "ImagePreparation",

@@ -54,8 +54,8 @@ def parse_labels(value: Any, *, multi_label: bool = False, separator: str = "|")
 def _scalar(value: Any) -> Label:
     if isinstance(value, str):
         value = value.strip()
-        if not value or value.lower() == "nan":
-            raise BadLabel("no label" + (f" ({value})" if value else ""), "fill it in")
+        if not value:
+            raise BadLabel("no label", "fill it in")
         if not value.isprintable():
             raise BadLabel(f"the label {value!r:.60} holds a control character", "take it out")
         return value

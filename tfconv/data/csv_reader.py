@@ -4,39 +4,43 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tfconv.data.compressed import open_rows, plain_name
+from tfconv.data.compressed import open_rows
+from tfconv.data.dialect import LONGEST_FIELD, Dialect
 from tfconv.data.records import DecodedLines, Record, missing_column, reject
 from tfconv.errors import InputError
 
 __all__ = ["csv_records"]
-
-_LONGEST_FIELD = 1 << 24
 
 
 def csv_records(
     path: Path,
     columns: Sequence[str],
     *,
-    delimiter: str | None = None,
+    dialect: Dialect,
     skipped: list[str] | None = None,
     read: Callable[[int], None] | None = None,
 ) -> Iterator[Record]:
-    """Stream the named columns of a CSV file (RFC 4180: quotes doubled inside quoted fields). Blank lines are no rows.
+    """Stream the named columns of a CSV file. Blank lines are no rows. A .gz file is unpacked.
 
-    A .gz file is unpacked.
+    Args:
+        path: the file.
+        columns: their names; "1", "2", ... where there is no header.
+        dialect: from `settle`, all of it known.
+        skipped: takes one line for each bad row.
+        read: is told how many more bytes were read.
 
     Raises:
         InputError: a column is missing or twice there, no rows, or a bad row and `skipped` is None; or a .gz file is
             cut short.
     """
-    if delimiter is not None and len(delimiter) != 1:
-        raise InputError(f"delimiter must be one character, such as ';'; got {delimiter!r}")
-    delimiter = delimiter or ("\t" if plain_name(path).suffix.lower() == ".tsv" else ",")
-    if csv.field_size_limit() < _LONGEST_FIELD:  # the limit is the process's; never lowered
-        csv.field_size_limit(_LONGEST_FIELD)
+    delimiter, unquoted = str(dialect.delimiter), dialect.quoting == "none"
+    if csv.field_size_limit() < LONGEST_FIELD:  # the limit is the process's; never lowered
+        csv.field_size_limit(LONGEST_FIELD)
     with open_rows(path, read) as file:
-        lines = DecodedLines(file)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        lines = DecodedLines(file, dialect.encoding)
+        reader = csv.reader(
+            lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL, strict=True
+        )
         header: list[str] = []
         positions: list[int] = []
         number = 0
@@ -50,22 +54,29 @@ def csv_records(
                 break
             except csv.Error as error:
                 problem = _csv_problem(error, first_line, lines.number)
+                if "quote" in problem and delimiter == "\t":
+                    problem += "; where quote marks are text, say --quoting none"
             where = f"{path} row {number}" + (f" (line {first_line})" if first_line != number else "")
             problem = lines.problem or problem
             if not header:
                 if problem:
                     raise InputError(f"{where}: {problem}; save the file as CSV in UTF-8")
-                header = fields
+                header = fields if dialect.header else [str(i + 1) for i in range(len(fields))]
                 positions = [_position(path, header, column, delimiter) for column in columns] if header else []
+                if header and not dialect.header:
+                    yield Record(number, where, [fields[position] for position in positions])
             elif problem:
                 reject(where, problem, "save it as CSV in UTF-8", skipped)
             elif fields and len(fields) != len(header):
-                wrong = f"{len(fields)} fields where the header has {len(header)}"
-                reject(where, wrong, f"quote a field that holds {delimiter!r}", skipped)
+                wrong = (
+                    f"{len(fields)} fields where the {'header' if dialect.header else 'first row'} has {len(header)}"
+                )
+                remedy = "take it out" if unquoted else "quote a field that holds it"
+                reject(where, wrong, f"where {delimiter!r} is text, {remedy}", skipped)
             elif fields:
                 yield Record(number, where, [fields[position] for position in positions])
     if not header:
-        raise InputError(f"{path} holds blank lines only; give a file with a header and rows")
+        raise InputError(f"{path} holds blank lines only; give a file with rows")
 
 
 def _csv_problem(error: csv.Error, first: int, last: int) -> str:
@@ -73,7 +84,7 @@ def _csv_problem(error: csv.Error, first: int, last: int) -> str:
     if "unexpected end" in str(error):
         return f"a quote is opened and never closed ({lines} are lost in it)"
     if "field limit" in str(error):
-        return f"a field longer than {_LONGEST_FIELD:,} characters ({lines}), as when a quote is never closed"
+        return f"a field longer than {LONGEST_FIELD:,} characters ({lines}), as when a quote is never closed"
     if "new-line" in str(error):
         return f"a bare carriage return ({lines}); lines end in \\n or \\r\\n"
     return f"a closing quote is followed by text ({lines}); double a quote inside quotes"

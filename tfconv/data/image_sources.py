@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from tfconv.data.dialect import Dialect
 from tfconv.data.image_examples import ImageData
 from tfconv.data.records import pictures_named
-from tfconv.data.sources import TABLE_ENDINGS, fraction, number_or_name, refuse
+from tfconv.data.sources import TABLE_ENDINGS, fraction, number_or_name, refuse, refuse_dialect, table_format
 from tfconv.errors import InputError
 
 __all__ = ["image_source"]
@@ -25,7 +26,7 @@ def image_source(
     validation: float | None = None,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     skip_broken: bool = False,
     seed: int = 0,
 ) -> ImageData:
@@ -34,8 +35,8 @@ def image_source(
     Args:
         data: a folder with one folder a class; a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file of picture paths;
             `"cifar10"`, or a folder that holds it in one of its official forms; `"synthetic"`; or `"tfds:NAME"`.
-        image: the column of the paths (tfds: the feature); default "image".
-        label: the column of the labels (tfds: the feature); default "label".
+        image: the column of the paths (tfds: the feature); default "image", or what a look at a CSV file finds.
+        label: the column of the labels (tfds: the feature); default "label", or found.
         split: a column that says train, validation or test for each row.
         size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
         fit: for pictures of another shape; default "crop".
@@ -44,7 +45,7 @@ def image_source(
         validation: the fraction of the training pictures to hold out; by default 0.1, of CIFAR-10 the last 10,000.
         multi_label: a picture may have any number of labels.
         separator: what stands between the labels of one picture.
-        delimiter: what stands between the columns of a CSV file; default a comma, in .tsv a tab.
+        dialect: how a CSV file is written; by default a look at its first rows says.
         skip_broken: leave bad rows and pictures out and list them, in place of an error.
         seed: decides which pictures are held out.
 
@@ -55,13 +56,15 @@ def image_source(
 
     name, path, test = str(data), Path(data), number_or_name(test)
     options: dict[str, Any] = {"validation": validation, "size": size, "fit": fit, "channels": channels}
-    columns: dict[str, Any] = {"split": split, "multi_label": multi_label or None, "delimiter": delimiter}
-    table = TABLE_ENDINGS.get(path.suffix.lower())
+    columns: dict[str, Any] = {"split": split, "multi_label": multi_label or None}
+    table = table_format(path)
     if table is not None:
-        refuse(name, delimiter=delimiter if table != "csv" else None)
-        columns |= {"image": image, "label": label}
+        if table != "csv":
+            refuse_dialect(name, dialect, "it is for CSV files")
+        columns |= {"image": image, "label": label, "dialect": dialect}
         options |= {"test": test, "separator": separator, "seed": seed, "skip_broken": skip_broken}
         return sources.image_table(path, **_given(options | columns))
+    refuse_dialect(name, dialect)
     if name.startswith("tfds:"):
         refuse(name, **columns)
         options |= {"image": image, "label": label, "test": _held(test, name), "seed": seed, "skip": skip_broken}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from tfconv.data.dialect import Dialect
 from tfconv.data.image_examples import ImageData
 from tfconv.data.picture_files import case_twins, check_decoding, image_data, picture_files
 from tfconv.data.records import pictures_named, reject
@@ -17,15 +18,15 @@ __all__ = ["image_table"]
 def image_table(
     path: str | Path,
     *,
-    image: str = "image",
-    label: str = "label",
+    image: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
     seed: int = 0,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     size: int | tuple[int, int] | None = None,
     fit: Literal["crop", "stretch"] = "crop",
     channels: int | None = None,
@@ -35,15 +36,16 @@ def image_table(
 
     Args:
         path: the file, as `csv`, `jsonl` and `parquet` read it. Its stem names the data set.
-        image: the column of the pictures' paths; those that are not absolute begin at the table's folder.
-        label: the column of the labels.
+        image: the column of the pictures' paths, by default "image", or what a look at a CSV file finds; paths that are
+            not absolute begin at the table's folder.
+        label: the column of the labels, by default "label", or found.
         split: a column that says train, validation (or val, valid, dev) or test for each row.
         test: another table to test on, or a fraction of the rows to hold out for testing.
         validation: the fraction of the training rows to hold out, unless the split column has validation rows.
         seed: decides which rows are held out; the split keeps every class's share.
         multi_label: a picture may have any number of labels; an empty label then means none of them.
         separator: what stands between the labels of one picture.
-        delimiter: what stands between the columns of a CSV file: by default `,`, and a tab in .tsv.
+        dialect: how a CSV file is written; by default a look at its first rows says.
         size: as in `image_folder`, and so are `fit` and `channels`.
         fit: for pictures of another shape.
         channels: 3, or 1 for grey. By default 1 where all files are grey (not: grey in three equal channels), else 3.
@@ -63,7 +65,7 @@ def image_table(
 
     rows, held_out = table_rows(
         path, text=image, label=label, split=split, test=test, multi_label=multi_label, separator=separator,
-        delimiter=delimiter, skipped=skipped, noun="image", checked=checked,
+        dialect=dialect, skipped=skipped, noun="image", checked=checked,
     )  # fmt: skip
     source = str(Path(path).resolve())
     return image_data(

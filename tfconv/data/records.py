@@ -1,14 +1,16 @@
 """What the readers share: a record, decoded lines, and the two ways to meet a bad row or picture."""
 
+import codecs
 import contextlib
 import difflib
+import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from tfconv.data.dialect import encoding_of
 from tfconv.errors import InputError
 
-__all__ = ["BadExample", "DecodedLines", "Record", "missing_column", "open_bytes", "pictures_named", "reject"]
+__all__ = ["BadExample", "DecodedLines", "Record", "missing_column", "pictures_named", "reject"]
 
 
 class Record(NamedTuple):
@@ -66,37 +68,42 @@ def missing_column(name: str, there: Sequence[str], noun: str = "column") -> str
 class DecodedLines:
     """Decoded lines of a file; remembers the first bad byte since `problem` was last cleared."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, encoding: str | None = None) -> None:
+        """`encoding` is that of a file without a byte order mark; by default UTF-8."""
         self.file = file
         self.number = 0
         self.problem: str | None = None
+        self.encoding = encoding or "utf-8"
 
     def __iter__(self) -> Iterator[str]:
+        self.encoding = encoding_of(self.file.peek(4)[:4]) or self.encoding  # type: ignore[attr-defined]
+        if codecs.lookup(self.encoding).name != "utf-8":
+            yield from self._transcoded()
+            return
         for line in self.file:
             self.number += 1
             if self.number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
+                line = line.removeprefix(codecs.BOM_UTF8)
             try:
                 text = line.decode()
             except UnicodeDecodeError as error:
                 byte = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of line {self.number}"
-                self.problem = self.problem or f"not UTF-8 ({byte})"
+                self.problem = self.problem or f"not UTF-8 ({byte}); name its encoding, such as --encoding latin-1"
                 text = line.decode(errors="replace")
             if "\0" in text:
                 self.problem = self.problem or f"a NUL byte in line {self.number}"
             yield text
 
-
-@contextlib.contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to read its bytes.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    try:
-        file = open(path, "rb")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    with file:
-        yield file
+    def _transcoded(self) -> Iterator[str]:
+        lines = io.TextIOWrapper(self.file, self.encoding, errors="replace", newline="\n")
+        try:
+            for text in lines:
+                self.number += 1
+                if "\ufffd" in text:
+                    self.problem = self.problem or f"line {self.number} is not {self.encoding.upper()}"
+                if "\0" in text:
+                    self.problem = self.problem or f"a NUL byte in line {self.number}"
+                yield text
+        finally:
+            with contextlib.suppress(ValueError):  # closed already
+                lines.detach()  # it is closed by who opened it

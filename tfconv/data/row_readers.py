@@ -13,13 +13,23 @@ from typing import Any, NamedTuple
 from tfconv.data.class_labels import BadLabel, Label, label_name, parse_labels
 from tfconv.data.compressed import plain_name
 from tfconv.data.csv_reader import csv_records
+from tfconv.data.dialect import Dialect, Settled, is_text, settle
 from tfconv.data.jsonl_reader import jsonl_records
 from tfconv.data.parquet_reader import parquet_records
 from tfconv.data.records import reject
 from tfconv.data.tfrecord_reader import tfrecord_records
 from tfconv.errors import InputError
 
-__all__ = ["FORMATS", "LabelledRow", "file_format", "labelled_rows", "rows", "split_name", "text_problem"]
+__all__ = [
+    "FORMATS",
+    "LabelledRow",
+    "file_format",
+    "labelled_rows",
+    "rows",
+    "settle_rows",
+    "split_name",
+    "text_problem",
+]
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 FORMATS |= {".tfrecord": "tfrecord", ".tfrecords": "tfrecord"}
@@ -38,29 +48,30 @@ class LabelledRow(NamedTuple):
 def rows(
     path: str | Path,
     *,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     skipped: list[str] | None = None,
 ) -> Iterator[tuple[int, str, str | tuple[str, ...]]]:
     """Stream (row number, text, class name) from a file; the reader goes by the file's ending.
 
     Args:
         path: a .csv, .tsv, .jsonl, .ndjson, .parquet, .pq or .tfrecord file, of which all but Parquet may be packed
-            (.jsonl.gz).
-        text: the column of the texts; in TFRecords of `tf.train.Example` a feature of one string.
-        label: the column of the labels; in TFRecords a feature of a string or number.
+            (.jsonl.gz); a file with another ending is read as CSV where it looks like it.
+        text: the column of the texts, by default "text", or what a look at a CSV file finds; in TFRecords of
+            `tf.train.Example` a feature of one string.
+        label: the column of the labels, by default "label", or found; in TFRecords a feature of a string or number.
         multi_label: yield a tuple of any number of class names in place of one name.
         separator: what stands between the labels of a text where they are one string.
-        delimiter: what stands between CSV columns; by default a comma, and a tab in a .tsv file.
+        dialect: how a CSV file is written; by default a look at its first rows says.
         skipped: a list that takes one line for each bad row; without it a bad row is an error.
 
     Raises:
         InputError: the file cannot be read, a column is missing, or a row is bad and `skipped` is None.
     """
-    options = {"multi_label": multi_label, "separator": separator, "delimiter": delimiter, "skipped": skipped}
+    options = {"multi_label": multi_label, "separator": separator, "dialect": dialect, "skipped": skipped}
     for row in labelled_rows(path, text=text, label=label, **options):  # type: ignore[arg-type]
         names = tuple(label_name(item) for item in row.labels)
         yield row.number, row.text, names if multi_label else names[0]
@@ -69,12 +80,12 @@ def rows(
 def labelled_rows(
     path: str | Path,
     *,
-    text: str,
-    label: str,
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     form: str | None = None,
     skipped: list[str] | None = None,
     noun: str = "text",
@@ -91,10 +102,12 @@ def labelled_rows(
     path = Path(path)
     form = form or file_format(path)
     _check_file(path)
-    columns = [text, label] if split is None else [text, label, split]
     if form == "csv":
-        found = csv_records(path, columns, delimiter=delimiter, skipped=skipped, read=read)
+        settled = settle_rows(path, dialect, text, label, split, noun=noun)
+        columns = [settled.text, settled.label] if split is None else [settled.text, settled.label, split]
+        found = csv_records(path, columns, dialect=settled.dialect, skipped=skipped, read=read)
     else:
+        columns = [text or noun, label or "label", *([] if split is None else [split])]
         readers = {"jsonl": jsonl_records, "parquet": parquet_records, "tfrecord": tfrecord_records}
         found = readers[form](path, columns, skipped=skipped, read=read)
     for record in found:
@@ -145,15 +158,38 @@ def text_problem(value: Any, noun: str = "text") -> str | None:
 def file_format(path: Path) -> str:
     """`"csv"`, `"jsonl"`, `"parquet"` or `"tfrecord"`, by the file's ending; .gz may come after it.
 
+    A file of text with another ending is taken as CSV.
+
     Raises:
-        InputError: another ending.
+        InputError: another ending, and no text.
     """
     form = FORMATS.get(plain_name(path).suffix.lower())
+    if form is None and path.is_file() and is_text(path):
+        return "csv"  # such as it is; a look at its rows says whether it looks like it
     if form == "parquet" and plain_name(path) != path:
         raise InputError(f"{path}: Parquet is compressed within; unpack the file (gunzip)")
     if form is None:
         raise InputError(f"{path}: cannot tell its format from its ending; the endings known are {', '.join(FORMATS)}")
     return form
+
+
+def settle_rows(
+    path: Path,
+    dialect: Dialect | None,
+    text: str | None,
+    label: str | None,
+    split: str | None = None,
+    *,
+    noun: str = "text",
+) -> Settled:
+    """As `settle`, for a file that must be there.
+
+    Raises:
+        InputError: as `settle`; the file is a folder, absent or empty.
+    """
+    _check_file(path)
+    known = plain_name(path).suffix.lower() in FORMATS
+    return settle(path, dialect or Dialect(), text, label, split, noun=noun, known_ending=known)
 
 
 def _check_file(path: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfconv.data.row_readers import LabelledRow, labelled_rows
+from tfconv.data.dialect import Dialect
+from tfconv.data.row_readers import LabelledRow, file_format, labelled_rows, settle_rows
 from tfconv.errors import InputError
 
 __all__ = ["RowStream", "SkippedRows", "share"]
@@ -45,7 +46,7 @@ class RowStream:
         split: a column that says train, validation or test.
         multi_label: a text may have any number of labels.
         separator: between the labels of one text.
-        delimiter: between the columns of a CSV file.
+        dialect: how CSV files are written.
         validation: the share of the training rows to hold out.
         test: the share of all rows to hold out before that.
         seed: decides which.
@@ -57,7 +58,7 @@ class RowStream:
     split: str | None = None
     multi_label: bool = False
     separator: str = "|"
-    delimiter: str | None = None
+    dialect: Dialect | None = None
     validation: float = 0.1
     test: float = 0.0
     seed: int = 0
@@ -71,7 +72,14 @@ class RowStream:
             raise InputError(f"{files[0]}: all files are test files; name others to train on, or a fraction to test on")
         named = [_File(path, name, None) for path, name in zip(training, _names(training), strict=True)]
         named += [_File(path, path.name, "test") for path in test_files]
-        return cls(tuple(named), **settings)
+        noun: dict[str, Any] = {"text": settings.pop("text", None), "label": settings.pop("label", None)}
+        first = next((path for path in training if not path.exists() or path.stat().st_size), training[0])
+        if first.exists() and file_format(first) == "csv":  # as one of them is written, all are
+            settled = settle_rows(
+                first, settings.pop("dialect", None), noun["text"], noun["label"], settings.get("split")
+            )
+            noun = {"text": settled.text, "label": settled.label, "dialect": settled.dialect}
+        return cls(tuple(named), **{name: value for name, value in noun.items() if value is not None}, **settings)
 
     def rows(
         self, skipped: list[str] | None = None, read: Callable[[int], None] | None = None
@@ -96,7 +104,7 @@ class RowStream:
                 continue
             found = labelled_rows(
                 path, text=self.text, label=self.label, split=self.split if split is None else None,
-                multi_label=self.multi_label, separator=self.separator, delimiter=self.delimiter, skipped=skipped,
+                multi_label=self.multi_label, separator=self.separator, dialect=self.dialect, skipped=skipped,
                 read=read,
             )  # fmt: skip
             for row in found:

@@ -1,16 +1,27 @@
 """What a data set is, from the one word that names it on a command line."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from tfconv.data.compressed import plain_name
+from tfconv.data.dialect import Dialect, is_text
 from tfconv.data.examples import TextData
-from tfconv.data.row_files import is_folder_of_rows, is_pattern, is_row_file
+from tfconv.data.row_files import is_folder_of_rows, is_pattern, is_row_file, row_files
 from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
-__all__ = ["TABLE_ENDINGS", "fraction", "number_or_name", "refuse", "text_source"]
+__all__ = [
+    "TABLE_ENDINGS",
+    "first_csv",
+    "fraction",
+    "number_or_name",
+    "refuse",
+    "refuse_dialect",
+    "table_format",
+    "text_source",
+]
 
 # A file's ending, and the function of tfconv.data that reads it.
 TABLE_ENDINGS = {
@@ -34,7 +45,7 @@ def text_source(
     validation: float = 0.1,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     skip: bool = False,
     seed: int = 0,
     stream: bool | None = None,
@@ -43,17 +54,18 @@ def text_source(
 
     Args:
         data: a .csv, .tsv, .jsonl, .ndjson, .parquet, .pq or .tfrecord file (but for Parquet also packed, as
-            .jsonl.gz); a folder of such files, or a pattern (`"reviews-*.jsonl"`), which are streamed; a folder with
-            one folder a class; `"imdb"`, or a folder that holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
-        text: the column of the texts (tfds: the feature); default "text".
-        label: the column of the labels (tfds: the feature); default "label".
+            .jsonl.gz), or a file of another name that looks like CSV; a folder of such files, or a pattern
+            (`"reviews-*.jsonl"`), which are streamed; a folder with one folder a class; `"imdb"`, or a folder that
+            holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
+        text: the column of the texts (tfds: the feature); default "text", or what a look at a CSV file finds.
+        label: the column of the labels (tfds: the feature); default "label", or found.
         split: a column that says train, validation or test for each row.
         test: another file to test on (folder or pattern, where `data` is streamed), or the fraction of the rows to
             hold out for testing, also as a string.
         validation: the fraction of the training texts to hold out.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
-        delimiter: what stands between the columns of a CSV file; default a comma, in .tsv a tab.
+        dialect: how a CSV file is written; by default a look at its first rows says.
         skip: leave bad rows out and list them, in place of an error.
         seed: decides which rows are held out.
         stream: read files with memory that does not grow with them (`text_stream`). Default: files above 512 MB
@@ -70,27 +82,29 @@ def text_source(
 
     name, path = str(data), Path(data)
     test = number_or_name(test)
-    table = TABLE_ENDINGS.get(plain_name(path).suffix.lower())
+    table = table_format(path)
     columns = {"text": text, "label": label, "split": split, "test": test}
     given = {key: value for key, value in columns.items() if value is not None}
     more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
     if _streamed(data) if stream is None else stream:
         if not _of_files(data):
             raise InputError(f"{name} cannot be streamed (--stream): that is for files with columns, folders of them")
-        return sources.text_stream(data, validation=validation, seed=seed, delimiter=delimiter, **more, **given)
+        return sources.text_stream(data, validation=validation, seed=seed, dialect=dialect, **more, **given)
     if table is not None:
-        if delimiter is not None:
-            refuse(name, delimiter=delimiter if table != "csv" else None)
-            more["delimiter"] = delimiter
+        if table != "csv":
+            refuse_dialect(name, dialect, "it is for CSV files")
+        elif dialect is not None:
+            more |= dataclasses.asdict(dialect)
         return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
+    refuse_dialect(name, dialect)
     if name.startswith("tfds:"):
-        refuse(name, split=split, multi_label=multi_label or None, delimiter=delimiter)
+        refuse(name, split=split, multi_label=multi_label or None)
         held: dict[str, Any] = {} if test is None else {"test": fraction(test, name)}
         found = sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
         if not isinstance(found, TextData):
             raise InputError(f"{name} is read as pictures, not texts; name the feature of its texts with --text")
         return found
-    refuse(name, text=text, label=label, split=split, multi_label=multi_label or None, delimiter=delimiter)
+    refuse(name, text=text, label=label, split=split, multi_label=multi_label or None)
     if name == "imdb" or (path / "aclImdb").is_dir() or (path / "train" / "unsup").is_dir():
         refuse(name, test=test)
         return sources.imdb(None if name == "imdb" else path, validation=validation, seed=seed)
@@ -108,9 +122,39 @@ def text_source(
     raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")
 
 
+def table_format(path: Path) -> str | None:
+    """The function of `tfconv.data` that reads a table: by its ending; `csv` for a file of text with another one."""
+    known = TABLE_ENDINGS.get(plain_name(path).suffix.lower())
+    if known is None and path.is_file() and not is_row_file(path.name) and is_text(path):
+        return "csv"
+    return known
+
+
+def first_csv(data: str | Path) -> Path | None:
+    """The first CSV file of a data set that is one, a folder of them or a pattern; None for any other."""
+    path = Path(data)
+    if table_format(path) == "csv":
+        return path
+    if is_pattern(data) or is_folder_of_rows(path):
+        first = row_files(data)[0]
+        return first if file_format(first) == "csv" else None
+    return None
+
+
+def refuse_dialect(name: str, dialect: "Dialect | None", why: str = "it is for files with columns") -> None:
+    """Refuse how CSV files are written, for a source that is none.
+
+    Raises:
+        InputError: as `refuse`.
+    """
+    given = {} if dialect is None else dataclasses.asdict(dialect)
+    header = given.pop("header", None)
+    refuse(name, why, **given, no_header=None if header is None else True)
+
+
 def _of_files(data: str | Path) -> bool:
     """Whether files with columns are meant: one, a folder of them, or a pattern."""
-    return is_pattern(data) or is_folder_of_rows(Path(data)) or is_row_file(Path(data).name)
+    return is_pattern(data) or is_folder_of_rows(Path(data)) or Path(data).is_file()
 
 
 def _streamed(data: str | Path) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tfconv.data.dialect import Dialect
 from tfconv.data.examples import TextData
 from tfconv.data.row_files import Paths, absolute, row_files, several
 from tfconv.data.row_stream import RowStream
@@ -25,15 +26,15 @@ __all__ = ["StreamedTextData", "text_stream"]
 def text_stream(
     paths: Paths,
     *,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
     seed: int = 0,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     skip: bool = False,
 ) -> "StreamedTextData":
     """Read labelled texts of any amount, from any number of files, with memory that does not grow with them.
@@ -47,8 +48,10 @@ def text_stream(
     Args:
         paths: a file; a folder of files; a pattern such as `"reviews-*.jsonl"`; or several of these. All of one
             format: .csv, .tsv, .jsonl, .ndjson or .tfrecord, also packed (.jsonl.gz), or .parquet.
-        text: the column of the texts; in .tfrecord files the feature (of `tf.train.Example`), one string.
-        label: the column of the labels; in .tfrecord files the feature, a string or a number.
+        text: the column of the texts, by default "text", or what a look at the first CSV file finds; in .tfrecord files
+            the feature (of `tf.train.Example`), one string.
+        label: the column of the labels, by default "label", or found; in .tfrecord files the feature, a string or a
+            number.
         split: a column that says train, validation or test for each row.
         test: another file, folder or pattern to test on (what is in `paths` too is only tested on); or the share of
             the rows to hold out for testing.
@@ -58,7 +61,7 @@ def text_stream(
             Where several files have one name, the folders from the one common to all files on are part of theirs.
         multi_label: a text may have any number of labels.
         separator: what stands between the labels of one text.
-        delimiter: what stands between the columns of CSV files; by default `,`, and a tab in .tsv.
+        dialect: how CSV files are written; by default a look at the first one says.
         skip: leave bad rows out and list them (the first thousand), in place of an error.
 
     Returns:
@@ -77,7 +80,7 @@ def text_stream(
         share = test
     stream = RowStream.of(
         files, test_files, text=text, label=label, split=split, multi_label=multi_label, separator=separator,
-        delimiter=delimiter, validation=validation, test=share, seed=seed,
+        dialect=dialect, validation=validation, test=share, seed=seed,
     )  # fmt: skip
     path = Path(several(paths)[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from tfconv.data.assembly import assemble
+from tfconv.data.dialect import Dialect
 from tfconv.data.examples import TextData
-from tfconv.data.row_readers import LabelledRow, labelled_rows
+from tfconv.data.row_readers import LabelledRow, file_format, labelled_rows, settle_rows
 from tfconv.errors import InputError
 
 __all__ = ["csv", "jsonl", "parquet", "table", "table_rows"]
@@ -15,8 +17,8 @@ __all__ = ["csv", "jsonl", "parquet", "table", "table_rows"]
 def csv(
     path: str | Path,
     *,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
@@ -24,21 +26,32 @@ def csv(
     multi_label: bool = False,
     separator: str = "|",
     delimiter: str | None = None,
+    header: bool | None = None,
+    quoting: Literal["minimal", "none"] | None = None,
+    encoding: str | None = None,
     skip: bool = False,
 ) -> TextData:
-    r"""Read a CSV file with a header: UTF-8, quotes doubled inside quotes, line breaks allowed inside quotes.
+    r"""Read a CSV file: what its first rows do not say by themselves is said by `delimiter` to `encoding`.
+
+    Quotes are doubled inside quotes, and line breaks allowed there. What a look at the first rows finds beside the
+    usual (commas, a header, columns `text` and `label`, UTF-8) is printed in one line on standard error; how it looks
+    is told by `tfconv.data.Dialect`.
 
     Args:
         path: the file. Its stem names the data set.
-        text: the column of the texts.
-        label: the column of the labels: words, or numbers (sorted by value), two classes or more.
+        text: the column of the texts; by default "text", or what a look at the rows finds.
+        label: the column of the labels, by default "label", or found: words, or numbers (sorted by value), two
+            classes or more.
         split: a column that says train, validation (or val, valid, dev) or test for each row.
         test: another file of the same columns to test on; or a fraction of the rows to hold out for testing.
         validation: the fraction of the training rows to hold out, unless the split column has validation rows.
         seed: decides which rows are held out; the split keeps every class's share.
         multi_label: a text may have any number of labels; an empty label then means none of them.
         separator: what stands between the labels of one text.
-        delimiter: what stands between the columns: by default `,`, and a tab in a file that ends in .tsv.
+        delimiter: what stands between the columns, such as `;` or `tab`.
+        header: whether the first row holds names; columns without names are called "1", "2", ...
+        quoting: `"minimal"`, or `"none"` where quote marks are text.
+        encoding: such as "latin-1"; by default UTF-8, or what a byte order mark says (UTF-16).
         skip: leave bad rows out, one line each in `TextData.skipped`, in place of an error.
 
     Returns:
@@ -50,15 +63,15 @@ def csv(
     """
     return table(
         path, form="csv", text=text, label=label, split=split, test=test, validation=validation, seed=seed,
-        multi_label=multi_label, separator=separator, delimiter=delimiter, skip=skip,
+        multi_label=multi_label, separator=separator, dialect=Dialect(delimiter, header, quoting, encoding), skip=skip,
     )  # fmt: skip
 
 
 def jsonl(
     path: str | Path,
     *,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
@@ -84,8 +97,8 @@ def jsonl(
 def parquet(
     path: str | Path,
     *,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
@@ -112,21 +125,21 @@ def table(
     path: str | Path,
     *,
     form: str | None = None,
-    text: str = "text",
-    label: str = "label",
+    text: str | None = None,
+    label: str | None = None,
     split: str | None = None,
     test: str | Path | float | None = None,
     validation: float = 0.1,
     seed: int = 0,
     multi_label: bool = False,
     separator: str = "|",
-    delimiter: str | None = None,
+    dialect: Dialect | None = None,
     skip: bool = False,
 ) -> TextData:
     """Read a table of any of the three formats.
 
     Args: as `csv`; `form` is `"csv"`, `"jsonl"` or `"parquet"`, by default what the file's ending says. A test file
-    may be of another format than the first when `form` is None.
+    may be of another format than the first when `form` is None. `dialect` says how a CSV file is written.
 
     Raises:
         InputError: as `csv`.
@@ -134,7 +147,7 @@ def table(
     skipped: list[str] | None = [] if skip else None
     rows, held_out = table_rows(
         path, form=form, text=text, label=label, split=split, test=test, multi_label=multi_label, separator=separator,
-        delimiter=delimiter, skipped=skipped,
+        dialect=dialect, skipped=skipped,
     )  # fmt: skip
     done = assemble(
         rows, where=str(path), multi_label=multi_label, validation=validation, test=held_out, seed=seed,
@@ -146,13 +159,13 @@ def table(
 def table_rows(
     path: str | Path,
     *,
-    text: str,
-    label: str,
+    text: str | None,
+    label: str | None,
     split: str | None,
     test: str | Path | float | None,
     multi_label: bool,
     separator: str,
-    delimiter: str | None,
+    dialect: Dialect | None,
     skipped: list[str] | None,
     form: str | None = None,
     noun: str = "text",
@@ -170,7 +183,7 @@ def table_rows(
         InputError: as `csv`.
     """
 
-    def read(file: str | Path, split_column: str | None) -> list[LabelledRow]:
+    def read(file: str | Path, split_column: str | None, dialect: Dialect | None) -> list[LabelledRow]:
         before = len(skipped or ())
         found = list(
             labelled_rows(
@@ -180,7 +193,7 @@ def table_rows(
                 split=split_column,
                 multi_label=multi_label,
                 separator=separator,
-                delimiter=delimiter,
+                dialect=dialect,
                 form=form,
                 skipped=skipped,
                 noun=noun,
@@ -190,14 +203,19 @@ def table_rows(
             raise InputError(f"{file}: no rows, only a header or blank lines; give a file with rows")
         return checked(Path(file), found) if checked else found
 
-    rows = read(path, split)
+    if (form or file_format(Path(path))) == "csv":
+        settled = settle_rows(Path(path), dialect, text, label, split, noun=noun)
+        text, label = settled.text, settled.label
+        rows = read(path, split, settled.dialect)
+    else:
+        rows = read(path, split, dialect)
     held_out = 0.0
     if test is not None and any(row.split == "test" for row in rows):
         raise InputError(f"{path}: column {split!r} has test rows, and test={str(test)!r} is given too; choose one")
     if isinstance(test, (str, os.PathLike)):
         if Path(test).exists() and os.path.samefile(path, test):
             raise InputError(f"test={str(test)!r} is the training file itself; give another file, or a fraction")
-        rows += [row._replace(split="test") for row in read(test, None)]
+        rows += [row._replace(split="test") for row in read(test, None, dialect)]
     elif test is not None:
         held_out = test
     return rows, held_out
