@@ -1,16 +1,21 @@
 """Labelled texts from folders of text files, one folder a class."""
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tfconv.data.assembly import assemble
+from tfconv.data.dialect import Dialect, encoding_of
 from tfconv.data.examples import TextData
 from tfconv.data.records import reject
 from tfconv.data.row_readers import LabelledRow, split_name, text_problem
 from tfconv.errors import InputError
 
-__all__ = ["class_folders", "read_bytes", "text_files", "text_folder"]
+__all__ = ["class_folders", "read_bytes", "shown", "text_files", "text_folder"]
+
+NAME_OF_NO_CLASS = "the class's name is not UTF-8 or holds control characters", "rename the folder"
 
 
 def text_folder(
@@ -19,15 +24,19 @@ def text_folder(
     validation: float = 0.1,
     test: float = 0.0,
     seed: int = 0,
+    encoding: str | None = None,
     skip: bool = False,
 ) -> TextData:
     """Read `<class>/*.txt`, or `train/<class>/*.txt` beside `test/...` and, if there is one, `validation/...`.
+
+    Split folders may have other usual names: training, Train_txt, val, Valid, dev, testing.
 
     Args:
         directory: the folder of the class folders, or of the split folders. Its name names the data set.
         validation: the fraction of the training texts to hold out, unless there is a validation folder.
         test: the fraction to hold out for testing, unless there is a test folder.
         seed: decides which texts are held out; the split keeps every class's share.
+        encoding: of the files, such as "latin-1"; by default UTF-8, or what a byte order mark says (UTF-16).
         skip: leave bad files out, one line each in `TextData.skipped`, in place of an error.
 
     Returns:
@@ -43,8 +52,12 @@ def text_folder(
     notes: list[str] = []
     skipped = notes if skip else None
     rows: list[LabelledRow] = []
+    encoding = Dialect(encoding=encoding).encoding
     for folder, split in class_folders(directory, "csv, jsonl or parquet", notes):
-        rows += _class_rows(folder, split, notes, skipped)
+        if folder.name.isprintable():
+            rows += _class_rows(folder, split, encoding, notes, skipped)
+        else:
+            reject(shown(folder), *NAME_OF_NO_CLASS, skipped)
     if not rows and not notes:
         raise InputError(f"{directory} has no folders of .txt files; put each class's texts in a folder named for it")
     done = assemble(
@@ -63,7 +76,7 @@ def class_folders(directory: Path, readers: str, notes: list[str]) -> list[tuple
         notes: takes one line for each split folder without class folders.
 
     Raises:
-        InputError: no such folder, or folders beside `train` that are no splits.
+        InputError: no such folder; folders beside `train` that are no splits, or split folders without `train`.
     """
     if not directory.is_dir():
         if directory.exists():
@@ -72,7 +85,16 @@ def class_folders(directory: Path, readers: str, notes: list[str]) -> list[tuple
     top = _folders(directory)
     splits = {folder: split_name(folder.name) for folder in top}
     if "train" not in splits.values():
-        return [(folder, None) for folder in top]
+        longer = {folder: _split_in(folder.name) for folder in top if any(_folders(folder))}
+        if not longer or len(longer) < len(top) or None in longer.values():  # "test tube" may be a class
+            return [(folder, None) for folder in top]
+        names, count = ", ".join(shown(folder.name) for folder in top), Counter(longer.values())
+        if "train" not in count or max(count.values()) > 1:
+            raise InputError(
+                f"{directory} has the folders {names}, which seem to be splits and not classes: name them train, "
+                "validation and test, of which train must be there"
+            )
+        splits = longer
     strangers = [folder.name for folder, split in splits.items() if split is None]
     if strangers:
         raise InputError(
@@ -86,6 +108,17 @@ def class_folders(directory: Path, readers: str, notes: list[str]) -> list[tuple
             notes.append(f"{folder}: no class folders in it, so it is not read")
         found += [(class_folder, split) for class_folder in inner]
     return found
+
+
+def shown(path: str | Path) -> str:
+    """A path for messages, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _split_in(name: str) -> str | None:
+    """The split that a word in a folder's name means, as in `Train_png`."""
+    found = {split_name(word) for word in re.split(r"[^a-z]+", name.lower())} - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def text_files(folder: Path) -> tuple[list[str], list[str]]:
@@ -119,7 +152,9 @@ def _folders(directory: Path) -> list[Path]:
         raise InputError(f"{directory}: cannot be read ({error.strerror}); check its permissions") from error
 
 
-def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:
+def _class_rows(
+    folder: Path, split: str | None, encoding: str | None, notes: list[str], skipped: list[str] | None
+) -> Iterator[LabelledRow]:
     names, others = text_files(folder)
     notes += [f"{folder / other}: not a .txt file" for other in others]
     if not names:
@@ -127,11 +162,13 @@ def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list
     for number, name in enumerate(names, 1):
         where = f"{folder}/{name}"
         content = read_bytes(where)
+        known = encoding_of(content[:4]) or encoding or "utf-8"
         try:
-            text = content.decode()
-        except UnicodeDecodeError as error:
-            problem = f"not UTF-8 (byte 0x{content[error.start]:02x} at byte {error.start + 1})"
-            reject(where, problem, "save it as UTF-8", skipped)
+            text = content.decode(known).removeprefix("\ufeff")
+        except UnicodeError as error:
+            place = f" (byte 0x{content[error.start]:02x} at byte {error.start + 1})" if known == "utf-8" else ""  # type: ignore[attr-defined]
+            problem = f"not {known.upper()}{place}"
+            reject(where, problem, "save it as UTF-8, or name its --encoding, such as latin-1", skipped)
             continue
         wrong = text_problem(text)
         if wrong:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tfconv.data.folders import class_folders
+from tfconv.data.folders import NAME_OF_NO_CLASS, class_folders, shown
 from tfconv.data.image_examples import ImageData
 from tfconv.data.picture_files import case_twins, check_decoding, image_data, picture_files
 from tfconv.data.records import pictures_named, reject
@@ -30,6 +30,8 @@ def image_folder(
     skip_broken: bool = False,
 ) -> ImageData:
     """Read `<class>/*`, or `train/<class>/*` beside `test/...` and, if there is one, `validation/...`.
+
+    Split folders may have other usual names: training, Train_png, val, Valid, dev, testing.
 
     JPEG, PNG, BMP, GIF and WebP files, told by their content and not by their ending; of an animation the first
     picture. They are decoded and resized once, by the graph that an exported model uses, and kept as an array in
@@ -71,22 +73,22 @@ def image_folder(
     for folder, split in folders:
         problem, remedy = _bad_class(folder.name, twins)
         if problem:
-            reject(_shown(str(folder)), problem, remedy, skipped)
+            reject(shown(str(folder)), problem, remedy, skipped)
         else:
             rows += _class_rows(folder, split, notes, skipped)
     if not rows and not notes:
         raise InputError(f"{directory} has no folders of pictures; put each class's pictures in a folder named for it")
     path = directory.resolve()
-    source = _shown(str(path))
+    source = shown(str(path))
     return image_data(
-        _shown(path.name), rows, lambda kept: picture_files(source, kept), decoding, where=_shown(str(directory)),
+        shown(path.name), rows, lambda kept: picture_files(source, kept), decoding, where=shown(str(directory)),
         validation=validation, test=test, seed=seed, skipped=notes, skip=skip_broken, one_kind=False,
     )  # fmt: skip
 
 
 def _bad_class(name: str, twins: dict[str, str]) -> tuple[str | None, str]:
     if not name.isprintable():  # half a surrogate pair, that is bytes that are not UTF-8, or control characters
-        return "the class's name is not UTF-8 or holds control characters", "rename the folder"
+        return NAME_OF_NO_CLASS
     if name in twins:
         return f"the class differs only in case from {twins[name]!r}", "rename or merge them"
     return None, ""
@@ -98,22 +100,22 @@ def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list
         with os.scandir(folder) as entries:
             found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        reject(_shown(str(folder)), f"cannot be read ({error.strerror})", "check its permissions", skipped)
+        reject(shown(str(folder)), f"cannot be read ({error.strerror})", "check its permissions", skipped)
         return
     names = [name for name, is_folder in found if not is_folder and name.lower() not in _NO_PICTURES]
     deeper = [f"{folder}/{name}" for name, is_folder in found if is_folder]
-    notes += [f"{_shown(path)}: a folder within a class" for path in deeper]
+    notes += [f"{shown(path)}: a folder within a class" for path in deeper]
     if not names:
         what = "has only folders in it" if deeper else "has no pictures"
-        reject(_shown(str(folder)), f"the class {what}", "put its pictures there, or remove the folder", skipped)
+        reject(shown(str(folder)), f"the class {what}", "put its pictures there, or remove the folder", skipped)
     twins = case_twins(names)
     for number, name in enumerate(names, 1):
         path = f"{folder}/{name}"
         if name in twins:
-            problem = f"the name differs only in case from {_shown(twins[name])!r}, so other systems cannot hold both"
-            reject(_shown(path), problem, "rename one", skipped)
+            problem = f"the name differs only in case from {shown(twins[name])!r}, so other systems cannot hold both"
+            reject(shown(path), problem, "rename one", skipped)
         else:
-            yield LabelledRow(number, _shown(path), path, (folder.name,), split)
+            yield LabelledRow(number, shown(path), path, (folder.name,), split)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -121,8 +123,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
-
-
-def _shown(path: str) -> str:
-    """A path for messages, also where its bytes are not UTF-8."""
-    return os.fsencode(path).decode(errors="backslashreplace")

@@ -96,7 +96,11 @@ def text_source(
         elif dialect is not None:
             more |= dataclasses.asdict(dialect)
         return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
-    refuse_dialect(name, dialect)
+    of_folder = path.is_dir() and name != "imdb"
+    if dialect is not None and of_folder:
+        refuse_dialect(name, dataclasses.replace(dialect, encoding=None))
+    else:
+        refuse_dialect(name, dialect)
     if name.startswith("tfds:"):
         refuse(name, split=split, multi_label=multi_label or None)
         held: dict[str, Any] = {} if test is None else {"test": fraction(test, name)}
@@ -113,8 +117,14 @@ def text_source(
             seed=seed, validation=validation, test=fraction(0.2 if test is None else test, name)
         )
     if path.is_dir():
+        encoding = None if dialect is None else dialect.encoding
         return sources.text_folder(
-            path, validation=validation, test=fraction(0.0 if test is None else test, name), seed=seed, skip=skip
+            path,
+            encoding=encoding,
+            validation=validation,
+            test=fraction(0.0 if test is None else test, name),
+            seed=seed,
+            skip=skip,
         )
     kinds = ", ".join(FORMATS)
     if path.exists():
