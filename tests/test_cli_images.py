@@ -106,11 +106,34 @@ def test_predict_reads_paths_from_standard_input(trained, capsys):
     assert [json.loads(line)["image"] for line in out.splitlines()] == [str(file) for file in files] and not error
 
 
+def test_predict_takes_folders_and_patterns(trained, tmp_path, capsys):
+    run, pictures = trained
+
+    def images(*examples):
+        assert status("predict", run, *examples) == 0
+        return [json.loads(line)["image"] for line in capsys.readouterr().out.splitlines()]
+
+    (tmp_path / "[new]" / "deeper").mkdir(parents=True)
+    (tmp_path / "[new]" / "notes.txt").write_text("x")
+    files = sorted((pictures / "test" / "bar").iterdir())[:3]
+    for i, file in enumerate(files):
+        shutil.copy(file, tmp_path / "[new]" / ("deeper" if i else ".") / file.name)
+    expected = sorted(str(path) for path in (tmp_path / "[new]").rglob("*.*") if path.suffix != ".txt")
+    assert images(tmp_path / "[new]") == expected and len(expected) == 3
+    every = [str(path) for path in sorted((pictures / "test").rglob("*3.*"))]
+    assert images(f"{pictures}/test/**/*3.*", files[0]) == [*every, str(files[0])] and len(every) > 9
+    (tmp_path / "empty").mkdir()
+    mistakes = {f"{pictures}/*.tiff": "the pattern matches no file", str(tmp_path / "empty"): "holds no picture"}
+    for wrong, message in mistakes.items():
+        assert status("predict", run, wrong) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_a_finished_run_goes_on_with_more_epochs_and_is_whole_after_fewer(trained, tmp_path, capsys):
     run, pictures = trained
     again = tmp_path / "run"
     shutil.copytree(run, again)
-    before = {path: path.read_bytes() for path in again.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in again.rglob("*") if path.is_file() and path.name != ".lock"}
     command = ("train", "images", pictures, "--run", again, "--batch-size", 16, "--validation", "0.2")
     command = (*command, "--augment", "flip-translate", "--resume", "--epochs")
     assert status(*command, 2) == 2
@@ -172,7 +195,7 @@ def test_models_train(model, trained, tmp_path, monkeypatch):
 
 MISTAKES = [
     (("train", "images", "nosuch", "--run", "run"), "nosuch: no such file or folder; give a folder"),
-    (("train", "images", "notes.doc", "--run", "run"), "notes.doc: its ending is none of"),
+    (("train", "images", "notes.doc", "--run", "run"), "notes.doc: cannot tell its format from its ending"),
     (("train", "images", "empty", "--run", "run"), "empty"),
     (("train", "images", "synthetic", "--run", "run", "--fit", "crop"), "--fit does not go with synthetic"),
     (("train", "images", "synthetic", "--run", "run", "--size", "4"), "--size must be from 8 to"),

@@ -97,3 +97,45 @@ def test_a_long_text_is_read_whole(tmp_path):
     files = {f"{label}/{i}.txt": label * 200_000 for label in "ab" for i in range(2)}
     data = tfconv.data.text_folder(write(tmp_path, files), validation=0)
     assert [len(text) for text in data.examples["train"].texts] == [200_000] * 4
+
+
+@pytest.mark.parametrize(
+    "names", [("Train_txt", "Test_txt"), ("TRAINING", "Val"), ("my-train", "valid.set", "testing")]
+)
+def test_split_folders_of_other_usual_names(tmp_path, names):
+    files = {f"{folder}/{name}/{i}.txt": folder for folder in names for name in "ab" for i in range(3)}
+    data = tfconv.data.text_folder(write(tmp_path, files), validation=0)
+    assert {split: set(part.texts) for split, part in data.examples.items()} == {
+        split: {folder} for folder in names for split in ("train", "validation", "test") if split[:3] in folder.lower()
+    }
+    assert data.class_names == ("a", "b")
+
+
+def test_folders_that_seem_to_be_splits_are_not_classes(tmp_path):
+    for names in (("val", "test"), ("Train_png", "Train_jpg")):
+        files = {f"{folder}/{name}/{i}.txt": "x" for folder in names for name in "ab" for i in range(3)}
+        with pytest.raises(InputError, match=f"has the folders {', '.join(sorted(names))}, which seem to be splits"):
+            tfconv.data.text_folder(write(tmp_path / names[0], files))
+    files = {f"{name}/{i}.txt": "x" for name in ("test tube", "train") for i in range(3)}
+    with pytest.raises(InputError, match="a train folder beside 'test tube', which is no split"):
+        tfconv.data.text_folder(write(tmp_path / "mixed", files))
+    files = {f"{name}/{i}.txt": "x" for name in ("test tube", "train station") for i in range(3)}
+    assert tfconv.data.text_folder(write(tmp_path / "c", files)).class_names == ("test tube", "train station")
+
+
+def test_other_encodings_and_names_that_are_none(tmp_path):
+    files = {f"{name}/{i}.txt": "grüße" for name in "ab" for i in range(3)}
+    files |= {"a/3.txt": "grüße".encode("utf-16"), "b/3.txt": "\ufeffgrüße".encode()}
+    write(tmp_path, files)
+    assert set(tfconv.data.text_folder(tmp_path, validation=0).examples["train"].texts) == {"grüße"}
+    (tmp_path / "b" / "4.txt").write_bytes("grüße".encode("latin-1"))
+    with pytest.raises(InputError, match="not UTF-8 .*name its --encoding, such as latin-1"):
+        tfconv.data.text_folder(tmp_path)
+    (tmp_path / "a" / "3.txt").unlink()
+    for path in tmp_path.rglob("*.txt"):
+        path.write_bytes("grüße".encode("latin-1"))
+    data = tfconv.data.text_source(tmp_path, dialect=tfconv.data.Dialect(encoding="latin-1"), validation=0)
+    assert set(data.examples["train"].texts) == {"grüße"}
+    os.makedirs(os.fsencode(tmp_path) + b"/caf\xe9")
+    with pytest.raises(InputError, match=r"caf\\xe9: the class's name is not UTF-8"):
+        tfconv.data.text_folder(tmp_path, encoding="latin-1")

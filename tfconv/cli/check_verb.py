@@ -10,10 +10,10 @@ import tyro
 from tfconv.cli import train_images, train_text
 from tfconv.cli.training_options import DialectOptions, by_size
 from tfconv.cli.training_run import check_source, dialect_of, fits, hints_of, unchanged_source
+from tfconv.data.picture_headers import ENDINGS
 from tfconv.errors import InputError
 from tfconv.run_folder import RunFolder, read_config
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _OF_TEXTS, _OF_IMAGES = ("text",), ("image", "size", "channels")
 
 
@@ -153,7 +153,7 @@ def _guessed_kind(config: Check) -> Literal["text", "images"]:
     if config.source == "cifar10" or path.name.startswith("cifar-10-"):
         return "images"
     if path.is_dir():
-        return "images" if any(file.suffix.lower() in _PICTURES for file in path.rglob("*")) else "text"
+        return "images" if any(file.suffix.lower() in ENDINGS for file in path.rglob("*")) else "text"
     for column, kind in (("image", "images"), (None, "text")):
         try:
             next(data.rows(path, text=column, label=config.label, dialect=dialect_of(config)))

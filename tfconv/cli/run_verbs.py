@@ -1,5 +1,6 @@
 """`tfconv evaluate`, `predict`, `export`: what is done with a finished run, of texts or of images."""
 
+import glob
 import itertools
 import json
 import os
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from tfconv.cli.training_run import about_scores, check_source, kept_reading, print_scores, unchanged_source
+from tfconv.data.patterns import is_pattern, matching_files
+from tfconv.data.picture_headers import ENDINGS
 from tfconv.errors import InputError
 from tfconv.run_folder import RunFolder, look
 
@@ -70,12 +73,14 @@ def predict(
 
     Args:
         run: the run folder.
-        examples: texts, or paths of pictures, as the run was trained on; default: the lines of standard input.
+        examples: texts; or paths of pictures, folders of them, or patterns; default: the lines of standard input.
         beside: another run to ask about the same, may be given again; each line then names its run.
     """
     folder, *_ = [look(directory) for directory in (run, *beside)]
     if not examples and sys.stdin is None:
         raise InputError("standard input is closed: give texts, or paths of images, as arguments")
+    if folder.kind == "images":
+        examples = tuple(path for example in examples for path in _picture_paths(example))
     _start(folder)
     from tfconv import evaluation
     from tfconv.training import load_run
@@ -101,6 +106,22 @@ def predict(
     if bad:
         more = f" ({len(bad)} of {asked} could not be read, this is the first)" if asked > 1 else ""
         raise InputError(f"{bad[0]}{more}")
+
+
+def _picture_paths(example: str) -> list[str]:
+    """The picture files that an argument stands for: itself, those of a folder and its folders, those of a pattern."""
+    if is_pattern(example):
+        return [str(path) for path in matching_files(example)]
+    if not os.path.isdir(example):
+        return [example]  # that it is not there is said when it is read
+    try:
+        found = matching_files(f"{glob.escape(example)}/**")
+    except InputError:
+        found = []
+    pictures = [str(path) for path in found if path.suffix.lower() in ENDINGS]
+    if not pictures:
+        raise InputError(f"{example} holds no picture ({', '.join(ENDINGS)})")
+    return pictures
 
 
 def _answers(part: list[str], runs: list[Any], bad: list[str]) -> "list[Prediction]":

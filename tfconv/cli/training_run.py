@@ -47,7 +47,7 @@ def check_source(data: str, kind: str) -> None:
     Raises:
         InputError: there is no such file or folder.
     """
-    from tfconv.data.row_files import is_pattern
+    from tfconv.data.patterns import is_pattern
 
     known = ("imdb", "synthetic") if kind == "text" else ("cifar10", "synthetic")
     files = "a file, a folder" if kind == "text" else "a folder, a table of paths"
@@ -155,8 +155,9 @@ def fingerprint(data: str) -> str | None:
 
     A file that is too large to read for this counts by size and time.
     """
+    from tfconv.data.patterns import is_pattern
     from tfconv.data.row_files import fingerprint as names_sizes_times
-    from tfconv.data.row_files import is_pattern, row_files
+    from tfconv.data.row_files import row_files
 
     if is_pattern(data):
         return hashlib.sha256(names_sizes_times(row_files(data)).encode("utf-8", "surrogateescape")).hexdigest()
@@ -195,7 +196,7 @@ def unchanged_source(run: Any) -> str:
 def plain_settings(config: Any, kind: str) -> dict[str, Any]:
     """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
     values = dataclasses.asdict(config) | {"kind": kind, "data_sha256": fingerprint(config.data)}
-    from tfconv.data.row_files import is_pattern
+    from tfconv.data.patterns import is_pattern
 
     for name in ("data", "test"):
         if values[name] is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):

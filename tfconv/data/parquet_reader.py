@@ -10,6 +10,7 @@ from tfconv.errors import InputError
 __all__ = ["parquet_records"]
 
 _BATCH_ROWS = 1024
+_LARGE, _RATIO = 1 << 30, 200  # bytes; of what is unpacked to what is packed
 _UNREADABLE = object()
 _NO_DATE = object()
 
@@ -34,12 +35,15 @@ def parquet_records(
         raise InputError(f"{path}: reading Parquet needs pyarrow; pip install tfconv[parquet]") from error
     try:
         with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+            _refuse_bomb(path, file.metadata)
             names = file.schema_arrow.names
             for column in columns:
                 if column not in names:
                     raise InputError(f"{path}: {missing_column(column, names)}")
                 if (times := names.count(column)) > 1:
                     raise InputError(f"{path}: {times} columns are called {column!r}; rename all but one")
+        # A value that is stored once for all its rows stays one: 1,000 rows of one text of 4 MB would else take 4 GB.
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=list(columns)) as file:
             number, size = 0, path.stat().st_size
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
                 values = [_values(batch.column(column)) for column in columns]
@@ -58,7 +62,23 @@ def parquet_records(
         raise InputError(f"{path}: not a Parquet file, or a damaged one ({error}); write it anew") from error
 
 
+def _refuse_bomb(path: Path, metadata: Any) -> None:
+    """Refuse what a few bytes blow up to more than memory may hold; it is said before it is unpacked."""
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(column)
+            if chunk.total_uncompressed_size > max(_LARGE, _RATIO * chunk.total_compressed_size):
+                raise InputError(
+                    f"{path}: row group {group + 1} unpacks {chunk.path_in_schema!r} from "
+                    f"{chunk.total_compressed_size / 1e6:,.1f} MB to {chunk.total_uncompressed_size / 1e6:,.0f} MB, "
+                    "which no texts do; write it anew in smaller row groups"
+                )
+
+
 def _values(column: Any) -> list[Any]:
+    if hasattr(column, "dictionary"):
+        values = [*_values(column.dictionary), None]
+        return [values[-1 if index is None else index] for index in column.indices.to_pylist()]
     try:
         values = column.to_pylist()
     except (ValueError, OverflowError):

@@ -4,7 +4,9 @@ import os
 import struct
 from typing import NamedTuple
 
-__all__ = ["BadPicture", "Header", "picture_header"]
+__all__ = ["ENDINGS", "BadPicture", "Header", "picture_header"]
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")  # usual ones; what a file is, its first bytes say
 
 # Pillow's limit too: 256 MiB of pixels in three colours, four times that while they are resized. A file of some
 # kilobytes can claim far more, and would take the memory of the machine.

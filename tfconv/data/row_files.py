@@ -1,16 +1,16 @@
 """The files that one name stands for: a file, a folder of files, or a pattern such as `reviews-*.jsonl`."""
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from tfconv.data.compressed import plain_name
+from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
-__all__ = ["Paths", "absolute", "fingerprint", "is_folder_of_rows", "is_pattern", "is_row_file", "row_files", "several"]
+__all__ = ["Paths", "absolute", "fingerprint", "is_folder_of_rows", "is_row_file", "row_files", "several"]
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -55,11 +55,6 @@ def is_row_file(name: str) -> bool:
     return plain_name(Path(name)).suffix.lower() in FORMATS
 
 
-def is_pattern(path: str | Path) -> bool:
-    """Whether a name is a pattern, not a file of that name."""
-    return glob.has_magic(str(path)) and not os.path.lexists(path)
-
-
 def is_folder_of_rows(path: Path) -> bool:
     """Whether a folder holds files of rows and no folders, as a folder of classes would."""
     if not path.is_dir():
@@ -85,12 +80,7 @@ def several(paths: Paths) -> list[str | Path]:
 
 def _files(path: str | Path) -> list[Path]:
     if is_pattern(path):
-        matches = [
-            Path(name) for name in glob.glob(os.path.expanduser(path), recursive=True) if not os.path.isdir(name)
-        ]
-        if not matches:
-            raise InputError(f"{path}: the pattern matches no file; check it, and the folder it starts from")
-        return matches
+        return matching_files(path)
     path = Path(path)
     if not path.is_dir():
         return [path]  # that it is not there is the reader's to say

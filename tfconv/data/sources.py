@@ -8,7 +8,8 @@ from typing import Any
 from tfconv.data.compressed import plain_name
 from tfconv.data.dialect import Dialect, is_text
 from tfconv.data.examples import TextData
-from tfconv.data.row_files import is_folder_of_rows, is_pattern, is_row_file, row_files
+from tfconv.data.patterns import is_pattern
+from tfconv.data.row_files import is_folder_of_rows, is_row_file, row_files
 from tfconv.data.row_readers import FORMATS, file_format
 from tfconv.errors import InputError
 
