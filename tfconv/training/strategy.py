@@ -1,15 +1,12 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
-import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 
 import tensorflow as tf
 
 from tfconv import strategy_names
 from tfconv.errors import InputError
+from tfconv.training.waiting import ended_by_signals
 
 __all__ = ["choose", "is_chief"]
 
@@ -94,23 +91,9 @@ def _of_workers(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> tf.
     ):  # TensorFlow waits in silence
         print(f"waiting for all {len(hosts)} workers: {', '.join(hosts)}", file=sys.stderr, flush=True)
     try:
-        with _ended_by_ctrl_c():
+        with ended_by_signals():
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
         if "program startup" not in str(error):
             raise
         raise InputError("several workers must be chosen before TensorFlow's first operation") from None
-
-
-@contextlib.contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """TensorFlow waits for other workers in C, where no handler of Python's is called before they have come."""
-    before = signal.getsignal(signal.SIGINT)
-    if before in (signal.SIG_IGN, None) or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
