@@ -101,6 +101,18 @@ def test_mistake_is_one_line(arguments, code, message, capfd):
     assert error.startswith(f"tfconv: {message}") and error.count("\n") == 1
 
 
+def test_what_all_workers_refuse_is_said_once(tmp_path):
+    def lines(program):
+        done = launched(3, program)
+        assert done.returncode == 2
+        return done.stderr.splitlines()
+
+    together = "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(0.5)\n"
+    assert lines(together + "sys.exit(print('tfconv: no', file=sys.stderr) or 2)") == ["tfconv: no"]
+    of_one = "if index == 1: time.sleep(0.5); sys.exit(print('tfconv: no', file=sys.stderr) or 2)\ntime.sleep(60)"
+    assert lines(of_one) == ["[worker 1] tfconv: no"]
+
+
 def test_start_imports_no_tensorflow():
     code = "import sys; from tfconv.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "launch", "--", "true"], capture_output=True, text=True)

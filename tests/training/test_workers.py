@@ -152,6 +152,15 @@ def test_killed_and_asked_to_stop_the_same_command_goes_on(two, tmp_path):
     assert_equal(Cluster(tmp_path, 2, **options).digests()[0]["pixels"], two[1][0]["pixels"], 1e-6)
 
 
+def test_a_worker_that_waits_for_the_others_ends_when_it_is_asked_to(tmp_path):
+    cluster = Cluster(tmp_path, 2, start=1)
+    assert cluster.processes[0].stderr.readline().startswith("waiting for all 2 workers")
+    time.sleep(4)  # by then TensorFlow has taken the signal for itself
+    cluster.processes[0].send_signal(signal.SIGTERM)
+    assert cluster.processes[0].wait(timeout=20) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    assert "Traceback" not in cluster.processes[0].stderr.read()
+
+
 def test_all_say_the_same_of_a_mistake_and_of_a_loss_that_is_no_number(tmp_path):
     (tmp_path / "0" / "old").mkdir(parents=True)
     (tmp_path / "0" / "old" / "config.json").write_text("{}")

@@ -63,8 +63,11 @@ def run_workers(command: Sequence[str], workers: int, threads: int | None = None
             stack.callback(_join, started)
             group = stack.enter_context(_group())
             processes = _start(command, workers, threads, group)
-            started += _listeners(processes)
-            return _wait(processes, group, asked)
+            held: dict[int, list[bytes]] = {index: [] for index in range(1, workers)}
+            started += _listeners(processes, held, _program_names(command))
+            status = _wait(processes, group, asked)
+        _print_held(processes, held)
+        return status
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -143,7 +146,26 @@ def _environment(index: int, ports: Sequence[int], threads: int | None) -> dict[
     return environment
 
 
-def _listeners(processes: Sequence[subprocess.Popen]) -> list[threading.Thread]:
+def _program_names(command: Sequence[str]) -> tuple[bytes, ...]:
+    """What a program's line on why it ends begins with."""
+    names = {"tfconv", *(Path(word).stem for word in command[:3] if word.endswith(".py"))}
+    return tuple(f"{name}: ".encode() for name in names)
+
+
+def _print_held(processes: Sequence[subprocess.Popen], held: dict[int, list[bytes]]) -> None:
+    """Why the workers ended: once, where all were refused the same."""
+    said = {processes[0].returncode}
+    for index, lines in held.items():
+        if processes[index].returncode not in said:
+            for line in lines:
+                print(f"[worker {index}] {line.decode(errors='replace').rstrip()}", file=sys.stderr, flush=True)
+        if processes[index].returncode == 2:
+            said.add(2)
+
+
+def _listeners(
+    processes: Sequence[subprocess.Popen], held: dict[int, list[bytes]], names: tuple[bytes, ...]
+) -> list[threading.Thread]:
     lock, listeners = threading.Lock(), []
     for index, process in enumerate(processes):
         for pipe, to in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
@@ -152,7 +174,9 @@ def _listeners(processes: Sequence[subprocess.Popen]) -> list[threading.Thread]:
                 prefix = (
                     b"\r\x1b[K" + prefix if _is_terminal(to) else prefix
                 )  # over worker 0's bar, which is drawn again
-                listeners.append(threading.Thread(target=_pass_on, args=(pipe, to, prefix, lock), daemon=True))
+                last = held[index] if index and pipe is process.stderr else None
+                arguments = (pipe, to, prefix, lock, last, names)
+                listeners.append(threading.Thread(target=_pass_on, args=arguments, daemon=True))
                 listeners[-1].start()
     return listeners
 
@@ -162,10 +186,23 @@ def _join(listeners: list[threading.Thread]) -> None:
         listener.join(5)  # what left the group may hold a pipe open
 
 
-def _pass_on(pipe: IO[bytes], to: IO[str] | None, prefix: bytes, lock: threading.Lock) -> None:
-    """Copy whole lines until the end, or until nobody reads any more, which the worker then learns by its next line."""
+def _pass_on(
+    pipe: IO[bytes],
+    to: IO[str] | None,
+    prefix: bytes,
+    lock: threading.Lock,
+    held: list[bytes] | None,
+    names: tuple[bytes, ...],
+) -> None:
+    """Copy whole lines until the end, or until nobody reads any more, which the worker then learns by its next line.
+
+    A line on why the worker ends is `held` back where there is such a list.
+    """
     with pipe:
         while line := pipe.readline(_LONGEST_LINE):
+            if held is not None and line.startswith(names):
+                held.append(line)
+                continue
             left = prefix + line.removesuffix(b"\n") + b"\n"
             with lock, contextlib.suppress(OSError):
                 while left and to is not None:
@@ -188,7 +225,8 @@ def _wait(processes: Sequence[subprocess.Popen], group: int, asked: list[int]) -
             elif code and not status:
                 status = 128 - code if code < 0 else code
                 how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
-                print(f"tfconv: worker {index} {how}" + ("; ending the others" if running else ""), file=sys.stderr)
+                if code != 2:  # the user's mistake, of which the worker says what it is
+                    print(f"tfconv: worker {index} {how}" + ("; ending the others" if running else ""), file=sys.stderr)
                 _signal(group, signal.SIGTERM)
                 deadline = time.monotonic() + GRACE_SECONDS
         if running and time.monotonic() > deadline:
