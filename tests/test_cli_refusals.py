@@ -82,6 +82,10 @@ REFUSED = [
     ("plot images model --out a.tiff", "a.tiff: a diagram can be written as .png"),
     ("plot images samples --out a.docx", "a.docx: its ending is none of"),
     ("plot images samples --out file/a.png", "file/a.png cannot be written"),
+    ("lr-find text t.csv --out /proc/x/a.png", "--out /proc/x/a.png cannot be written"),
+    ("train text t.csv --run /proc/x/run", "--run /proc/x/run cannot be written"),
+    ("train images synthetic --run file/run", "file is no folder"),
+    ("export texts /proc/model", "TO /proc/model cannot be written"),
     ("plot schedule cosin --out a.png", "name must be one of constant, cosine"),
     ("plot schedule cosine --out a.docx", "a.docx: its ending is none of"),
     ("plot schedule cosine --out a.png --warmup 2", "warmup must be from 0 to below 1, got 2.0"),
@@ -129,12 +133,23 @@ def test_refusals_are_one_line_and_import_no_tensorflow(tmp_path):
         assert not imported and len(error) < 400, (words, error)
 
 
-def test_ctrl_c_is_one_line_from_the_first_moment_on():
+def test_ctrl_c_is_one_line_from_the_first_moment_on(tmp_path):
     """A real process and a real signal, while Python imports tyro, NumPy, TensorFlow, and after."""
     code = "import sys; from tfconv.cli import main; print(flush=True); main(sys.argv[1:])"
-    for delay in (0, 0.05, 0.1, 0.3, 0.6, 1.2):
+    for delay in (0.02, 0.05, 0.1, 0.3, 0.6, 1.2):
         process = subprocess.Popen(
-            [sys.executable, "-c", code, "train", "text", "synthetic", "--run", "/dev/null/run", "--strategy", "cpu:2"],
+            [
+                sys.executable,
+                "-c",
+                code,
+                "train",
+                "text",
+                "synthetic",
+                "--run",
+                str(tmp_path / "run"),
+                "--strategy",
+                "cpu:2",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

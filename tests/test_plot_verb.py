@@ -146,7 +146,7 @@ def test_diagrams_of_pictures_and_of_texts(run, text_run, tmp_path):
         (("samples", "--out", "a.docx"), r"a.docx: its ending is none of .*png"),
         (("samples", "--out", "a"), r"a: its ending is none of"),
         (("samples", "--out", "file/a.png"), r"file/a.png cannot be written"),
-        (("samples", "--out", "folder.png"), r"folder.png cannot be written"),
+        (("samples", "--out", "folder.png"), r"folder.png is a folder"),
         (("filters", "--layer", "frist"), r"no layer called 'frist': did you mean 'first'"),
         (("features", "--layer", "logits"), r"no maps"),
         (("model", "--out", "a.tiff"), r"a.tiff: a diagram can be written as .png"),

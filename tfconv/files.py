@@ -12,7 +12,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_directory", "atomic_path", "atomic_write", "write_json"]
+from tfconv.errors import InputError
+
+__all__ = ["atomic_directory", "atomic_path", "atomic_write", "check_writable", "write_json"]
+
+
+def check_writable(path: str | Path, name: str) -> None:
+    """Refuse a place that cannot be written, before the work whose result it is for; nothing is left there.
+
+    Args:
+        path: of a file or folder, whose folders need not be there yet.
+        name: of the option or argument, for the message.
+
+    Raises:
+        InputError: the nearest folder that exists takes no new one.
+    """
+    path = Path(path).absolute()
+    folder = path if path.is_dir() else next(parent for parent in path.parents if os.path.lexists(parent))
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=folder, prefix=".tfconv-"))
+    except OSError as error:
+        why = error.strerror if folder.is_dir() else f"{folder} is no folder"
+        raise InputError(
+            f"{name} {path} cannot be written ({why}): give one in a folder that you may write to"
+        ) from None
 
 
 @contextlib.contextmanager

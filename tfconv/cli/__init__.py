@@ -24,10 +24,13 @@ Config = TypeVar("Config")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; `arguments` default to those of the process."""
-    with one_line_errors("tfconv"):
-        from tfconv.cli.command import run  # here: Ctrl-C is answered in one line also while all this is imported
+    try:
+        with one_line_errors("tfconv"):
+            from tfconv.cli.command import run  # here: Ctrl-C is answered in one line also while all this is imported
 
-        run(sys.argv[1:] if arguments is None else arguments)
+            run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # before the block was entered
+        _leave("tfconv: stopped", 128 + signal.SIGINT)
 
 
 def run_recipe(recipe: Callable[[Config], object], config: type[Config], description: str | None) -> None:

@@ -9,6 +9,7 @@ import tyro
 
 from tfconv.cli.training_run import check_source, unchanged_source
 from tfconv.errors import InputError
+from tfconv.files import check_writable
 from tfconv.run_folder import look
 from tfconv.schedule_names import USED_BY
 
@@ -222,9 +223,9 @@ def check_out(path: Path) -> None:
         raise InputError(f"--out {path}: its ending is none of .{', .'.join(endings)}")
     if len(os.fsencode(path.name)) > 235:  # the temporary name beside it is longer
         raise InputError(f"--out {path.name[:60]}...: the name is too long: give a shorter one")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"--out {path} cannot be written: give a file in a folder that you may write to")
+    if path.is_dir():
+        raise InputError(f"--out {path} is a folder: give a file")
+    check_writable(path, "--out")
 
 
 def save(figure: "Figure", path: Path) -> None:

@@ -14,6 +14,7 @@ from tfconv.cli.training_run import about_scores, check_source, kept_reading, pr
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.data.picture_headers import ENDINGS
 from tfconv.errors import InputError
+from tfconv.files import check_writable
 from tfconv.run_folder import RunFolder, look
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def export(
         raise InputError(f"TO must be a folder for the model, such as saved_models/reviews, got {to}")
     if to.exists() and not to.is_dir():
         raise InputError(f"{to} is a file: give a folder for the model")
+    check_writable(to, "TO")
     _start(folder)
     from tfconv.export import export_serving
     from tfconv.training import check_answers, load_run
