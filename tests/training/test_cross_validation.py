@@ -2,6 +2,7 @@
 
 import json
 import math
+import zipfile
 
 import keras
 import numpy as np
@@ -77,6 +78,37 @@ def test_a_stopped_cross_validation_goes_on_where_it_was(tmp_path):
     again = Counted()
     assert cross_validate(again, data, folds=4, directory=tmp_path / "cut", settings=settings, resume=True) == found
     assert again.seen == []
+
+
+def test_models_after_a_resumption_have_the_names_of_an_unbroken_run(tmp_path):
+    data = synthetic_reviews(60)
+
+    def train_one(stop_at=9):
+        def train(part, directory):
+            if directory.name == f"fold-{stop_at}":
+                raise KeyboardInterrupt
+            keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(directory.with_suffix(".keras"))
+            return {"accuracy": 0.5}
+
+        return train
+
+    def configs(folder):
+        return {path.name: zipfile.ZipFile(path).read("config.json") for path in folder.glob("*.keras")}
+
+    cross_validate(train_one(), data, folds=3, directory=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(train_one(stop_at=2), data, folds=3, directory=tmp_path / "cut")
+    keras.layers.Dense(3)
+    cross_validate(train_one(), data, folds=3, directory=tmp_path / "cut", resume=True)
+    assert configs(tmp_path / "cut") == configs(tmp_path / "whole") and len(configs(tmp_path / "whole")) == 3
+
+
+def test_what_a_killed_process_moved_aside_goes(tmp_path):
+    data, folder = synthetic_reviews(60), tmp_path / "cv"
+    cross_validate(Counted(), data, folds=3, directory=folder)
+    (folder / ".replaced-x1" / "fold-1").mkdir(parents=True)  # as kill -9 leaves it
+    cross_validate(Counted(), data, folds=3, directory=folder, resume=True)
+    assert not list(folder.glob(".replaced-*")) and (folder / "summary.json").exists()
 
 
 def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+from keras.src.utils.naming import reset_uids
 
 from tfconv.data.labelled import LabelledData
 from tfconv.data.limits import check_whole
@@ -26,6 +27,7 @@ Score = float | int | None
 TrainOne = Callable[[Any, Path | None], Mapping[str, Score]]
 
 _WIDTH = 100
+_ASIDE = ".replaced-"
 _MAY_CHANGE = {"resume", "overwrite", "run", "threads"}
 
 
@@ -102,8 +104,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Train once for each fold, or on repeated random splits, and gather the scores.
 
-    Before each training Python's, NumPy's and Keras' random numbers are seeded with `seed` plus its number, so that a
-    training gives the same whether or not those before it were resumed.
+    Before each training Python's, NumPy's and Keras' random numbers are seeded with `seed` plus its number, and Keras'
+    automatic names start anew, so that a training gives the same whether or not those before it were resumed.
 
     Args:
         train_one: from a data set and a folder to scores: builds a new model, trains it on `train`, writes what it
@@ -142,10 +144,13 @@ def cross_validate(
         replaced: list[str] = []
         if path is not None:
             stack.enter_context(taken(path.parent))
+            for left_behind in path.parent.glob(f"{_ASIDE}*"):  # by a process that was killed; the lock is ours
+                shutil.rmtree(left_behind, ignore_errors=True)
             scores, replaced = _opened(path, about, resume, overwrite)
         left = [(number, name) for number, name in enumerate(_names(folds, repeats)) if name not in scores]
         for number, name in left:
             keras.utils.set_random_seed((seed + number) % 2**32)
+            reset_uids()  # the names of layers count up, and stand in the model's configuration
             part = _part(data, number, folds, seed, held_out)
             with contextlib.ExitStack() as first:
                 if path is not None and (number, name) == left[0]:
@@ -211,7 +216,7 @@ def _begun(
 ) -> Iterator[None]:
     """Let the folder hold this cross-validation; a mistake that its first training finds leaves all as it was."""
     folder, before = path.parent, path.read_bytes() if path.exists() else None
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".replaced-") as aside:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_ASIDE) as aside:
         held = [name for name in replaced if (folder / name).is_dir()]
         for name in held:
             (folder / name).rename(Path(aside) / name)
