@@ -1,6 +1,7 @@
 """README is a promise: every code block in it runs, in its order, in one empty folder."""
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -41,9 +42,24 @@ def test_make_targets_exist():
 def test_commands_run_on_the_file_shown(tmp_path):
     (table,) = [text for kind, text in BLOCKS if kind == "csv"]
     (tmp_path / "tickets.csv").write_text(table, "utf-8")
-    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train text")]
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train text tickets")]
     out = run(["sh", "-e", "-c", script], tmp_path)
     assert '"text": "I was charged twice"' in out and "saved_models/tickets/1: written" in out
+
+
+@pytest.mark.real_data
+def test_the_sms_spam_collection_trains_as_it_is_published(data_directory, tmp_path, monkeypatch, capsys):
+    (script,) = [text for kind, text in BLOCKS if kind == "sh" and "SMSSpamCollection" in text]
+    os.symlink(data_directory / "short_texts" / "SMSSpamCollection", tmp_path / "SMSSpamCollection")
+    monkeypatch.chdir(tmp_path)
+    assert status(*shlex.split(script)[1:], "--epochs", 2) == 0
+    out, error = capsys.readouterr()
+    assert "separated by tabs, no header, quote marks are text, texts in column '2', labels in '1'" in error
+    assert "SMSSpamCollection: 5,574 texts, 2 classes, 0 skipped" in out
+    scores = json.loads(Path("runs/sms/result.json").read_text())["scores"]["validation"]
+    assert scores["accuracy"] > 0.97 > 0.88 > scores["accuracy_baseline"]
+    assert status("evaluate", "runs/sms", "SMSSpamCollection", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 5574
 
 
 def test_image_commands_run_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):

@@ -80,9 +80,9 @@ def test_few_examples_get_small_batches_and_enough_updates(examples, replicas, o
     data = SimpleNamespace(examples={"train": range(examples)})
     found = training_options.by_size(options(data="", run=Path("run")), data, replicas)
     largest = max(options.usual_batch_size, replicas)
-    assert max(8, replicas) <= found.batch_size <= largest and options.usual_epochs <= found.epochs <= 100
+    assert max(8, replicas) <= found.batch_size <= largest and options.usual_epochs <= found.epochs <= 60
     updates = max(examples // found.batch_size, 1) * found.epochs
-    assert updates >= 200 or found.epochs == 100
+    assert updates >= 200 or found.epochs == 60
     if examples >= 24 * options.usual_batch_size:  # many
         assert (found.batch_size, found.epochs) == (largest, options.usual_epochs)
     elif examples >= 12 * max(8, replicas):  # between the floor and the usual size

@@ -17,8 +17,8 @@ from tfconv.schedule_names import Name as Schedule
 if TYPE_CHECKING:
     import keras
 
-# What few examples get: about 16 batches an epoch, and 200 updates in all, in at most 100 epochs.
-_BATCHES, _UPDATES, _MOST_EPOCHS, _SMALLEST_BATCH = 16, 200, 100, 8
+# What few examples get: about 16 batches an epoch, and 200 updates in all, in at most 60 epochs.
+_BATCHES, _UPDATES, _MOST_EPOCHS, _SMALLEST_BATCH = 16, 200, 60, 8
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 _LEAST = {
     "epochs": 1,
@@ -153,7 +153,7 @@ def by_size(config: Any, data: Any, replicas: int = 1) -> Any:
     """Return the settings with a batch size and a number of epochs, by how many training examples there are.
 
     Without `--batch-size`: the power of two nearest to a sixteenth of them, from 8 to the usual one. Without
-    `--epochs`: the usual number, or as many as 200 updates take, up to 100. So 243 photographs are trained on in 14
+    `--epochs`: the usual number, or as many as 200 updates take, up to 60. So 243 photographs are trained on in 14
     epochs of 16 batches, not in 12 of two.
 
     Args:
