@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -102,6 +104,49 @@ def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     with taken(folder), pytest.raises(InputError, match="another process is training into"):
         cross_validate(trained, data, folds=2, directory=folder, overwrite=True)
+
+
+def test_what_a_killed_process_set_aside_is_removed_or_put_back(tmp_path):
+    data, folder = synthetic_reviews(60), tmp_path / "cv"
+
+    def killed_by(when):
+        """Sets the three trainings aside to replace them, and is killed as by `kill -9`."""
+        code = """
+import os, sys
+from tfconv.data import synthetic_reviews
+from tfconv.training import cross_validate, cross_validation as module
+end = lambda *_: os._exit(9)
+if sys.argv[2] == "writing":
+    module._write = end
+cross_validate(end, synthetic_reviews(60), folds=3, directory=sys.argv[1], overwrite=True)
+"""
+        assert subprocess.run([sys.executable, "-c", code, str(folder), when]).returncode == 9
+        assert len(list(folder.glob(".replaced-*/fold-*"))) == 3
+
+    def trained(data, directory):
+        directory.mkdir()
+        return {"accuracy": 0.5}
+
+    cross_validate(trained, data, folds=3, directory=folder)
+    killed_by("writing")  # of the new summary, so that the old one still holds
+    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    whole = {".lock", "summary.json", "fold-1", "fold-2", "fold-3"}
+    assert {path.name for path in folder.iterdir()} == whole
+    killed_by("training")
+    assert json.loads((folder / "summary.json").read_text())["scores"] == {}
+    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    assert {path.name for path in folder.iterdir()} == whole
+
+
+def test_names_of_layers_do_not_depend_on_the_trainings_before():
+    before, names = keras.layers.Dense(1), []
+
+    def train_one(data, directory):
+        names.append(keras.layers.Dense(1).name)
+        return {"accuracy": 0.5}
+
+    cross_validate(train_one, synthetic_reviews(60), folds=3)
+    assert names == ["dense_1"] * 3 and before.name == "dense"  # so that a model may hold both
 
 
 def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):
