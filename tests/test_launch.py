@@ -127,6 +127,24 @@ time.sleep(1000)
     assert (tmp_path / "0").exists() and (tmp_path / "2").exists()
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_mistake_of_which_every_worker_tells_is_shown_once(terminal, tmp_path):
+    """Worker 0 writes to a terminal itself, where launch does not see what it says."""
+    program = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the slower of the two is not ended before it has told of it, too
+open(os.path.join(sys.argv[1], str(index)), "w").close()
+wait_for(os.path.join(sys.argv[1], str(1 - index)))
+sys.exit(print("tfconv: nosuch: no such file", file=sys.stderr) or 2)
+"""
+    ours, theirs = pty.openpty()
+    error = theirs if terminal else subprocess.PIPE
+    done = subprocess.run(command(2, program, tmp_path), stderr=error, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).replace(b"\r\n", b"\n") if terminal else done.stderr
+    os.close(ours)
+    assert done.returncode == 2 and shown == b"tfconv: nosuch: no such file\n"
+
+
 def test_a_worker_that_does_not_end_is_killed():
     program = """
 if index == 0:

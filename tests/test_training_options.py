@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import keras
 import pytest
 import tensorflow as tf
 from command_line import status
@@ -155,3 +158,21 @@ def test_folds_are_scored_and_not_trained_twice(folder, capsys):
     assert kept["scores"].keys() == {"fold-1", "fold-2"}
     assert status(*options, "--resume") == 0
     assert "epoch" not in capsys.readouterr().out
+
+
+def test_folds_trained_after_a_kill_are_those_of_an_unbroken_cross_validation(folder):
+    options = [*COMMAND[:-1], "1", "--folds", "2", "--batch-size", "400"]
+    run = folder / "run"
+
+    def model_config():
+        with zipfile.ZipFile(run / "fold-2" / "model.keras") as file:
+            return json.loads(file.read("config.json"))
+
+    assert status(*options) == 0
+    whole, summary = model_config(), json.loads((run / "summary.json").read_text())
+    cut = {**summary, "scores": {"fold-1": summary["scores"]["fold-1"]}}  # killed in the second fold
+    (run / "summary.json").write_text(json.dumps(cut))
+    shutil.rmtree(run / "fold-2")
+    keras.utils.clear_session()  # a new process
+    assert status(*options, "--resume") == 0
+    assert model_config() == whole and json.loads((run / "summary.json").read_text()) == summary

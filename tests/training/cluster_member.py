@@ -1,8 +1,8 @@
 """One worker of a training in several processes, for test_workers.py: python cluster_member.py OUT OPTIONS.
 
 OUT gets the worker's weights and numbers. OPTIONS is JSON: strategy, run_dir, resume, checkpoint_seconds, slow (seconds
-a step), slow_write (seconds a checkpoint), nan (in the last example), words (train on words too), refused (another
-run's folder, to try first).
+a step), slow_write (seconds a checkpoint), patience (seconds for a step once it is asked to stop), nan (in the last
+example), words (train on words too), refused (another run's folder, to try first).
 """
 
 import json
@@ -24,7 +24,7 @@ from tfconv import InputError, training  # noqa: E402
 from tfconv.cli import one_line_errors  # noqa: E402
 from tfconv.data.pipeline import row_batches  # noqa: E402
 from tfconv.layers import BatchNorm  # noqa: E402
-from tfconv.training import checkpoint  # noqa: E402
+from tfconv.training import checkpoint, interrupt  # noqa: E402
 
 N, VALIDATION = 48, 21
 rng = np.random.default_rng(5)
@@ -97,6 +97,7 @@ def save_slowly(*arguments, save=checkpoint.save):
 
 
 checkpoint.save = save_slowly
+interrupt.PATIENCE_SECONDS = options.get("patience", interrupt.PATIENCE_SECONDS)
 
 with one_line_errors("member"):
     strategy = training.strategy.choose(options["strategy"])

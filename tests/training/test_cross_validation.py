@@ -2,7 +2,8 @@
 
 import json
 import math
-import zipfile
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -80,37 +81,6 @@ def test_a_stopped_cross_validation_goes_on_where_it_was(tmp_path):
     assert again.seen == []
 
 
-def test_models_after_a_resumption_have_the_names_of_an_unbroken_run(tmp_path):
-    data = synthetic_reviews(60)
-
-    def train_one(stop_at=9):
-        def train(part, directory):
-            if directory.name == f"fold-{stop_at}":
-                raise KeyboardInterrupt
-            keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(directory.with_suffix(".keras"))
-            return {"accuracy": 0.5}
-
-        return train
-
-    def configs(folder):
-        return {path.name: zipfile.ZipFile(path).read("config.json") for path in folder.glob("*.keras")}
-
-    cross_validate(train_one(), data, folds=3, directory=tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        cross_validate(train_one(stop_at=2), data, folds=3, directory=tmp_path / "cut")
-    keras.layers.Dense(3)
-    cross_validate(train_one(), data, folds=3, directory=tmp_path / "cut", resume=True)
-    assert configs(tmp_path / "cut") == configs(tmp_path / "whole") and len(configs(tmp_path / "whole")) == 3
-
-
-def test_what_a_killed_process_moved_aside_goes(tmp_path):
-    data, folder = synthetic_reviews(60), tmp_path / "cv"
-    cross_validate(Counted(), data, folds=3, directory=folder)
-    (folder / ".replaced-x1" / "fold-1").mkdir(parents=True)  # as kill -9 leaves it
-    cross_validate(Counted(), data, folds=3, directory=folder, resume=True)
-    assert not list(folder.glob(".replaced-*")) and (folder / "summary.json").exists()
-
-
 def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
     data, folder = synthetic_reviews(60), tmp_path / "cv"
 
@@ -134,6 +104,49 @@ def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     with taken(folder), pytest.raises(InputError, match="another process is training into"):
         cross_validate(trained, data, folds=2, directory=folder, overwrite=True)
+
+
+def test_what_a_killed_process_set_aside_is_removed_or_put_back(tmp_path):
+    data, folder = synthetic_reviews(60), tmp_path / "cv"
+
+    def killed_by(when):
+        """Sets the three trainings aside to replace them, and is killed as by `kill -9`."""
+        code = """
+import os, sys
+from tfconv.data import synthetic_reviews
+from tfconv.training import cross_validate, cross_validation as module
+end = lambda *_: os._exit(9)
+if sys.argv[2] == "writing":
+    module._write = end
+cross_validate(end, synthetic_reviews(60), folds=3, directory=sys.argv[1], overwrite=True)
+"""
+        assert subprocess.run([sys.executable, "-c", code, str(folder), when]).returncode == 9
+        assert len(list(folder.glob(".replaced-*/fold-*"))) == 3
+
+    def trained(data, directory):
+        directory.mkdir()
+        return {"accuracy": 0.5}
+
+    cross_validate(trained, data, folds=3, directory=folder)
+    killed_by("writing")  # of the new summary, so that the old one still holds
+    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    whole = {".lock", "summary.json", "fold-1", "fold-2", "fold-3"}
+    assert {path.name for path in folder.iterdir()} == whole
+    killed_by("training")
+    assert json.loads((folder / "summary.json").read_text())["scores"] == {}
+    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    assert {path.name for path in folder.iterdir()} == whole
+
+
+def test_names_of_layers_do_not_depend_on_the_trainings_before():
+    before, names = keras.layers.Dense(1), []
+
+    def train_one(data, directory):
+        names.append(keras.layers.Dense(1).name)
+        return {"accuracy": 0.5}
+
+    cross_validate(train_one, synthetic_reviews(60), folds=3)
+    assert names == ["dense_1"] * 3 and before.name == "dense"  # so that a model may hold both
 
 
 def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):

@@ -229,6 +229,8 @@ def test_run_is_not_lost_by_mistake(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         small_fit(tmp_path / "file")
+    with pytest.raises(InputError, match=r"file/run cannot be written .Not a directory.: give a folder"):
+        small_fit(tmp_path / "file" / "run")
 
 
 def test_unfinished_run_says_so(tmp_path):

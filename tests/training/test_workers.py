@@ -169,6 +169,21 @@ def test_all_say_the_same_of_a_mistake_and_of_a_loss_that_is_no_number(tmp_path)
         assert status == 1 and "NonFiniteLossError: the loss is nan at step" in own_lines(err)  # in the second's part
 
 
+def test_a_worker_whose_step_waits_for_one_that_hangs_ends_when_asked_to(tmp_path):
+    cluster = Cluster(tmp_path, 2, slow=0.1, patience=1)
+    cluster.wait_for_batches(3)
+    cluster.processes[1].send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    cluster.processes[0].send_signal(signal.SIGTERM)
+    try:
+        _, err = cluster.processes[0].communicate(timeout=15)
+    finally:
+        cluster.processes[1].kill()
+        cluster.processes[1].communicate()
+    assert cluster.processes[0].returncode == 128 + signal.SIGTERM
+    assert own_lines(err) == "stopped while waiting for another worker, which does not answer"
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 16), st.integers(1, 5), st.booleans(), st.booleans())
 def test_parts_hold_every_example_once(examples, batch, replicas, known_size, training):

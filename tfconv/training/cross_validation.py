@@ -1,5 +1,6 @@
 """Several trainings on different parts of the same data, and their scores as mean and standard deviation."""
 
+import collections
 import contextlib
 import json
 import math
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-from keras.src.utils.naming import reset_uids
+from keras.src.backend.common import global_state  # what Keras counts names with, under no public name
 
 from tfconv.data.labelled import LabelledData
 from tfconv.data.limits import check_whole
@@ -27,8 +28,9 @@ Score = float | int | None
 TrainOne = Callable[[Any, Path | None], Mapping[str, Score]]
 
 _WIDTH = 100
-_ASIDE = ".replaced-"
 _MAY_CHANGE = {"resume", "overwrite", "run", "threads"}
+_ASIDE = ".replaced-"  # begins the name of the folder in which overwritten trainings wait
+_COUNTS = "object_name_uids"
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Train once for each fold, or on repeated random splits, and gather the scores.
 
-    Before each training Python's, NumPy's and Keras' random numbers are seeded with `seed` plus its number, and Keras'
-    automatic names start anew, so that a training gives the same whether or not those before it were resumed.
+    Before each training Python's, NumPy's and Keras' random numbers are seeded with `seed` plus its number, and Keras
+    counts the names of layers from where it was before the first, so that a training gives the same whether or not
+    those before it were resumed.
 
     Args:
         train_one: from a data set and a folder to scores: builds a new model, trains it on `train`, writes what it
@@ -144,13 +147,14 @@ def cross_validate(
         replaced: list[str] = []
         if path is not None:
             stack.enter_context(taken(path.parent))
-            for left_behind in path.parent.glob(f"{_ASIDE}*"):  # by a process that was killed; the lock is ours
-                shutil.rmtree(left_behind, ignore_errors=True)
+            _tidy(path.parent)
             scores, replaced = _opened(path, about, resume, overwrite)
         left = [(number, name) for number, name in enumerate(_names(folds, repeats)) if name not in scores]
+        counts = dict(global_state.get_global_attribute(_COUNTS, {}))
         for number, name in left:
             keras.utils.set_random_seed((seed + number) % 2**32)
-            reset_uids()  # the names of layers count up, and stand in the model's configuration
+            # Not `clear_session`, which would give a layer made here the name of one that the caller made before.
+            global_state.set_global_attribute(_COUNTS, collections.defaultdict(int, counts))
             part = _part(data, number, folds, seed, held_out)
             with contextlib.ExitStack() as first:
                 if path is not None and (number, name) == left[0]:
@@ -181,6 +185,19 @@ def _checked(scores: Mapping[str, Any]) -> dict[str, Score]:
         if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
             raise ValueError(f"train_one must give numbers by name, got {value!r:.60} for {name!r}")
     return {n: v if v is None else int(v) if isinstance(v, Integral) else float(v) for n, v in scores.items()}
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process had set aside; the caller has taken the folder, so no other is at work in it."""
+    try:
+        current = json.loads((folder / "summary.json").read_text("utf-8"))["scores"]
+    except (OSError, ValueError, LookupError, TypeError):
+        current = {}
+    for aside in folder.glob(f"{_ASIDE}*/"):
+        for training in aside.iterdir():
+            if training.name in current and not (folder / training.name).exists():
+                training.rename(folder / training.name)  # it was killed before the summary was replaced
+        shutil.rmtree(aside)
 
 
 def _opened(

@@ -1,12 +1,16 @@
 """Ctrl-C and SIGTERM as requests, so that a training step is never torn in the middle."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Interrupted"]
+
+PATIENCE_SECONDS = 10.0  # for a step's end; a launcher, Slurm and Kubernetes wait 20 s and more before they kill
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,8 +32,13 @@ class Asked:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Asked]:
-    """Turn the first Ctrl-C or SIGTERM into a flag; a second one acts at once. Outside the main thread: never set."""
+def interruptible(*, several: bool = False) -> Iterator[Asked]:
+    """Turn the first Ctrl-C or SIGTERM into a flag; a second one acts at once. Outside the main thread: never set.
+
+    Args:
+        several: whether other processes train with this one. Then the process ends where it has not come to look at
+            the flag within `PATIENCE_SECONDS`: a step waits for the others in C, for ever where one of them hangs.
+    """
     asked = Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked
@@ -48,7 +57,37 @@ def interruptible() -> Iterator[Asked]:
     before = {number: handler for number, handler in before.items() if handler is not None}
     for number in before:
         signal.signal(number, ask)
+    with _ended_where_unheard(asked) if several else contextlib.nullcontext():
+        try:
+            yield asked
+        finally:
+            restore()
+
+
+@contextlib.contextmanager
+def _ended_where_unheard(asked: Asked) -> Iterator[None]:
+    """End the process where a signal has come and `asked` is not set in time, so that its handler has not been called.
+
+    Python's part in C writes the number of a signal into a pipe at once, and its handler is called later, between two
+    instructions of the main thread.
+    """
+    numbers, written = os.pipe()
+    os.set_blocking(written, False)
+    over = threading.Event()
+
+    def watch() -> None:
+        with os.fdopen(numbers, "rb", buffering=0) as pipe:
+            while number := pipe.read(1):
+                if number[0] not in (signal.SIGINT, signal.SIGTERM) or over.wait(PATIENCE_SECONDS) or asked.signal:
+                    continue
+                print("stopped while waiting for another worker, which does not answer", file=sys.stderr, flush=True)
+                os._exit(128 + number[0])
+
+    threading.Thread(target=watch, daemon=True).start()
+    before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     try:
-        yield asked
+        yield
     finally:
-        restore()
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(written)

@@ -103,7 +103,7 @@ def fit(
         engine = Engine(model, workers, train, validation_data, class_weight, steps_per_execution, where)
         engine.checkpoint_seconds = checkpoint_seconds
         stack.callback(engine.install_callbacks(callbacks, epochs, verbose))
-        engine.asked = stack.enter_context(interruptible())
+        engine.asked = stack.enter_context(interruptible(several=workers.count > 1))
         return engine.train(epochs, resume, about)
 
 

@@ -97,12 +97,19 @@ def taken(directory: Path) -> Iterator[None]:
     """Make a folder where there is none, and keep other processes out of it.
 
     Raises:
-        InputError: it is no folder, or it is in use.
+        InputError: it is no folder, cannot be written, or is in use.
     """
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file: give a folder for the run")
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / ".lock", "w") as lock:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = open(directory / ".lock", "w")
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{directory} cannot be written ({reason}): give a folder for the run that you may write to"
+        ) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
