@@ -71,6 +71,8 @@ BROKEN = {
     "negative PNG": png_of(0xFFFFFFF0, 0x7FFFFFFF),
     "huge JPEG": jpeg_of(65_000, 60_000),
     "huge GIF": picture("GIF", "P")[:6] + b"\xff\xff\xff\xff" + picture("GIF", "P")[10:],
+    "huge BMP": picture("BMP")[:18] + struct.pack("<ii", 2**31 - 1, -(2**31)) + picture("BMP")[26:],
+    "huge grey BMP": picture("BMP", "L")[:18] + struct.pack("<ii", 2**30, 4) + picture("BMP", "L")[26:],
     "huge WebP": b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f" + (0x3FFF | 0x3FFF << 14).to_bytes(4, "little") + b"\0" * 90,
     "huge extended WebP": b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0" + b"\xff\xff\x01\xff\xff\x01" + b"\0" * 90,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfconv.data.assembly import assemble
 from tfconv.data.dialect import Dialect, encoding_of
 from tfconv.data.examples import TextData
-from tfconv.data.records import reject
+from tfconv.data.records import memory_named, reject
 from tfconv.data.row_readers import LabelledRow, split_name, text_problem
 from tfconv.errors import InputError
 
@@ -161,7 +161,8 @@ def _class_rows(
         raise InputError(f"{folder} has no .txt files; put the texts of that class there, or remove the folder")
     for number, name in enumerate(names, 1):
         where = f"{folder}/{name}"
-        content = read_bytes(where)
+        with memory_named(where):
+            content = read_bytes(where)
         known = encoding_of(content[:4]) or encoding or "utf-8"
         try:
             text = content.decode(known).removeprefix("\ufeff")

@@ -4,13 +4,15 @@ import codecs
 import contextlib
 import difflib
 import io
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from tfconv.data.dialect import encoding_of
 from tfconv.errors import InputError
 
-__all__ = ["BadExample", "DecodedLines", "Record", "missing_column", "pictures_named", "reject"]
+__all__ = ["BadExample", "DecodedLines", "Record", "memory_named", "missing_column", "pictures_named", "reject"]
 
 
 class Record(NamedTuple):
@@ -43,6 +45,20 @@ def pictures_named() -> Iterator[None]:
     except BadExample as error:
         leave_out = "such pictures out with skip_broken=True (--skip-broken)"
         raise BadExample(error.where, error.problem, error.remedy, leave_out=leave_out) from error
+
+
+@contextlib.contextmanager
+def memory_named(path: str | Path) -> Iterator[None]:
+    """Where memory ends, say what was being read, and how large it is.
+
+    Raises:
+        MemoryError: in place of one that says nothing.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        size = f", {os.stat(path).st_size / 1e6:,.1f} MB" if os.path.isfile(path) else ""
+        raise MemoryError(f"while {path} was read{size}") from error
 
 
 def reject(where: str, problem: str, remedy: str, skipped: list[str] | None) -> None:

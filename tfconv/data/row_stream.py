@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfconv.data.dialect import Dialect
+from tfconv.data.records import memory_named
 from tfconv.data.row_readers import LabelledRow, file_format, labelled_rows, settle_rows
 from tfconv.errors import InputError
 
@@ -107,10 +108,11 @@ class RowStream:
                 multi_label=self.multi_label, separator=self.separator, dialect=self.dialect, skipped=skipped,
                 read=read,
             )  # fmt: skip
-            for row in found:
-                place = share(f"{self.seed}\0{name}\0{row.number}")
-                drawn = "test" if place < self.test else "validation" if place < held else "train"
-                yield (row if split is None else row._replace(split=split)), drawn
+            with memory_named(path):
+                for row in found:
+                    place = share(f"{self.seed}\0{name}\0{row.number}")
+                    drawn = "test" if place < self.test else "validation" if place < held else "train"
+                    yield (row if split is None else row._replace(split=split)), drawn
 
 
 def _names(paths: list[Path]) -> list[str]:

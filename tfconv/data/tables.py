@@ -8,6 +8,7 @@ from typing import Literal
 from tfconv.data.assembly import assemble
 from tfconv.data.dialect import Dialect
 from tfconv.data.examples import TextData
+from tfconv.data.records import memory_named
 from tfconv.data.row_readers import LabelledRow, file_format, labelled_rows, settle_rows
 from tfconv.errors import InputError
 
@@ -185,20 +186,21 @@ def table_rows(
 
     def read(file: str | Path, split_column: str | None, dialect: Dialect | None) -> list[LabelledRow]:
         before = len(skipped or ())
-        found = list(
-            labelled_rows(
-                file,
-                text=text,
-                label=label,
-                split=split_column,
-                multi_label=multi_label,
-                separator=separator,
-                dialect=dialect,
-                form=form,
-                skipped=skipped,
-                noun=noun,
+        with memory_named(file):
+            found = list(
+                labelled_rows(
+                    file,
+                    text=text,
+                    label=label,
+                    split=split_column,
+                    multi_label=multi_label,
+                    separator=separator,
+                    dialect=dialect,
+                    form=form,
+                    skipped=skipped,
+                    noun=noun,
+                )
             )
-        )
         if not found and len(skipped or ()) == before:
             raise InputError(f"{file}: no rows, only a header or blank lines; give a file with rows")
         return checked(Path(file), found) if checked else found

@@ -115,9 +115,9 @@ def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor
 
 
 def _claimed_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """How many pixels the heads of PNG, GIF and WebP speak of, int64 (n,), as `tfconv.data.picture_headers` reads them.
+    """How many pixels the heads of PNG, BMP, GIF and WebP speak of, int64 (n,), as `picture_headers` reads them.
 
-    0 for others: a BMP is as long as its pixels, and a JPEG's size is not in its head.
+    0 for others: a JPEG's size is not in its head.
     """
     words = tf.cast(tf.io.decode_raw(encoded, tf.int32, little_endian=False, fixed_length=24), tf.int64)
     pairs = tf.cast(tf.io.decode_raw(encoded, tf.uint16, fixed_length=30), tf.int64)
@@ -133,8 +133,15 @@ def _claimed_pixels(encoded: tf.Tensor) -> tf.Tensor:
 
     is_webp = words[:, 2] == _word(b"WEBP")
     claimed = tf.cond(tf.reduce_any(is_webp), webp, lambda: tf.zeros_like(words[:, 0]))
+    bmp = tf.abs(_signed(pairs[:, 9] + pairs[:, 10] * 2**16) * _signed(pairs[:, 11] + pairs[:, 12] * 2**16))
+    claimed = tf.where(pairs[:, 0] == int.from_bytes(b"BM", "little"), bmp, claimed)
     claimed = tf.where(pairs[:, 0] == int.from_bytes(b"GI", "little"), pairs[:, 3] * pairs[:, 4], claimed)
     return tf.where(words[:, 0] == _word(b"\x89PNG"), words[:, 4] * words[:, 5], claimed)
+
+
+def _signed(word: tf.Tensor) -> tf.Tensor:
+    """A number of 32 bits of which the highest is the sign."""
+    return (word + 2**31) % 2**32 - 2**31
 
 
 def _word(four: bytes) -> int:
