@@ -271,3 +271,18 @@ def test_start_is_instant_and_imports_no_tensorflow():
     ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
         assert not {"tensorflow", "keras", "matplotlib"} & set(done.stdout.splitlines()[-1].split()), arguments
+
+
+def test_predict_takes_text_files(trained, tmp_path, capsys, monkeypatch):
+    run, _ = trained
+    (tmp_path / "in").mkdir()
+    for name in ("b.txt", "a.txt"):
+        (tmp_path / "in" / name).write_text(f"the soup {name[0]}\n")
+    monkeypatch.chdir(tmp_path)
+    for example in ("in/", "in/*.txt"):
+        assert status("predict", run, example, "is it good?", "in") == 0
+        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [answer.get("file") for answer in found] == ["in/a.txt", "in/b.txt", None, None]
+        assert [answer["text"] for answer in found] == ["the soup a", "the soup b", "is it good?", "in"]
+    assert status("predict", run, "in/z*.txt") == 2
+    assert "in/z*.txt: the pattern matches no file" in capsys.readouterr().err

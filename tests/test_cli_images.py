@@ -123,7 +123,10 @@ def test_predict_takes_folders_and_patterns(trained, tmp_path, capsys):
     every = [str(path) for path in sorted((pictures / "test").rglob("*3.*"))]
     assert images(f"{pictures}/test/**/*3.*", files[0]) == [*every, str(files[0])] and len(every) > 9
     (tmp_path / "empty").mkdir()
-    mistakes = {f"{pictures}/*.tiff": "the pattern matches no file", str(tmp_path / "empty"): "holds no picture"}
+    mistakes = {
+        f"{pictures}/*.tiff": "the pattern matches no file",
+        str(tmp_path / "empty"): "holds no such file: .jpg",
+    }
     for wrong, message in mistakes.items():
         assert status("predict", run, wrong) == 2
         assert message in capsys.readouterr().err

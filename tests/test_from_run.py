@@ -25,6 +25,7 @@ class Images:
     model: str = "whitened-resnet"
     size: Any = None
     fit: str | None = None
+    channels: int | None = None
     from_: Path | None = None
     freeze_to: int | None = None
     discriminative: float | None = None

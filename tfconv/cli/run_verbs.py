@@ -4,6 +4,7 @@ import glob
 import itertools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,14 +75,15 @@ def predict(
 
     Args:
         run: the run folder.
-        examples: texts; or paths of pictures, folders of them, or patterns; default: the lines of standard input.
+        examples: texts, or paths of pictures, as the run was trained on; a folder or a quoted pattern such as
+            'photos/*.png' stands for the pictures in it, reviews/ or 'reviews/*.txt' for texts; default: the lines of
+            standard input.
         beside: another run to ask about the same, may be given again; each line then names its run.
     """
     folder, *_ = [look(directory) for directory in (run, *beside)]
     if not examples and sys.stdin is None:
         raise InputError("standard input is closed: give texts, or paths of images, as arguments")
-    if folder.kind == "images":
-        examples = tuple(path for example in examples for path in _picture_paths(example))
+    given = _files_meant(examples, folder.kind == "images")
     _start(folder)
     from tfconv import evaluation
     from tfconv.training import load_run
@@ -89,14 +91,18 @@ def predict(
     runs = [evaluation.Predictor(load_run(directory)) for directory in (run, *beside)]
     # Bytes that are no UTF-8 become U+FFFD, as they do in the exported graph.
     lines = iter(
-        examples or (line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", closefd=False))
+        given or ((line.rstrip("\r\n"), None) for line in open(0, encoding="utf-8", errors="replace", closefd=False))
     )
     bad: list[str] = []
     asked = 0
     while part := list(itertools.islice(lines, 32 if runs[0].takes_images else 256)):
         asked += len(part)
-        for answer in _answers(part, runs, bad):
+        texts = [text if file is None else _text_of(file) for text, file in part]
+        files = [file for _, file in part for _ in runs]
+        for place, answer in enumerate(_answers(texts, runs, bad)):
             fields: dict[str, Any] = dict(answer)
+            if not runs[0].takes_images and files[place] is not None:
+                fields = {"file": files[place], **fields}
             if not beside:
                 del fields["run"]
             try:
@@ -109,20 +115,46 @@ def predict(
         raise InputError(f"{bad[0]}{more}")
 
 
-def _picture_paths(example: str) -> list[str]:
-    """The picture files that an argument stands for: itself, those of a folder and its folders, those of a pattern."""
-    if is_pattern(example):
-        return [str(path) for path in matching_files(example)]
-    if not os.path.isdir(example):
-        return [example]  # that it is not there is said when it is read
+def _files_meant(examples: tuple[str, ...], images: bool) -> list[tuple[str, str | None]]:
+    """Each example; for a folder or a pattern those in it, and of texts from files also the file.
+
+    Raises:
+        InputError: a folder or a pattern has no file.
+    """
+    found: list[tuple[str, str | None]] = []
+    for example in examples:
+        of_files = images or (example.endswith(".txt") and not re.search(r"\s", example))  # a text may hold a * or a ?
+        if os.path.isdir(example) and (images or os.sep in example):  # "reviews" alone is a text
+            names = _below(example, ENDINGS if images else (".txt",))
+        elif of_files and is_pattern(example):
+            names = [str(path) for path in matching_files(example)]
+        elif of_files and (images or os.path.isfile(example)):
+            names = [example]  # that a picture is not there is said when it is read
+        else:
+            found.append((example, None))
+            continue
+        found += [(name, None if images else name) for name in names]
+    return found
+
+
+def _below(folder: str, endings: tuple[str, ...]) -> list[str]:
+    """The files with such endings in a folder and the folders in it."""
     try:
-        found = matching_files(f"{glob.escape(example)}/**")
+        found = matching_files(f"{glob.escape(folder)}/**")
     except InputError:
         found = []
-    pictures = [str(path) for path in found if path.suffix.lower() in ENDINGS]
-    if not pictures:
-        raise InputError(f"{example} holds no picture ({', '.join(ENDINGS)})")
-    return pictures
+    names = [str(path) for path in found if path.suffix.lower() in endings]
+    if not names:
+        raise InputError(f"{folder} holds no such file: {', '.join(endings)}")
+    return names
+
+
+def _text_of(file: str) -> str:
+    """A text file's content; bytes that are not UTF-8 become U+FFFD, as they do in the exported graph."""
+    try:
+        return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _answers(part: list[str], runs: list[Any], bad: list[str]) -> "list[Prediction]":
