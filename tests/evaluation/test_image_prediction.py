@@ -155,4 +155,4 @@ def test_a_report_on_pictures(tmp_path):
     scores = report(run.model, data, tmp_path, class_names=run.class_names)
     predicted = run.model(pixels).numpy().argmax(axis=1)
     assert scores["metrics"]["accuracy"] == pytest.approx((predicted == labels).mean())
-    assert "30 examples" in (tmp_path / "report.md").read_text()
+    assert "- examples: 30" in (tmp_path / "report.md").read_text()

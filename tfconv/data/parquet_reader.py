@@ -46,8 +46,10 @@ def parquet_records(
                 if (times := names.count(column)) > 1:
                     raise InputError(f"{path}: {times} columns are called {column!r}; rename all but one")
             _check_claims(path, file.metadata, columns)
+            kinds = pyarrow.types.is_string, pyarrow.types.is_binary, pyarrow.types.is_large_string
+            once = [name for name in columns if any(kind(file.schema_arrow.field(name).type) for kind in kinds)]
         # A value that is stored once for all its rows stays one: 1,000 rows of one text of 4 MB would else take 4 GB.
-        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=list(columns)) as file:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=once) as file:
             number, size, unfolded = 0, path.stat().st_size, 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
                 values = [_values(batch.column(column)) for column in columns]
