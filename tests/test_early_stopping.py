@@ -26,7 +26,7 @@ def test_training_stops_by_validation_and_not_by_test(tmp_path):
     results = []
     for flip in (False, True):
         path, run = write_opinions(tmp_path / f"{flip}.csv", flip), tmp_path / f"run-{flip}"
-        options = ("--split", "split", "--epochs", 12, "--learning-rate", 0.02, "--batch-size", 16)
+        options = ("--split", "split", "--epochs", 12, "--learning-rate", 0.002, "--batch-size", 1)
         assert status("train", "text", path, "--run", run, "--model", "bag-of-words-mlp", *options) == 0
         results.append(json.loads((run / "result.json").read_text()))
     one, two = results
