@@ -75,6 +75,16 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def refuse_file(directory: Path) -> None:
+    """Refuse a file in place of a folder.
+
+    Raises:
+        InputError: it is one.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is a file: give a folder for the run")
+
+
 def refuse_held(directory: Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that a new training may not write into.
 
@@ -82,8 +92,7 @@ def refuse_held(directory: Path, *, resume: bool, overwrite: bool) -> None:
         InputError: it holds a run and neither `resume` nor `overwrite` is set, or something that is no run; it is a
             file.
     """
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory} is a file: give a folder for the run")
+    refuse_file(directory)
     if (directory / "summary.json").is_file():
         raise InputError(f"{directory} holds a cross-validation: choose another folder for a single run")
     held = [name for name in CONTENTS if (directory / name).exists()]

@@ -14,7 +14,7 @@ from tfconv.cli.training_options import by_size, callbacks_of, chosen_precision
 from tfconv.cli.training_run import balanced_weights, plain_settings, read_by_tensorflow, score
 from tfconv.errors import InputError
 from tfconv.files import check_writable
-from tfconv.run_folder import refuse_held
+from tfconv.run_folder import refuse_file, refuse_held
 
 # What may differ from worker to worker: what folders and files are called there, and the times of large ones.
 _OF_ONE_WORKER = {"run", "data", "data_sha256", "test", "vectors", "from_", "strategy", "threads"}
@@ -32,11 +32,11 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     verb.check(config)
     config = from_run.settled(config, kind)
     # Of several workers, one may have begun to write already; `fit` asks again once the folder is taken.
-    if config.folds is None and config.repeats == 1 and not os.environ.keys() & {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"}:
-        refuse_held(config.run, resume=config.resume, overwrite=config.overwrite)
-    if config.run.exists() and not config.run.is_dir():
-        raise InputError(f"{config.run} is a file: give a folder for the run")
-    check_writable(config.run, "--run")
+    refuse_file(config.run)
+    if not os.environ.keys() & {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"}:  # where only the chief writes
+        if config.folds is None and config.repeats == 1:
+            refuse_held(config.run, resume=config.resume, overwrite=config.overwrite)
+        check_writable(config.run, "--run")
     from tfconv import runtime
 
     strategy = None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tfconv.data.compressed import open_rows
-from tfconv.data.dialect import LONGEST_FIELD, Dialect
+from tfconv.data.dialect import LONGEST_FIELD, Dialect, fields_of
 from tfconv.data.records import DecodedLines, Record, missing_column, reject
 from tfconv.errors import InputError
 
@@ -34,13 +34,9 @@ def csv_records(
             cut short.
     """
     delimiter, unquoted = str(dialect.delimiter), dialect.quoting == "none"
-    if csv.field_size_limit() < LONGEST_FIELD:  # the limit is the process's; never lowered
-        csv.field_size_limit(LONGEST_FIELD)
     with open_rows(path, read) as file:
         lines = DecodedLines(file, dialect.encoding)
-        reader = csv.reader(
-            lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL, strict=True
-        )
+        reader = fields_of(lines, delimiter, dialect.quoting)
         header: list[str] = []
         positions: list[int] = []
         number = 0

@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -181,15 +182,19 @@ def _sample(path: Path, encoding: str | None) -> tuple[str, str, bool]:
     return (text[: text.rfind("\n") + 1] or text if cut else text), encoding, cut
 
 
-def _parsed(sample: str, delimiter: str, quoting: str, cut: bool) -> list[list[str]] | None:
-    """The rows, without blank lines; None where they cannot be read so."""
+def fields_of(lines: Iterable[str], delimiter: str, quoting: str | None) -> Iterator[list[str]]:
+    """The fields of each row; iterating raises `csv.Error` at a row that cannot be read."""
     if csv.field_size_limit() < LONGEST_FIELD:  # the limit is the process's; never lowered
         csv.field_size_limit(LONGEST_FIELD)
+    style: Literal[0, 3] = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
+    return csv.reader(lines, delimiter=delimiter, quoting=style, strict=True)
+
+
+def _parsed(sample: str, delimiter: str, quoting: str, cut: bool) -> list[list[str]] | None:
+    """The rows, without blank lines; None where they cannot be read so."""
     rows: list[list[str]] = []
     try:
-        lines = io.StringIO(sample, newline="")
-        style: Literal[0, 3] = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
-        rows.extend(row for row in csv.reader(lines, delimiter=delimiter, quoting=style, strict=True) if row)
+        rows.extend(row for row in fields_of(io.StringIO(sample, newline=""), delimiter, quoting) if row)
     except csv.Error as error:
         if not (cut and "unexpected end" in str(error)):
             return None

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tfconv.data.folders import NAME_OF_NO_CLASS, class_folders, shown
 from tfconv.data.image_examples import ImageData
+from tfconv.data.patterns import is_folder
 from tfconv.data.picture_files import case_twins, check_decoding, image_data, picture_files
 from tfconv.data.records import pictures_named, reject
 from tfconv.data.row_readers import LabelledRow
@@ -98,12 +99,12 @@ def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list
     """One row for each file; the files themselves are looked at later."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+            found = sorted((entry.name, is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         reject(shown(str(folder)), f"cannot be read ({error.strerror})", "check its permissions", skipped)
         return
-    names = [name for name, is_folder in found if not is_folder and name.lower() not in _NO_PICTURES]
-    deeper = [f"{folder}/{name}" for name, is_folder in found if is_folder]
+    names = [name for name, is_inner in found if not is_inner and name.lower() not in _NO_PICTURES]
+    deeper = [f"{folder}/{name}" for name, is_inner in found if is_inner]
     notes += [f"{shown(path)}: a folder within a class" for path in deeper]
     if not names:
         what = "has only folders in it" if deeper else "has no pictures"
@@ -116,10 +117,3 @@ def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list
             reject(shown(path), problem, "rename one", skipped)
         else:
             yield LabelledRow(number, shown(path), path, (folder.name,), split)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfconv.errors import InputError
 
-__all__ = ["is_pattern", "matching_files"]
+__all__ = ["is_folder", "is_pattern", "matching_files"]
 
 MOST_ENTRIES = 1_000_000  # looked at for one pattern: some seconds
 
@@ -60,7 +60,7 @@ def matching_files(pattern: str | Path) -> list[Path]:
             if part != "**":
                 if fnmatch.fnmatch(entry.name, part):
                     yield from below(entry.path, later, above)
-            elif _is_folder(entry):
+            elif is_folder(entry):
                 real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                 if real not in above:  # a link to a folder that it lies in
                     yield from below(entry.path, rest, above | {real})
@@ -73,7 +73,8 @@ def matching_files(pattern: str | Path) -> list[Path]:
     return sorted(Path(path) for path in found)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

@@ -23,7 +23,7 @@ from tfconv.data.saved_preprocess import load_preprocess
 from tfconv.data.text import TextPreprocess
 from tfconv.errors import InputError
 from tfconv.files import atomic_path, write_json
-from tfconv.run_folder import CONTENTS, look, read_config, refuse_held
+from tfconv.run_folder import CONTENTS, look, read_config, refuse_file, refuse_held
 
 __all__ = ["Run", "load_run"]
 
@@ -99,8 +99,7 @@ def taken(directory: Path) -> Iterator[None]:
     Raises:
         InputError: it is no folder, cannot be written, or is in use.
     """
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory} is a file: give a folder for the run")
+    refuse_file(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = open(directory / ".lock", "w")
