@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).with_name("support")))
 import contract_images  # noqa: E402
 from contract_images import kernel  # noqa: E402
 

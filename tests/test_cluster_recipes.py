@@ -10,8 +10,8 @@ import pytest
 import tyro
 import yaml
 
-from tfconv.cli.train_images import TrainImages
-from tfconv.training.cluster import resolver_from_environment
+from tfconv.kinds.images.kind import TrainImages
+from tfconv.training.distribution.cluster import resolver_from_environment
 
 FOLDER = Path(__file__).parents[1] / "recipes" / "cluster"
 

@@ -7,15 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+import contract  # noqa: E402
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-sys.path.insert(0, str(Path(__file__).parent))
-import contract  # noqa: E402
 from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants  # noqa: E402
 
 TORCH = importlib.util.find_spec("torch") is not None

@@ -25,7 +25,7 @@ PUBLIC = {
         stratified_folds synthetic_reviews
         text_folder text_source text_stream tfds token_chunks write_shards
     """,
-    "tfconv.data.augment": """
+    "tfconv.data.image.augment": """
         Augmentation cutmix cutout mixed mixup random_brightness_contrast random_crop random_flip random_flip_translate
         random_rotation_zoom random_symmetry random_translate side_on top_down
     """,
@@ -35,7 +35,7 @@ PUBLIC = {
         print_scores probabilities read_curves report roc_curve roc_curve_figure threshold_counts write_pr_summaries
     """,
     "tfconv.export": """ExportError check_saved_model export_serving""",
-    "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
+    "tfconv.geometry.arithmetic": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
         SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
         filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure
@@ -113,7 +113,12 @@ def imports_at_module_level(tree: ast.Module) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [f"{name}/{path.name}" for name in ("layers", "models") for path in sorted((PACKAGE / name).glob("*.py"))]
+    "path",
+    [
+        str(path.relative_to(PACKAGE))
+        for name in ("layers", "models")
+        for path in sorted((PACKAGE / name).rglob("*.py"))
+    ],
 )
 def test_only_backend_kernels_import_tensorflow_at_module_level(path):
     names = imports_at_module_level(ast.parse((PACKAGE / path).read_text()))

@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_pictures import three_classes
+from stored_images import three_classes
 
 from tfconv import InputError
 from tfconv.data import ImageData, TextData, TextExamples, batches, synthetic_reviews
-from tfconv.data.balanced_sampling import balanced_order
+from tfconv.data.batching import balanced_order
 
 IMBALANCED = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_pictures import three_classes
+from stored_images import three_classes
 
 from tfconv import InputError
 from tfconv.data import TextData, TextExamples, stratified_folds, synthetic_reviews

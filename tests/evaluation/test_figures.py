@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from tfconv.evaluation import curves, metrics
+from tfconv.evaluation import metrics
+from tfconv.evaluation import metrics as curves
 from tfconv.evaluation.figures import confusion_figure, plain_label, pr_curve_figure, roc_curve_figure
 
 LONG = [f"a very long class name, number {i}, of $20$ ☃ 漢字 🙂" for i in range(20)]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfconv.errors import InputError
-from tfconv.evaluation import curves, metrics
+from tfconv.evaluation import metrics
+from tfconv.evaluation import metrics as curves
 
 BINARY_HEAD = {
     "accuracy", "accuracy_baseline", "auc", "auc_precision_recall", "average_loss",

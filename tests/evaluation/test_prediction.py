@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.data.text import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict
-from tfconv.evaluation.probability_graphs import padded_width
+from tfconv.evaluation.probability import padded_width
 
 WORDS = ["good", "bad", "film", "not"]
 

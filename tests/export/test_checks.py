@@ -1,18 +1,15 @@
 """The checks before publication fail when they should: each broken model here was once a broken server."""
 
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_classifiers import by_hand, preprocess, stock_model
 
-from tfconv.export import ExportError, check_saved_model, export_serving, text_graph, text_samples
+from tfconv.export import ExportError, check_saved_model, export_serving
 from tfconv.export.checks import rule_breaks
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_classifiers import by_hand, preprocess, stock_model  # noqa: E402
+from tfconv.kinds.text import serving as text_graph
+from tfconv.kinds.text import serving as text_samples
 
 NAMES = ("neg", "pos")
 

@@ -1,19 +1,15 @@
 """Every model has a LiteRT and an ONNX form that answers as the model itself (`write_copies` compares them)."""
 
 import importlib.util
-import sys
-from pathlib import Path
 
+import contract_images
 import numpy as np
 import pytest
+from small_classifiers import preprocess
 
 from tfconv import models
-from tfconv.data.image import ImagePreprocess
+from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.export.formats import write_copies
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import contract_images  # noqa: E402
-from small_classifiers import preprocess  # noqa: E402
 
 MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
 

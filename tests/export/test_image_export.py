@@ -1,16 +1,12 @@
 """Exports of image classifiers: the copies beside them, and what is refused before anything is published."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import tensorflow as tf
+from small_classifiers import image_model, image_preprocess, stock_model
 
 from tfconv.errors import InputError
-from tfconv.export import ExportError, export_serving, image_graph
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_classifiers import image_model, image_preprocess, stock_model  # noqa: E402
+from tfconv.export import ExportError, export_serving
+from tfconv.kinds.images import serving as image_graph
 
 
 def test_litert_and_onnx(tmp_path):

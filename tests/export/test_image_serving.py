@@ -8,19 +8,16 @@ import subprocess
 import sys
 import textwrap
 import zlib
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from small_classifiers import by_hand, image_model, image_preprocess, picture
 
 from tfconv.export import export_serving
 from tfconv.export.checks import rule_breaks
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_classifiers import by_hand, image_model, image_preprocess, picture  # noqa: E402
 
 PICTURES = [
     picture("JPEG"),

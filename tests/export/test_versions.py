@@ -5,16 +5,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
+from small_classifiers import preprocess, stock_model
 
 from tfconv.errors import InputError
 from tfconv.export import export_serving
 from tfconv.export.versions import new_version, remove_old_versions, version_numbers
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_classifiers import preprocess, stock_model  # noqa: E402
 
 
 def publish(base, content="x"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.geometry import output_size
+from tfconv.geometry.arithmetic import output_size
 from tfconv.layers import ConvNormAct1D, ConvNormAct2D
 
 ORDERS = ["-".join(parts) for parts in itertools.permutations(["conv", "norm", "act"])]

@@ -7,8 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.layers.conv_max_pooling import ConvMaxPooling1D
-from tfconv.layers.embedding_conv_max_pooling import EmbeddingConvMaxPooling1D
+from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
 
 
 def separate_layers(layer: EmbeddingConvMaxPooling1D) -> keras.Model:

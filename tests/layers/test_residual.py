@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.geometry import Window, receptive_field
+from tfconv.geometry.arithmetic import Window, receptive_field
 from tfconv.layers import DilatedConv1DStack, ResidualBlock1D
 
 

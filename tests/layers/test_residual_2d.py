@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfconv.layers import ResidualBlock2D
-from tfconv.layers.batch_norm import BatchNorm
+from tfconv.layers.normalization import BatchNorm
 
 
 def numbers(*shape):

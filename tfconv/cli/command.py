@@ -7,14 +7,15 @@ from typing import Any
 import tyro
 
 from tfconv.cli import arguments as words
-from tfconv.cli import train_images, train_text
-from tfconv.cli.check_verb import check
-from tfconv.cli.data_verbs import cifar10, imdb
-from tfconv.cli.launch_verb import launch_of, split_command
-from tfconv.cli.lr_find_verb import lr_find_images, lr_find_text
-from tfconv.cli.plot_verb import plot
-from tfconv.cli.run_verbs import evaluate, export, predict
+from tfconv.cli.check import check
+from tfconv.cli.data import cifar10, imdb
+from tfconv.cli.launch import launch_of, split_command
+from tfconv.cli.lr_find import lr_find_images, lr_find_text
+from tfconv.cli.plot import plot
+from tfconv.cli.runs import evaluate, export, predict
 from tfconv.errors import InputError
+from tfconv.kinds.images import kind as train_images
+from tfconv.kinds.text import kind as train_text
 
 __all__: list[str] = []
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfconv.data.class_labels import class_indices, label_kind, label_name, sorted_class_names
-from tfconv.data.examples import TextData, TextExamples
-from tfconv.data.records import reject
-from tfconv.data.row_readers import LabelledRow
+from tfconv.data.labels import class_indices, label_kind, label_name, sorted_class_names
+from tfconv.data.rows.labelled import LabelledRow
+from tfconv.data.rows.records import reject
 from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.errors import InputError
 
 __all__ = ["Assembled", "assemble"]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from tfconv.evaluation.curves import auc, average_precision, pr_curve, roc_curve
+from tfconv.evaluation.metrics import auc, average_precision, pr_curve, roc_curve
 
 __all__ = ["COLOURS", "confusion_figure", "plain_label", "pr_curve_figure", "roc_curve_figure", "text_width"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.image import ImagePreprocess
+from tfconv.data.image.checked_decode import PictureReader, picture_names
+from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
-from tfconv.evaluation.encoded_images import PictureReader, picture_names
-from tfconv.evaluation.probability_graphs import check_outputs, pixel_graph, probability_graph
+from tfconv.evaluation.probability import check_outputs, pixel_graph, probability_graph
 
 __all__ = ["Prediction", "Predictor", "joined_labels", "predict"]
 
@@ -20,7 +20,7 @@ SEPARATOR = "|"
 
 
 class TrainedRun(Protocol):
-    """What `tfconv.training.run.load_run` gives: a model and all that is needed to ask it."""
+    """What `tfconv.training.runs.run.load_run` gives: a model and all that is needed to ask it."""
 
     @property
     def model(self) -> Any: ...  # noqa: D102

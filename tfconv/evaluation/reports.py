@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
 from tensorboard.plugins.pr_curve import metadata as pr_curve_plugin
 
 from tfconv.errors import InputError
 from tfconv.evaluation import figures
-from tfconv.evaluation.curves import threshold_counts
 from tfconv.evaluation.metrics import (
     binary_metrics,
     class_scores,
@@ -24,11 +26,13 @@ from tfconv.evaluation.metrics import (
     many_class_metrics,
     multi_label_metrics,
     probabilities,
+    threshold_counts,
 )
-from tfconv.evaluation.probability_graphs import check_outputs
+from tfconv.evaluation.probability import check_outputs
 from tfconv.files import atomic_write, write_json
 
-__all__ = ["labels_and_logits", "report", "write_pr_summaries"]
+__all__ = ["labels_and_logits", "print_scores", "report", "write_pr_summaries"]
+
 
 THRESHOLDS = 21
 _OF_POSITIVE = ("auc_precision_recall", "label/mean", "precision", "prediction/mean", "recall")
@@ -230,4 +234,39 @@ def _cell(text: str) -> str:
 def _number(value: float | int | None) -> str:
     if value is None:
         return "n/a"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+_CLASSES_SHOWN = 20
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Print what `report` returns: the metrics, then precision, recall and F1 of each class.
+
+    Args:
+        scores: the dictionary of `tfconv.evaluation.report`.
+    """
+    console = Console(width=min(Console().width, 100), markup=False)  # a class may be called [bold]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", overflow="ellipsis", no_wrap=True, max_width=60)
+    table.add_column("value", justify="right")
+    for name, value in named_metrics(scores).items():
+        table.add_row(name, _number_or_dash(value))
+    console.print(table)
+    classes = list(scores["classes"].items())
+    columns = [name for name, value in classes[0][1].items() if not isinstance(value, list)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=40)
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for name, values in classes[:_CLASSES_SHOWN]:
+        table.add_row(name, *(_number_or_dash(values[column]) for column in columns))
+    console.print(table)
+    if len(classes) > _CLASSES_SHOWN:
+        console.print(f"and {len(classes) - _CLASSES_SHOWN} more classes, in report.md", highlight=False)
+
+
+def _number_or_dash(value: float | int | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -1,6 +1,5 @@
 """From a trained model to a SavedModel that TensorFlow Serving takes: raw text in, probabilities and label out."""
 
-from tfconv.export.checks import ExportError, check_saved_model
-from tfconv.export.serving import export_serving
+import lazy_loader
 
-__all__ = ["ExportError", "check_saved_model", "export_serving"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

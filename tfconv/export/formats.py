@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.image import ImagePreprocess
+from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.export.checks import ExportError
 from tfconv.files import write_json

@@ -3,25 +3,20 @@
 Layers over the steps of a text take Keras masks: what stands at a padded step never reaches a real one.
 """
 
-from tfconv.layers.batch_norm import BatchNorm
-from tfconv.layers.concat_pooling import ConcatPooling2D
-from tfconv.layers.conv import ConvNormAct1D
-from tfconv.layers.conv_2d import ConvNormAct2D
-from tfconv.layers.conv_max_pooling import ConvMaxPooling1D
+from tfconv.layers.conv import ConvNormAct1D, ConvNormAct2D
+from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
 from tfconv.layers.dilated import DilatedConv1DStack
-from tfconv.layers.dirac import Dirac
-from tfconv.layers.embedding_conv_max_pooling import EmbeddingConvMaxPooling1D
-from tfconv.layers.ghost_batch_norm import GhostBatchNorm
-from tfconv.layers.normalization import ResponseNormalization
+from tfconv.layers.initializers import Dirac
+from tfconv.layers.normalization import BatchNorm, GhostBatchNorm, ResponseNormalization
 from tfconv.layers.pooling import (
+    ConcatPooling2D,
     KMaxPooling1D,
     MaskedGlobalAveragePooling1D,
     MaskedGlobalMaxPooling1D,
     MaskedMaxPooling1D,
 )
-from tfconv.layers.residual import ResidualBlock1D
-from tfconv.layers.residual_2d import ResidualBlock2D
-from tfconv.layers.text import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens
+from tfconv.layers.residual import ResidualBlock1D, ResidualBlock2D
+from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens
 from tfconv.layers.whitening import WhiteningConv2D
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfconv import geometry
+from tfconv.geometry.arithmetic import Window, receptive_field
 from tfconv.layers.conv import ConvNormAct1D
 from tfconv.layers.residual import anew
 
@@ -97,7 +97,7 @@ class DilatedConv1DStack(keras.layers.Layer):
     @property
     def receptive_field(self) -> int:
         """Steps of the input that one step of the output depends on."""
-        return geometry.receptive_field(geometry.Window(self.kernel_size, dilation_rate=d) for d in self.dilations)
+        return receptive_field(Window(self.kernel_size, dilation_rate=d) for d in self.dilations)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Build every convolution for the channels it meets."""

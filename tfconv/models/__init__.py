@@ -5,21 +5,18 @@ padding; the number of padded steps never changes a logit. Image models take flo
 channels), normalised by channel; without arguments each is its published network.
 """
 
-from tfconv.models.alexnet import AlexNet, MiniAlexNet
-from tfconv.models.all_conv_net import AllConvNet
-from tfconv.models.application import from_application
-from tfconv.models.bag_of_words import BagOfWordsLinear, BagOfWordsMLP
-from tfconv.models.char_cnn import CharCNN, zhang_char_cnn
-from tfconv.models.dilated_text_cnn import DilatedTextCNN
-from tfconv.models.lesson_nets import ConvBatchNormNet, LessonResNet
-from tfconv.models.multi_width_text_cnn import MultiWidthTextCNN, kim_cnn
-from tfconv.models.residual_text_cnn import ResidualTextCNN
-from tfconv.models.resnet import ResNet, ResNetCIFAR, resnet18, resnet20, resnet32, resnet34, resnet50, resnet56
-from tfconv.models.simple_nets import ConvNet, SimpleNet, ThreeConvNet
-from tfconv.models.text_cnn import TextCNN, text_cnn_imdb
-from tfconv.models.vgg import VGG16
-from tfconv.models.whitened_resnet import WhitenedResNet, airbench94
-from tfconv.models.word_vectors import load_word_vectors
+from tfconv.models.image.alexnet import AlexNet, MiniAlexNet
+from tfconv.models.image.all_conv_net import AllConvNet
+from tfconv.models.image.application import from_application
+from tfconv.models.image.fastai_lesson import ConvBatchNormNet, ConvNet, LessonResNet, SimpleNet, ThreeConvNet
+from tfconv.models.image.resnet import ResNet, ResNetCIFAR, resnet18, resnet20, resnet32, resnet34, resnet50, resnet56
+from tfconv.models.image.vgg import VGG16
+from tfconv.models.image.whitened_resnet import WhitenedResNet, airbench94
+from tfconv.models.text.bag_of_words import BagOfWordsLinear, BagOfWordsMLP
+from tfconv.models.text.char_cnn import CharCNN, zhang_char_cnn
+from tfconv.models.text.deep_text_cnn import DilatedTextCNN, ResidualTextCNN
+from tfconv.models.text.embedding import load_word_vectors
+from tfconv.models.text.text_cnn import MultiWidthTextCNN, TextCNN, kim_cnn, text_cnn_imdb
 
 __all__ = [
     "AlexNet",

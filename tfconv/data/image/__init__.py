@@ -1,0 +1,5 @@
+"""Labelled images: their files, decoding, data sets, and augmentation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

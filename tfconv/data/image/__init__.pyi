@@ -1,0 +1,3 @@
+"""Labelled images: their files, decoding, data sets, and augmentation."""
+
+from . import augment as augment

@@ -1,0 +1,1 @@
+"""Labelled rows of CSV, JSONL, Parquet and TFRecord files."""

@@ -1,0 +1,261 @@
+"""Labelled texts and pictures from TensorFlow Datasets (needs the extra `tfds`)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tfconv.data.assembly import assemble
+from tfconv.data.image.dataset import ImageData
+from tfconv.data.image.files import Measured, Pictures, check_decoding, image_data
+from tfconv.data.labels import BadLabel, Label, parse_labels
+from tfconv.data.rows.labelled import LabelledRow, split_name, text_problem
+from tfconv.data.rows.records import missing_column, reject
+from tfconv.data.text.dataset import TextData, TextExamples
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["image_features", "tfds", "tfds_pictures"]
+
+
+def image_features(features: dict[str, Any]) -> list[str]:
+    """The features that are pictures of 8 bits a channel; floats and depth maps are stored in ways of their own."""
+    from tensorflow_datasets.core.features import Image
+
+    return [key for key, feature in features.items() if isinstance(feature, Image) and feature.np_dtype == np.uint8]
+
+
+def tfds_pictures(builder: Any, image: str, splits: dict[str, int], rows: Sequence[LabelledRow]) -> Pictures:
+    """The pictures of the examples that `rows` stand for.
+
+    Args:
+        builder: a prepared data set.
+        image: the feature of the pictures.
+        splits: the splits that were read, in order, and how many examples each has.
+        rows: their `number` counts the examples of all splits, from 1.
+    """
+    numbers = np.array([row.number - 1 for row in rows], np.int64)
+
+    def measured() -> Measured:
+        height, width, channels = builder.info.features[image].shape
+        return Measured((height, width) if height and width else None, 1 if channels == 1 else 3, {})
+
+    def encoded(indices: np.ndarray) -> "tf.data.Dataset":
+        import tensorflow_datasets
+
+        places = np.full(sum(splits.values()), -1, np.int64)
+        places[numbers[indices]] = indices
+        decoders = tensorflow_datasets.decode.PartialDecoding(
+            {image: True}, decoders={image: tensorflow_datasets.decode.SkipDecoding()}
+        )
+        parts = [builder.as_dataset(split=split, decoders=decoders) for split in splits]
+        dataset = parts[0]
+        for part in parts[1:]:
+            dataset = dataset.concatenate(part)
+        dataset = dataset.enumerate().map(lambda number, example: (tf_gather(places, number), example[image]))
+        return dataset.filter(lambda index, _: index >= 0)
+
+    def tf_gather(places: np.ndarray, number: "tf.Tensor") -> "tf.Tensor":
+        import tensorflow as tf
+
+        return tf.gather(places, number)
+
+    identity = f"{builder.data_path} {image} {splits}".encode() + numbers.tobytes()
+    return Pictures(
+        f"tfds {builder.info.full_name}", identity, [row.where for row in rows], measured, encoded, lambda item: item
+    )
+
+
+def tfds(
+    name: str,
+    *,
+    text: str | None = None,
+    image: str | None = None,
+    label: str | None = None,
+    data_dir: str | Path | None = None,
+    validation: float = 0.1,
+    test: float = 0.0,
+    seed: int = 0,
+    unlabelled: bool = False,
+    skip: bool = False,
+    size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "stretch"] = "crop",
+    channels: int | None = None,
+) -> TextData | ImageData:
+    """Read a data set of TensorFlow Datasets, such as `"imdb_reviews"`, `"ag_news_subset"` or `"oxford_flowers102"`.
+
+    Args:
+        name: its name, with configuration and version where wanted (`"glue/sst2:2.0.0"`).
+        text: the feature of the texts; by default that of the supervised pair, or the only text.
+        image: the feature of the pictures; by default that of the supervised pair, or the only one where there is no
+            text.
+        label: the feature of the labels: a class label, a number or a string, or a sequence of these for any number of
+            labels a text; by default that of the supervised pair, or the only class label, or the one called "label".
+        data_dir: where the prepared data lie or shall lie; by default tfds's own choice.
+        validation: the fraction of the training split to hold out, unless there is a validation split.
+        test: the fraction to hold out for testing, unless there is a test split.
+        seed: decides which examples are held out.
+        unlabelled: read the split "unsupervised" too, as "unlabelled".
+        skip: leave bad examples out, one line each in `skipped` of the result, in place of an error.
+        size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
+        fit: for pictures of another shape.
+        channels: 3, or 1 for grey. By default 1 where all files are grey (not: grey in three equal channels), else 3.
+
+    Returns:
+        The classes as tfds has them, with its indices. Splits of other names are not read, and are noted in `skipped`.
+        Pictures are decoded once and kept, as `image_folder` does it.
+
+    Raises:
+        InputError: tensorflow-datasets is not installed, no such data set, no or several features to choose from, or a
+            bad example (as `tfconv.data.csv` says) and `skip` is false.
+    """
+    decoding = check_decoding(size, fit, channels)
+    builder, features = _prepared(name, data_dir)
+    from tensorflow_datasets.core.features import ClassLabel
+
+    pair = builder.info.supervised_keys or (None, None)
+    text, image = _contents(name, features, text, image, label, pair[0])
+    if image and unlabelled:
+        raise InputError(f"tfds {name} is read as pictures of feature {image!r}; say unlabelled=False")
+    inner = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
+    class_features = [key for key, feature in inner.items() if isinstance(feature, ClassLabel)]
+    others = [key for key in features if key != (image or text)]
+    label = label or (pair[1] if pair[1] in others else _choice(name, "label", class_features or others, "label"))
+    if label not in others:
+        raise InputError(f"tfds {name}: {missing_column(label, others, 'feature')}")
+    names = inner[label].names if label in class_features else None
+    multi_label = inner[label] is not features[label] or len(features[label].shape) == 1
+
+    notes: list[str] = []
+    rows: list[LabelledRow] = []
+    read: dict[str, int] = {}
+    free_texts: list[str] = []
+    for split, info in builder.info.splits.items():
+        part = split_name(split)
+        if part:
+            found = _examples(builder, split, text, label)
+            rows += _rows(name, split, part, found, names, multi_label, sum(read.values()), notes if skip else None)
+            read[split] = info.num_examples
+        elif split == "unsupervised" and unlabelled:
+            free_texts = [str(value) for value, _ in _examples(builder, split, text, label)]
+        else:
+            notes.append(f"tfds {name}: split {split!r} of {info.num_examples:,} examples is not read")
+    title = name.split("/")[0].split(":")[0]
+    options: dict[str, Any] = {"where": f"tfds {name}", "multi_label": multi_label, "validation": validation}
+    options |= {"test": test, "seed": seed, "skipped": notes, "skip": skip}
+    options |= {"class_names": tuple(names) if names else None}
+    if image is not None:
+        return image_data(title, rows, lambda kept: tfds_pictures(builder, image, read, kept), decoding, **options)
+    data = assemble(rows, **options).text_data(title)
+    if unlabelled:
+        if not free_texts:
+            raise InputError(f"tfds {name} has no split 'unsupervised'; say unlabelled=False")
+        data.examples["unlabelled"] = TextExamples(free_texts, np.full(len(free_texts), -1, np.int32))
+    return data
+
+
+def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, Any]]:
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise InputError(f"tfds {name} needs tensorflow-datasets; pip install tfconv[tfds]") from error
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir)
+        builder.download_and_prepare()
+    except Exception as error:  # tfds raises errors of every kind, of the network and of its own
+        raise InputError(f"tfds {name} cannot be had ({type(error).__name__}: {str(error):.300}); check its name, or "
+                         "prepare it where there is a connection and give its data_dir") from error  # fmt: skip
+    features = builder.info.features
+    if not hasattr(features, "items"):
+        raise InputError(f"tfds {name} has no named features, so it is no data set of labelled texts; choose another")
+    return builder, dict(features.items())
+
+
+def _contents(
+    name: str, features: dict[str, Any], text: str | None, image: str | None, label: str | None, preferred: str | None
+) -> tuple[str | None, str | None]:
+    """The feature of the texts, or that of the pictures."""
+    from tensorflow_datasets.core.features import Text
+
+    strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]
+    images = image_features(features)
+    if text and image:
+        raise InputError(f"tfds {name}: text={text!r} and image={image!r} are both given; choose one")
+    if image or not text and (preferred in images or images and not strings):
+        image = image or _choice(name, "image", images, preferred)
+        if image not in images:
+            raise InputError(f"tfds {name}: {missing_column(image, images, 'image feature')}")
+        return None, image
+    prose = [key for key in strings if isinstance(features[key], Text) and key != label]
+    text = text or _choice(name, "text", prose or [key for key in strings if key != label], preferred)
+    if text not in strings:
+        raise InputError(f"tfds {name}: {missing_column(text, strings, 'string feature')}")
+    return text, None
+
+
+def _choice(name: str, what: str, candidates: list[str], preferred: str | None) -> str:
+    if preferred in candidates:
+        return preferred
+    if len(candidates) == 1:
+        return candidates[0]
+    found = f"several features that can be the {what}: {', '.join(candidates)}" if candidates else f"no {what} feature"
+    raise InputError(f"tfds {name} has {found}; name the one to use with {what}=")
+
+
+def _examples(builder: Any, split: str, text: str | None, label: str) -> Iterator[tuple[Any, Any]]:
+    """Text and label of each example; where it is a picture, "-" and its label alone, as pixels are read later."""
+    import tensorflow_datasets
+
+    wanted = {label: True} if text is None else {text: True, label: True}
+    decoders = tensorflow_datasets.decode.PartialDecoding(wanted)
+    for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split, decoders=decoders)):
+        value = example[text] if text else "-"
+        try:
+            value = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            value = None
+        yield value, example[label]
+
+
+def _rows(
+    name: str,
+    split: str,
+    part: str,
+    examples: Iterator[tuple[Any, Any]],
+    names: list[str] | None,
+    multi_label: bool,
+    before: int,
+    skipped: list[str] | None,
+) -> Iterator[LabelledRow]:
+    for number, (text, value) in enumerate(examples, 1):
+        where = f"tfds {name} {split} example {number}"
+        problem = "not UTF-8" if text is None else text_problem(text)
+        if problem:
+            reject(where, problem, "mend the data set", skipped)
+            continue
+        try:
+            yield LabelledRow(before + number, where, text, _labels(value, names, multi_label), part)
+        except BadLabel as error:
+            reject(where, str(error), error.remedy, skipped)
+
+
+def _labels(value: Any, names: list[str] | None, multi_label: bool) -> tuple[Label, ...]:
+    values = np.asarray(value).tolist()
+    if names is not None:
+        indices = values if isinstance(values, list) else [values]
+        if any(index < 0 for index in indices):
+            raise BadLabel("no label (-1)", "leave that split out")
+        return tuple(names[index] for index in indices)
+    if isinstance(values, list):
+        return parse_labels([_string(item) for item in values], multi_label=multi_label)
+    return parse_labels(_string(values), multi_label=multi_label)
+
+
+def _string(value: Any) -> Any:
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError as error:
+        raise BadLabel("the label is not UTF-8", "mend the data set") from error

@@ -1,0 +1,1 @@
+"""Labelled texts: tokens, vocabularies, data sets, streams."""

@@ -1,0 +1,262 @@
+"""What the verbs for texts and for images share: checks of settings, the end of a training, what it was trained on."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from tfconv.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfconv.data import Dialect
+
+_LARGE = 1 << 29  # bytes
+DIALECT = ("delimiter", "no_header", "quoting", "encoding")  # options
+
+
+def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["keras.callbacks.Callback"]:
+    """Stop by the validation loss and keep the best weights, from the epoch `first` on; `None`: train to the end."""
+    import keras
+
+    if patience is None:
+        return []
+    if "validation" not in data.examples:
+        print(f"no validation {data.unit}s: training runs for all epochs", file=sys.stderr)
+        return []
+    return [
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True, start_from_epoch=first)
+    ]
+
+
+def read_by_tensorflow(data: str, kind: str) -> bool:
+    """Whether reading runs TensorFlow's operations, before which its devices must be chosen; a mistake shows later."""
+    return data.startswith("tfds:") or (kind == "images" and Path(data).exists())
+
+
+def check_source(data: str, kind: str) -> None:
+    """Refuse what is no data set by its name alone, before TensorFlow is imported to read it.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    from tfconv.data.patterns import is_pattern
+
+    known = ("imdb", "synthetic") if kind == "text" else ("cifar10", "synthetic")
+    files = "a file, a folder" if kind == "text" else "a folder, a table of paths"
+    if data in known or data.startswith("tfds:") or Path(data).exists() or is_pattern(data):
+        return
+    raise InputError(f"{data}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
+
+
+def dialect_of(config: Any) -> "Dialect":
+    """How the CSV files of a data set are written, as far as the settings say.
+
+    Raises:
+        InputError: an option cannot be.
+    """
+    from tfconv.data.rows.dialect import Dialect
+
+    return Dialect(config.delimiter, False if config.no_header else None, config.quoting, config.encoding)
+
+
+def with_found_columns(config: Any, noun: Literal["text", "image"]) -> Any:
+    """Return the settings with how a CSV file is written, and which its columns are, where that is not the usual."""
+    from tfconv.data.rows.dialect import usual_delimiter
+    from tfconv.data.rows.labelled import settle_rows
+    from tfconv.data.source import first_csv
+
+    path = first_csv(config.data)
+    if path is None:
+        return config
+    before, columns = dialect_of(config), (getattr(config, noun), config.label)
+    found = settle_rows(path, before, *columns, config.split, noun=noun)
+    changes: dict[str, Any] = {
+        "no_header": not found.dialect.header,
+        noun: found.text if (found.text, columns[0]) != (noun, None) else None,
+        "label": found.label if (found.label, columns[1]) != ("label", None) else None,
+    }
+    for name, usual in (("delimiter", usual_delimiter(path)), ("quoting", "minimal"), ("encoding", "utf-8")):
+        value = getattr(found.dialect, name)
+        changes[name] = value if getattr(before, name) is not None or value != usual else None
+    return dataclasses.replace(config, **changes)
+
+
+def read_options(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
+    """As `options_of`, with `dialect` in place of the options of which it is made."""
+    found = options_of(run, names, settings)
+    defaults = {"delimiter": None, "no_header": False, "quoting": None, "encoding": None}
+    of_dialect = SimpleNamespace(**defaults | {name: found.pop(name) for name in DIALECT if name in found})
+    return found | {"dialect": dialect_of(of_dialect)}
+
+
+def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
+    """The settings of a run by which its data were read, as far as it has them.
+
+    Args:
+        run: with `config` and `directory`.
+        names: of the settings.
+        settings: `TrainText` or `TrainImages`, which says of what type each is.
+
+    Raises:
+        InputError: a setting is not of its type: `config.json` was changed by hand.
+    """
+    hints = hints_of(settings)
+    found = {name: run.config[name] for name in names if run.config.get(name) is not None}
+    for name, value in found.items():
+        right = fits(value, hints[name]) or (name == "size" and fits(value, list[int]))
+        if not right or value == "" or (name == "seed" and not 0 <= value < 2**32):
+            raise InputError(f"{run.directory / 'config.json'}: {name} cannot be {value!r:.60}: copy the run anew")
+    return found
+
+
+def hints_of(settings: type) -> dict[str, Any]:
+    """Of what type each setting is."""
+    hints = get_type_hints(settings)
+    return {field.name: hints[field.name] for field in dataclasses.fields(settings)}
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is one that an option of this type can have."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return type(value) in {type(one) for one in get_args(hint)} and value in get_args(hint)
+    if get_origin(hint) in (list, tuple):
+        return isinstance(value, get_origin(hint)) and all(fits(one, get_args(hint)[0]) for one in value)
+    if isinstance(value, bool):  # which is an int
+        return hint is bool
+    if hint is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, hint)
+
+
+def balanced_weights(data: Any) -> dict[int, float]:
+    """Weights by which each class counts the same.
+
+    Raises:
+        InputError: examples have several labels.
+    """
+    if data.multi_label:
+        raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
+    counts = data.examples["train"].class_counts(len(data.class_names))
+    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
+
+
+def fingerprint(data: str) -> str | None:
+    """SHA-256 of a data file, of the names and sizes of a folder's files, or those of a pattern; `None` for other data.
+
+    A file that is too large to read for this counts by size and time.
+    """
+    from tfconv.data.patterns import is_pattern
+    from tfconv.data.rows.files import fingerprint as names_sizes_times
+    from tfconv.data.rows.files import row_files
+
+    if is_pattern(data):
+        return hashlib.sha256(names_sizes_times(row_files(data)).encode("utf-8", "surrogateescape")).hexdigest()
+    if Path(data).is_file():
+        if Path(data).stat().st_size > _LARGE:
+            return hashlib.sha256(names_sizes_times([Path(data)]).encode("utf-8", "surrogateescape")).hexdigest()
+        with open(data, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not Path(data).is_dir():
+        return None
+    digest = hashlib.sha256()
+    for folder, folders, names in os.walk(data):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = os.path.join(folder, name)
+            line = f"{os.path.relpath(path, data)}\0{os.stat(path).st_size if os.path.exists(path) else None}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def unchanged_source(run: Any) -> str:
+    """Return what a run was trained on, as it was named.
+
+    Raises:
+        InputError: the run does not say, or the file has other bytes now, so that other rows would be held out.
+    """
+    source = run.config.get("data")
+    if not isinstance(source, str) or not source:
+        raise InputError(f"{run.directory} does not say what it was trained on: give DATA")
+    then, now = run.config.get("data_sha256"), fingerprint(source)
+    if then and now and then != now:
+        raise InputError(f"{source} changed since training, so its held-out rows are unknown: give DATA")
+    return source
+
+
+def plain_settings(config: Any, kind: str) -> dict[str, Any]:
+    """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
+    values = dataclasses.asdict(config) | {"kind": kind, "data_sha256": fingerprint(config.data)}
+    from tfconv.data.patterns import is_pattern
+
+    for name in ("data", "test"):
+        if values[name] is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):
+            values[name] = str(Path(values[name]).absolute())
+    values |= {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+    return values | {name: list(value) for name, value in values.items() if isinstance(value, tuple)}  # as JSON has it
+
+
+def score(
+    config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float, reading: list[str]
+) -> dict[str, Any]:
+    """Score on the test split (or what stands in for it), write report and result, print both; return the scores."""
+    from tfconv import evaluation, training
+
+    split = next(name for name in ("test", "validation", "train") if name in data.examples)
+    report = config.run / "report"
+    scores = evaluation.report(
+        model,
+        data.batches(split),
+        report,
+        class_names=data.class_names,
+        multi_label=data.multi_label,
+        notes=reading,
+        about=about_scores(config.run, settings, data.name, split),
+    )
+    training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds, reading=reading)
+    print(f"\n{split} split, {scores['examples']:,} {data.unit}s")
+    print_scores(scores)
+    print(f"\nreport: {report / 'report.md'}")
+    return scores["metrics"]
+
+
+def about_scores(run: Path, settings: dict[str, Any], data: str, split: str) -> dict[str, str]:
+    """Return what a report of a run's scores is about, by name."""
+    found = {"run": str(run), "model": str(settings.get("model", "")), "data": data, "split": split}
+    precision = str(settings.get("precision", ""))
+    differing = [f"label smoothing {settings['label_smoothing']}"] if settings.get("label_smoothing") else []
+    differing += [f"{precision} arithmetic"] if precision.startswith("mixed") else []
+    if differing:
+        found["average_loss"] = (
+            "cross-entropy of the kept float32 model; the loss and val_loss of the training are with "
+            f"{' and '.join(differing)}, and so are other numbers"
+        )
+    return {name: value for name, value in found.items() if value}
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Print the tables of a report, and what is to be known about its loss."""
+    from tfconv import evaluation
+
+    evaluation.print_scores(scores)
+    if "average_loss" in scores["about"]:
+        line = f"average_loss: {scores['about']['average_loss']}"
+        print("\n".join(textwrap.wrap(line, 100, subsequent_indent="  ")))
+
+
+def kept_reading(run: Path) -> list[str]:
+    """Return what the curves of a run's training said, as its `result.json` has it; nothing where there is none."""
+    try:
+        reading = json.loads((run / "result.json").read_text("utf-8"))["reading"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return [line for line in reading if isinstance(line, str)] if isinstance(reading, list) else []

@@ -1,0 +1,222 @@
+"""Layers on token ids, of which 0 is padding: fixed length, distinct tokens, one-hot vectors, weights of counts."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "OneHotTokens"]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class FixedLength(keras.layers.Layer):
+    """Keep the first `length` ids of each row; with `pad`, fill shorter rows up with the padding id 0.
+
+    Args:
+        length: Number of ids to keep.
+        pad: Whether every row comes out with exactly `length` ids. Without it a shorter row stays as it is.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), of any number type; steps may be unknown.
+    Output shape: (batch, length) with `pad`, else (batch, min(steps, length)). The type is the input's.
+
+    Raises:
+        ValueError: length below 1.
+    """
+
+    def __init__(self, length: int, *, pad: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if length < 1:
+            raise ValueError(f"length must be at least 1. Received: length={length}")
+        self.length = length
+        self.pad = pad
+
+    def call(self, ids: Any) -> Any:
+        """Return the ids, cut and filled up."""
+        if self.pad:
+            ids = ops.pad(ids, ((0, 0), (0, self.length)))
+        return ids[:, : self.length]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, length), or fewer steps where rows are not filled up."""
+        batch, steps = input_shape
+        if self.pad:
+            return (batch, self.length)
+        return (batch, None if steps is None else min(steps, self.length))
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        """Return the output's shape, in the type of the input: ids stay whole numbers under every dtype policy."""
+        return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "length": self.length, "pad": self.pad}
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class DistinctTokens(keras.layers.Layer):
+    """Keep one of each id in a row, in ascending order, and put padding (0) in the place of the repeated ones.
+
+    A sum over the embeddings of what is left is a sum over the words that are present, not over their counts.
+
+    Args:
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Output shape: the same.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def call(self, ids: Any) -> Any:
+        """Return the sorted ids with 0 where an id equals the one before it."""
+        ordered = ops.sort(ids, axis=1)
+        repeated = ops.equal(ordered[:, 1:], ordered[:, :-1])
+        repeated = ops.pad(repeated, ((0, 0), (1, 0)), constant_values=False)
+        return ops.where(repeated, ops.zeros_like(ordered), ordered)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        """Return the input's shape and type."""
+        return keras.KerasTensor(ids.shape, dtype=ids.dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class OneHotTokens(keras.layers.Layer):
+    """One-hot vectors of token ids, with a zero vector for the ids below `first`.
+
+    y[b, t, c] = 1 where ids[b, t] = first + c, else 0. With `first=3` padding, the start token and unknown tokens are
+    zero vectors, as in Zhang et al. (2015), section 2.2.
+
+    Args:
+        vocabulary_size: Number of ids, those below `first` included.
+        first: The smallest id with a vector of its own.
+        mask_zero: Whether the steps of id 0 are masked.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers.
+    Output shape: (batch, steps, vocabulary_size - first).
+
+    Raises:
+        ValueError: `first` below 1 or not below `vocabulary_size`.
+
+    Reference: Zhang, Zhao and LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
+    """
+
+    def __init__(self, vocabulary_size: int, *, first: int = 3, mask_zero: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 1 <= first < vocabulary_size:
+            raise ValueError(
+                f"first must be between 1 and vocabulary_size - 1. Received: first={first}, "
+                f"vocabulary_size={vocabulary_size}"
+            )
+        self.vocabulary_size = vocabulary_size
+        self.first = first
+        self.mask_zero = mask_zero
+
+    def call(self, ids: Any) -> Any:
+        """Return (batch, steps, vocabulary_size - first)."""
+        return ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)[:, :, self.first :]
+
+    def compute_mask(self, ids: Any, mask: Any = None) -> Any:
+        """Return where the ids are not padding, bool (batch, steps); None without `mask_zero`."""
+        return ops.not_equal(ids, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, steps, vocabulary_size - first)."""
+        return (*input_shape, self.vocabulary_size - self.first)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "first": self.first,
+            "mask_zero": self.mask_zero,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class BagOfWordsDense(keras.layers.Layer):
+    """A dense layer on a text's token counts, from the token ids.
+
+    y[b] = bias + sum over t with ids[b, t] != 0 of kernel[ids[b, t]]
+
+    which is counts(ids) kernel + bias with counts (batch, vocabulary_size), never made. After `DistinctTokens` it is a
+    dense layer on the presence of each word.
+
+    Args:
+        vocabulary_size: Number of ids; id 0 is padding.
+        units: Width of the output.
+        kernel_initializer: Of the kernel, (vocabulary_size, units). Zeros, since the sum is over hundreds of tokens
+            and a linear model needs no broken symmetry.
+        kernel_regularizer: None or a Keras regularizer.
+        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Output shape: (batch, units).
+
+    Raises:
+        ValueError: `vocabulary_size` or `units` below 1.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        units: int,
+        *,
+        kernel_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if vocabulary_size < 1 or units < 1:
+            raise ValueError(
+                "vocabulary_size and units must be at least 1. "
+                f"Received: vocabulary_size={vocabulary_size}, units={units}"
+            )
+        self.vocabulary_size = vocabulary_size
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        # The kernel is summed over in its own precision.
+        self.autocast = False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the kernel and the bias."""
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.vocabulary_size, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+
+    def call(self, ids: Any) -> Any:
+        """Return (batch, units)."""
+        if keras.backend.backend() == "tensorflow":
+            from tfconv.layers.tokens_tensorflow import summed_rows
+
+            total = summed_rows(self.kernel.value, ids)
+        else:
+            rows = ops.take(self.kernel, ids, axis=0)
+            total = ops.sum(rows * ops.expand_dims(ops.cast(ops.not_equal(ids, 0), rows.dtype), 2), axis=1)
+        return ops.cast(total + self.bias, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, units)."""
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,94 @@
+"""Very deep plain networks of 3 x 3 convolutions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfconv.layers.conv import ConvNormAct2D
+from tfconv.models.image.parts import InputShape, check_normalization, dense_layers, picture_input, pooled_convolution
+
+__all__ = ["VGG16"]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class VGG16(keras.Model):
+    """Stages of two or three 3 x 3 convolutions, each pooled by 2; two hidden layers; logits: 138,357,544 parameters.
+
+    Configuration D: 2, 2, 3, 3 and 3 convolutions. Kernels start He normal, with which all layers train at once (the
+    paper started them from a trained shallower network).
+
+    Args:
+        input_shape: (height, width, channels).
+        classes: Logits for each picture.
+        widths: Channels of the five stages.
+        hidden_units: Units of the hidden layers.
+        normalization: None as published, or "batch".
+        dropout: Share of units dropped after each hidden layer.
+        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
+        name: Of the model.
+
+    Input shape: (batch, height, width, channels), float32, normalised by channel; 32 pixels at least.
+    Output shape: (batch, classes), float32 logits.
+
+    Raises:
+        ValueError: other than five widths; another normalization; too small an input shape (`InputError`).
+
+    Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015,
+        table 1, column D.
+    """
+
+    def __init__(
+        self,
+        input_shape: InputShape = (224, 224, 3),
+        classes: int = 1000,
+        *,
+        widths: Sequence[int] = (64, 128, 256, 512, 512),
+        hidden_units: Sequence[int] = (4096, 4096),
+        normalization: str | None = None,
+        dropout: float = 0.5,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
+    ) -> None:
+        check_normalization(normalization)
+        if len(widths) != 5:
+            raise ValueError(f"widths must be five numbers, one a stage. Received: widths={widths}")
+        # Graph
+        policy = keras.dtype_policies.get(dtype)
+        pixels = x = picture_input(input_shape, smallest=32, known=True)
+        for i, (width, convolutions) in enumerate(zip(widths, (2, 2, 3, 3, 3), strict=True), start=1):
+            for j in range(1, convolutions + 1):
+                settings: dict[str, Any] = {
+                    "normalization": normalization,
+                    "kernel_initializer": "he_normal",
+                    "dtype": policy,
+                    "name": f"convolution_{i}_{j}",
+                }
+                if j < convolutions:
+                    x = ConvNormAct2D(width, 3, **settings)(x)
+                else:
+                    x = pooled_convolution(x, width, 3, pool_size=2, **settings)
+        x = dense_layers(x, hidden_units, activation="relu", dropout=dropout, dtype=policy)
+        logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+        super().__init__(pixels, logits, name=name)
+
+        # Config
+        self.dtype_policy = policy
+        self.classes = classes
+        self.widths = widths
+        self.hidden_units = hidden_units
+        self.normalization = normalization
+        self.dropout = dropout
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            "input_shape": self.input_shape[1:],
+            "classes": self.classes,
+            "widths": self.widths,
+            "hidden_units": self.hidden_units,
+            "normalization": self.normalization,
+            "dropout": self.dropout,
+            "dtype": self.dtype_policy.name,
+            "name": self.name,
+        }

@@ -1,0 +1,3 @@
+"""Devices, workers and what they exchange."""
+
+from . import strategy as strategy

@@ -1,0 +1,274 @@
+"""Loss and metrics that fit a model's logits and the labels it is given, so that few need to name them."""
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfconv.errors import InputError
+from tfconv.models.outputs import last_activation
+from tfconv.training.distribution.gradients import reduce_gradients_first
+from tfconv.training.loop.feed import first_batches, labels_spec
+from tfconv.training.loop.model_state import fresh_optimizer
+
+__all__ = ["SmoothedCrossentropy", "SoftLabelAccuracy", "soft_label_objective"]
+
+
+_LOOKED_AT = 16  # batches, for whether rows of labels are one-hot
+
+
+def compile_for(
+    model: keras.Model, data: tf.data.Dataset, optimizer: Any = None, loss: Any = None, metrics: Any = None
+) -> None:
+    """Compile `model` with what is given, and fill in the rest from its outputs and the labels of `data`.
+
+    One output: binary cross-entropy. Several: sparse cross-entropy for class numbers of shape (n,); for rows (n,
+    classes) categorical cross-entropy where each adds up to one (one-hot labels, shares of classes), else one binary
+    cross-entropy a class. A model that ends in softmax or sigmoid gets the same for probabilities. The metric is the
+    accuracy that goes with it. A model that is compiled already keeps what it has where nothing is given here; its loss
+    weights go with its loss.
+
+    Raises:
+        ValueError: the labels' shape goes with none of these, and no loss is given; or the loss takes probabilities
+            where the model ends in logits, or the other way round.
+    """
+    _choose(model, data, optimizer, loss, metrics)
+    _check_from_logits(model)
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        reduce_gradients_first(model.optimizer)
+
+
+def _choose(model: keras.Model, data: tf.data.Dataset, optimizer: Any, loss: Any, metrics: Any) -> None:
+    loss_weights = weighted_metrics = None
+    if model.compiled and optimizer is None and loss is None and metrics is None:
+        return
+    if model.compiled:
+        optimizer = optimizer or model.optimizer
+        if loss is None and metrics is None and model._compile_metrics is not None:
+            metrics = model._compile_metrics._user_metrics
+            weighted_metrics = model._compile_metrics._user_weighted_metrics
+        if loss is None and model._compile_loss is not None:
+            loss_weights = model._compile_loss._user_loss_weights
+        loss = loss or model.loss
+    if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
+        if optimizer._distribution_strategy is not tf.distribute.get_strategy():
+            optimizer = fresh_optimizer(optimizer)  # its variables belong to the strategy
+    if loss is None:
+        loss, accuracy = default_loss(model, labels_spec(data), lambda: one_hot(first_batches(data, _LOOKED_AT)))
+        metrics = [accuracy] if metrics is None else metrics
+    # "auto" would try XLA, which neither a CPU nor a strategy takes here.
+    model.compile(
+        optimizer=optimizer or "adam",
+        loss=loss,
+        loss_weights=loss_weights,
+        metrics=metrics,
+        weighted_metrics=weighted_metrics,
+        jit_compile=False,
+    )
+
+
+def _check_from_logits(model: keras.Model) -> None:
+    """Raise an `InputError` where the one loss takes logits and the model gives probabilities, or the reverse."""
+    loss, ends_in = model.loss, last_activation(model)
+    if isinstance(loss, str) or callable(loss) and not isinstance(loss, keras.losses.Loss):
+        try:
+            loss = keras.losses.get(loss)
+        except (ValueError, TypeError):  # a function of the user's
+            return
+    if isinstance(loss, types.FunctionType):  # Keras' functions take probabilities unless told otherwise
+        taken = inspect.signature(loss).parameters.get("from_logits")
+        from_logits = None if taken is None else taken.default
+    else:
+        from_logits = getattr(loss, "from_logits", None)
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if from_logits is False and ends_in == "linear":
+        raise InputError(
+            f"the loss {name} takes probabilities, and the model ends in logits: give it from_logits=True, or leave "
+            "`loss` out"
+        )
+    if from_logits and ends_in in ("softmax", "sigmoid"):
+        raise InputError(
+            f"the loss {name} takes logits (from_logits=True), and the model ends in {ends_in}: leave out one"
+        )
+
+
+def check_binary(model: keras.Model, loss: float) -> None:
+    """Raise a `ValueError` where a binary cross-entropy is negative: its labels cannot all be 0 or 1."""
+    if loss < 0 and isinstance(model.loss, keras.losses.BinaryCrossentropy):
+        raise ValueError(
+            f"the loss is {loss:.4g}, so labels are not all 0 or 1: a model of one logit decides between two classes; "
+            "give it one logit a class (classes=...)"
+        )
+
+
+def default_loss(
+    model: keras.Model, labels: tf.TensorSpec, one_hot: Callable[[], bool]
+) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    """Loss and accuracy for a model's outputs and labels of this shape.
+
+    Args:
+        model: built.
+        labels: shape and type of a batch's labels.
+        one_hot: says whether rows of labels add up to one each; asked only where there are rows.
+
+    Raises:
+        ValueError: nothing goes by itself with these shapes, or the model does not say what its outputs are.
+    """
+    if getattr(model, "output_shape", None) is None:
+        raise InputError("give `loss`: a subclassed model does not say what its outputs are")
+    classes = model.output_shape[-1]
+    ends_in = last_activation(model)
+    logits = ends_in not in ("softmax", "sigmoid")
+    rank, width = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
+    if classes == 1 and (rank == 1 or width == 1):
+        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
+    if classes > 1 and rank == 2 and width == classes:
+        if ends_in == "softmax" or (ends_in != "sigmoid" and one_hot()):
+            accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+            return keras.losses.CategoricalCrossentropy(from_logits=logits), accuracy
+        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
+    if classes > 1 and (rank == 1 or width == 1):
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), accuracy
+    raise ValueError(
+        f"no loss goes by itself with outputs of shape {model.output_shape} and labels of shape {labels.shape}: "
+        "give `loss`"
+    )
+
+
+def one_hot(batches: Iterable[Any]) -> bool:
+    """Whether the labels of all batches (inputs, rows of labels, ...) are shares of the classes that add up to one."""
+    rows = [np.asarray(batch[1], np.float64) for batch in batches]
+    return bool(rows) and all((part >= 0).all() and np.allclose(part.sum(axis=1), 1, atol=1e-3) for part in rows)
+
+
+def _accuracy(threshold: float) -> keras.metrics.Metric:
+    return keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)  # logit 0 is probability one half
+
+
+def weighted(model: keras.Model, class_weight: dict[int, float] | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Give each example the weight of its class, as `model.fit(class_weight=...)` does; as it is where that is `None`.
+
+    Raises:
+        ValueError: labels of several classes a text (a weight would fit none), a class that does not exist, or
+            examples that have weights already.
+    """
+    if not class_weight:
+        return dataset
+    if len(dataset.element_spec) > 2:
+        raise ValueError("class_weight needs batches (inputs, labels), got batches with sample weights of their own")
+    number = max(model.output_shape[-1], 2)
+    if unknown := [c for c in class_weight if not 0 <= c < number]:
+        raise ValueError(f"class_weight names class {unknown[0]}, and there are the classes 0 to {number - 1}")
+    table = tf.constant([float(class_weight.get(c, 1.0)) for c in range(number)])
+
+    def weigh(x: Any, y: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        if y.shape.rank != 1 and y.shape[-1] != 1:
+            raise ValueError(f"class_weight needs one class an example, got labels of shape {y.shape}")
+        return x, y, tf.gather(table, tf.reshape(tf.cast(y, tf.int32), [-1]))
+
+    return dataset.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of logits and labels, class numbers or shares of the classes, with label smoothing.
+
+    loss = -sum_c q_c log softmax(logits)_c, q_c = (1 - label_smoothing) y_c + label_smoothing / classes
+
+    Where the label is a class number, y_c is 1 for that class. `keras.losses.CategoricalCrossentropy` smooths too, but
+    wants each label as a row; a model trained on mixed pictures (`tfconv.data.augment.mixed`) meets both.
+
+    Args:
+        label_smoothing: Share of the target that all classes divide evenly, in [0, 1).
+        **kwargs: Of `keras.losses.Loss`: name, reduction, dtype.
+
+    Call: labels int (n,) or (n, 1), or rows (n, classes) that add up to 1; logits (n, classes).
+
+    Raises:
+        ValueError: `label_smoothing` out of range.
+
+    Reference: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7.
+    """
+
+    def __init__(self, label_smoothing: float = 0.1, **kwargs: Any) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be from 0 to below 1. Received: {label_smoothing}")
+        super().__init__(**{"name": "smoothed_crossentropy", **kwargs})
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each example, (n,)."""
+        if are_rows(y_true, y_pred):
+            hard = ops.categorical_crossentropy(ops.cast(y_true, y_pred.dtype), y_pred, from_logits=True)
+        else:
+            labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            hard = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        if self.label_smoothing == 0:
+            return hard
+        even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
+        return (1.0 - self.label_smoothing) * hard + self.label_smoothing * even
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def are_rows(y_true: Any, y_pred: Any) -> bool:
+    """Whether labels are rows of shares of the classes, not class numbers."""
+    return len(y_true.shape) == 2 and y_true.shape[-1] == y_pred.shape[-1] and y_pred.shape[-1] > 1
+
+
+def soft_label_objective(
+    outputs: int, *, multi_label: bool = False, label_smoothing: float = 0.0
+) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+    """Loss and metrics for training on `tfconv.data.augment.mixed` batches and validating on ordinary ones.
+
+    Args:
+        outputs: logits of the model; 1 for two classes.
+        multi_label: whether a picture may have any number of labels.
+        label_smoothing: share of each target that all classes divide evenly; with one logit or several labels a share
+            that goes to one half, as in `keras.losses.BinaryCrossentropy`.
+    """
+    binary = multi_label or outputs == 1
+    accuracy = SoftLabelAccuracy(binary=binary)
+    if binary:
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing), [accuracy]
+    return SmoothedCrossentropy(label_smoothing), [accuracy]
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+class SoftLabelAccuracy(keras.metrics.MeanMetricWrapper):
+    """Share of the examples whose highest logit is that of the class with the highest share of the label.
+
+    Args:
+        binary: one logit decides between two classes, or each of several for itself: a logit above 0 is right where
+            the label is above one half, and the mean is over examples and labels.
+        name: of the metric.
+        dtype: of its arithmetic.
+
+    Call: labels class numbers (n,) or (n, 1), or rows (n, classes); logits (n, classes).
+    """
+
+    def __init__(self, binary: bool = False, name: str = "accuracy", dtype: Any = None) -> None:
+        super().__init__(_binary_matches if binary else _class_matches, name=name, dtype=dtype)
+        self.binary = binary
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"binary": self.binary, "name": self.name, "dtype": self.dtype}
+
+
+def _binary_matches(y_true: Any, y_pred: Any) -> Any:
+    labels = ops.reshape(ops.cast(y_true, "float32"), ops.shape(y_pred))
+    return ops.mean(ops.cast(ops.equal(labels > 0.5, y_pred > 0), "float32"), axis=-1)
+
+
+def _class_matches(y_true: Any, y_pred: Any) -> Any:
+    labels = ops.argmax(y_true, axis=-1) if are_rows(y_true, y_pred) else ops.reshape(y_true, (-1,))
+    return ops.cast(ops.equal(ops.cast(labels, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32")), "float32")

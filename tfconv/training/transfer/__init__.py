@@ -1,0 +1,1 @@
+"""Training on from the weights of another model."""
