@@ -1,4 +1,4 @@
-"""What is predicted: one class an example, or any number of labels. Outputs, probabilities and answers follow from it."""
+"""What is predicted: one class an example, or any number of labels; outputs and probabilities follow from it."""
 
 import math
 from collections.abc import Sequence
