@@ -1,0 +1,358 @@
+"""The run directory: all that `evaluate`, `predict`, `export` and `serve` need of a training.
+
+config.json     what was asked for                  checkpoints/   to resume from
+model.keras     the trained model                   history.csv    one row an epoch
+preprocess/     vocabulary or picture size, names   logs/          TensorBoard
+result.json     what came out                       report/        plots and tables
+answers.npz     some inputs, and the model's answers as it was trained
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tfconv.data.image.preprocess import ImagePreprocess
+from tfconv.data.preprocess import load_preprocess
+from tfconv.data.text.preprocess import TextPreprocess
+from tfconv.errors import InputError
+from tfconv.files import atomic_path, write_json
+from tfconv.files import atomic_write
+from tfconv.files import write_json
+from tfconv.training.runs.folder import CONTENTS, look, read_config, refuse_file, refuse_held
+from typing import Any
+from typing import Any, Literal, NamedTuple
+import contextlib
+import fcntl
+import io
+import keras
+import numpy as np
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import tensorflow as tf
+
+__all__ = ['KeptModelError', 'Run', 'check_answers', 'in_float32', 'load_run', 'write_answers', 'write_result']
+
+
+_MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training, read back."""
+
+    model: keras.Model
+    preprocess: TextPreprocess | ImagePreprocess
+    config: dict[str, Any]
+    directory: Path
+
+    @property
+    def kind(self) -> Literal["text", "images"]:
+        """What it classifies, as in `tfconv train text` and `tfconv train images`."""
+        return "images" if isinstance(self.preprocess, ImagePreprocess) else "text"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the outputs."""
+        return self.preprocess.class_names
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether each class is a yes or no of its own."""
+        return self.preprocess.multi_label
+
+
+def load_run(directory: str | Path) -> Run:
+    """Read a run directory.
+
+    The model file is loaded in Keras' safe mode: a file from elsewhere cannot run code.
+
+    Raises:
+        InputError: the folder holds no finished run, one without preprocessing, or a file of it is broken.
+    """
+    folder = look(directory)
+    return Run(
+        load_model(folder.directory), load_preprocess(folder.directory / "preprocess"), folder.config, folder.directory
+    )
+
+
+def load_model(directory: str | Path) -> keras.Model:
+    """Read the model of a run directory, which may have no preprocessing.
+
+    Raises:
+        InputError: the folder holds no finished run, or a file of it is broken.
+    """
+    path = look(directory, preprocess=False).directory / "model.keras"
+    from tfconv import layers, models  # noqa: F401  registers our classes with Keras
+    from tfconv.data import augment  # noqa: F401  and the layer for augmentation inside a model
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # a damaged file fails in whatever part of Keras, zip or HDF5 it reaches
+        raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
+
+
+class Description(NamedTuple):
+    """What a run keeps beside the model: its settings, and what made its inputs."""
+
+    config: dict[str, Any] | None = None
+    preprocess: Any = None
+
+
+@contextlib.contextmanager
+def taken(directory: Path) -> Iterator[None]:
+    """Make a folder where there is none, and keep other processes out of it.
+
+    Raises:
+        InputError: it is no folder, cannot be written, or is in use.
+    """
+    refuse_file(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = open(directory / ".lock", "w")
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{directory} cannot be written ({reason}): give a folder for the run that you may write to"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+        yield
+
+
+@contextlib.contextmanager
+def opened(directory: Path, description: Description, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
+
+    Raises:
+        InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or data, or
+            something that is no run; it is no folder, or it is in use.
+    """
+    with taken(directory):
+        refuse_held(directory, resume=resume, overwrite=overwrite)
+        if resume:
+            _check_same(directory, description)
+        yield directory
+
+
+def begin(directory: Path, description: Description, *, resume: bool) -> None:
+    """Write what the run is about, after everything that could be refused was; delete an overwritten run's files."""
+    if not resume:
+        for name in CONTENTS:
+            path = directory / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if description.config is not None:
+        write_json(directory / "config.json", description.config)
+    if description.preprocess is not None:
+        description.preprocess.save(directory / "preprocess")
+
+
+def _check_same(directory: Path, description: Description) -> None:
+    """Refuse to resume with other settings or data: the result would be that of neither."""
+    path = directory / "config.json"
+    if description.config is not None and path.exists():
+        before = read_config(path)
+        if before.get("swa_epochs") and before.get("epochs") != description.config.get("epochs"):
+            raise InputError(
+                f"{directory} averages the weights of the last epochs of {before.get('epochs')} (--swa-epochs), which "
+                "others would not be: resume with the same --epochs, or choose another folder"
+            )
+        for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
+            if before[name] != description.config[name]:
+                if name == "data_sha256":
+                    raise InputError(f"the data of {directory} changed since it was started: choose another folder")
+                raise InputError(
+                    f"{directory} was started with {name}={before[name]!r}, now it is {description.config[name]!r}: "
+                    "resume with the same settings, or choose another folder"
+                )
+    if description.preprocess is not None and (directory / "preprocess").is_dir():
+        with tempfile.TemporaryDirectory() as temporary:
+            description.preprocess.save(temporary)
+            for now in Path(temporary).iterdir():
+                then = directory / "preprocess" / now.name
+                if not then.is_file() or then.read_bytes() != now.read_bytes():
+                    images = now.name == "image.json"
+                    data = "pictures, classes or sizes" if images else "texts, classes or settings of words"
+                    raise InputError(
+                        f"{directory} was started on other {data} ({then.name} differs): "
+                        "resume with the same, or choose another folder"
+                    )
+
+
+def save_model(model: keras.Model, directory: Path) -> None:
+    """Write `model.keras`, whole or not at all."""
+    with atomic_path(directory / "model.keras") as temporary:
+        model.save(temporary)
+
+
+def write_result(
+    directory: str | Path,
+    config: dict[str, Any],
+    history: keras.callbacks.History,
+    scores: dict[str, Any],
+    seconds: float,
+    *,
+    reading: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write `result.json` into a run directory.
+
+    Args:
+        directory: the run directory.
+        config: the settings, seed included.
+        history: of the training.
+        scores: split to metric to value.
+        seconds: from the first step to the end of training and scoring.
+        reading: what the curves say in words (`tfconv.evaluation.read_curves`), for later reports.
+
+    Returns:
+        What was written.
+    """
+    result = {
+        "config": config,
+        "scores": scores,
+        "epochs": len(history.epoch),
+        "history": history.history,
+        "reading": list(reading),
+        "seconds": round(seconds, 1),
+        "versions": {name: version(name) for name in ("tfconv", "tensorflow", "keras", "numpy")},
+        "python": platform.python_version(),
+        "machine": _machine(),
+        "commit": _commit(),
+    }
+    write_json(Path(directory) / "result.json", result)
+    return result
+
+
+def _machine() -> str:
+    """Cores and processor, as in "2 cores, Intel(R) Xeon(R) Processor"."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    return f"{os.cpu_count()} cores, {name}"
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that tfconv runs from; `None` when it is installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True)
+    except OSError:
+        return None  # no git here
+    return done.stdout.strip() or None
+
+
+_EXAMPLES = 32  # whose answers a run keeps
+_BYTES = 1 << 22
+_FILE = "answers.npz"
+
+
+class KeptModelError(FloatingPointError):
+    """The float32 model that a run keeps does not answer as the model did that was trained in mixed precision."""
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Return the model with its weights under the float32 policy; a model that is there already, itself.
+
+    Under a mixed policy weights are float32 and only the activations between layers are rounded. So nothing is lost,
+    and what is saved runs at full precision, and fast, also on machines without 16-bit arithmetic.
+
+    Args:
+        model: built; a model class whose constructor has a `dtype` argument, as all of `tfconv.models` have.
+
+    Returns:
+        A model of the same class. One whose configuration has no mixed `dtype` is returned as it is.
+    """
+    try:
+        config = model.get_config()
+    except NotImplementedError:
+        return model
+    if config.get("dtype") not in ("mixed_bfloat16", "mixed_float16"):
+        return model
+    twin = type(model).from_config({**config, "dtype": "float32"})
+    if not twin.built:
+        twin.build(model.input_shape)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def check_loss(trained: float, kept: float, policy: str, what: str) -> None:
+    """Refuse a float32 model that scores worse than the trained one by more than rounding explains.
+
+    Args:
+        trained: loss of the model as it was trained.
+        kept: loss of its float32 twin on the same examples.
+        policy: under which it was trained.
+        what: the examples, for the message.
+
+    Raises:
+        KeptModelError: the losses are further apart than 5 % and 0.02, or the second is not finite.
+    """
+    if not kept <= trained + 0.02 + 0.05 * abs(trained):
+        raise KeptModelError(
+            f"the float32 model that would be kept has a loss of {kept:.4g} on {what}, the model as it was trained "
+            f"({policy}) {trained:.4g}: rounding does not explain that; train in float32 (--precision float32)"
+        )
+
+
+def write_answers(directory: Path, model: keras.Model, inputs: Any) -> None:
+    """Keep some inputs and what the model answers, for `check_answers`; numbers only, of one input and one output.
+
+    Args:
+        directory: the run directory.
+        model: as it was trained.
+        inputs: a batch, of which up to 32 examples are taken, up to 4 MB.
+    """
+    if not isinstance(inputs, tf.Tensor) or not (inputs.dtype.is_floating or inputs.dtype.is_integer):
+        return
+    per_example = inputs.dtype.size * int(np.prod(inputs.shape[1:]))
+    some = inputs[: max(2, min(_EXAMPLES, _BYTES // max(per_example, 1)))].numpy()
+    answers = model(some, training=False)
+    if not isinstance(answers, tf.Tensor):
+        return
+    answers = tf.cast(answers, tf.float32).numpy()
+    with atomic_write(directory / _FILE) as file:
+        np.savez(file, inputs=some, answers=answers, policy=np.array(model.dtype_policy.name))
+
+
+def check_answers(directory: Path, model: keras.Model) -> None:
+    """Refuse a model that answers otherwise than the one that the run was left with; a run may have no answers kept.
+
+    Args:
+        directory: the run directory.
+        model: the one that was read from it.
+
+    Raises:
+        InputError: the answers differ by more than rounding, or the file of answers cannot be read.
+    """
+    path = directory / _FILE
+    if not path.is_file():
+        return
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            inputs, expected, policy = archive["inputs"], archive["answers"], str(archive["policy"])
+        answers = model(inputs, training=False).numpy()
+        if answers.shape != expected.shape:
+            raise ValueError(f"{answers.shape} answers in place of {expected.shape}")
+    except Exception as error:  # a damaged file fails in whatever part of zip, NumPy or the model it reaches
+        raise InputError(f"{path} does not go with the model beside it ({error}): copy the run anew") from error
+    # Of how far answers lie from their mean; 16-bit activations have 2 or 3 digits, and layers add their errors up.
+    share = 0.25 if policy.startswith("mixed") else 0.01
+    spread, off = float(np.std(expected)), float(np.sqrt(np.mean(np.square(answers - expected, dtype="float64"))))
+    if not off <= share * spread + 0.01 * (1 + float(np.abs(expected).mean())):
+        raise InputError(
+            f"{directory / 'model.keras'} does not answer as it did when it was trained: on {len(expected)} examples "
+            f"its outputs are off by {off:.3g} where they spread by {spread:.3g}; copy the run anew, or train again "
+            "with --precision float32"
+        )
