@@ -39,23 +39,23 @@ def run(arguments: list[str]) -> None:
         print(f"tfconv {__version__}")
         return
     arguments, launched = split_command(arguments)
-    verbs = {**_verbs(), "launch": launch_of(launched)}
+    table = {**verbs(), "launch": launch_of(launched)}
     for argument in arguments:
         if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):
             raise InputError(f"the argument {argument!a} is not UTF-8: rename the file, or set a UTF-8 locale")
     call = words.parsed(
-        lambda: _app(verbs).cli(
+        lambda: _app(table).cli(
             prog="tfconv",
             description="Convolutional classifiers, from labelled files to a served model.",
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         ),
-        lambda: words.mistake_in_command(verbs, arguments),
+        lambda: words.mistake_in_command(table, arguments),
     )
     call()
 
 
-def _verbs() -> words.Verbs:
+def verbs() -> words.Verbs:
     """The verbs by name; those that need settings of a training have one form for each kind of work."""
     return {
         "train": {name: train_verb(kind) for name, kind in KINDS.items()},
@@ -69,9 +69,9 @@ def _verbs() -> words.Verbs:
     }
 
 
-def _app(verbs: words.Verbs) -> tyro.extras.SubcommandApp:
+def _app(table: words.Verbs) -> tyro.extras.SubcommandApp:
     app = tyro.extras.SubcommandApp()
-    for name, verb in verbs.items():
+    for name, verb in table.items():
         command: Any = _app(verb) if isinstance(verb, Mapping) else _later(verb)
         app.command(command, name=name, help=_HELP.get(name))
     return app
