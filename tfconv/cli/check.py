@@ -102,8 +102,6 @@ def _settings(config: Check) -> tuple[Literal["text", "images"], Any]:
     for name in _OF_TEXTS if kind == "images" else _OF_IMAGES:
         if name in given:
             raise InputError(f"--{name} does not go with {'pictures' if kind == 'images' else 'texts'}")
-    if given.pop("skip", False):
-        given["skip_broken" if kind == "images" else "skip"] = True
     known = get_args(train_images.Model if kind == "images" else train_text.Model)
     if config.model is not None and config.model not in known:
         raise InputError(f"--model {config.model} is none for {kind}: give one of {', '.join(known)}")
@@ -157,7 +155,7 @@ def _guessed_kind(config: Check) -> Literal["text", "images"]:
         return "images" if any(file.suffix.lower() in ENDINGS for file in path.rglob("*")) else "text"
     for column, kind in (("image", "images"), (None, "text")):
         try:
-            next(data.rows(path, text=column, label=config.label, dialect=dialect_of(config)))
+            next(data.read_rows(path, data.Columns(text=column, label=config.label, dialect=dialect_of(config))))
         except (InputError, StopIteration):
             continue
         return kind  # type: ignore[return-value]

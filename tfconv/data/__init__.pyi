@@ -15,8 +15,9 @@ from .image.dataset import ImagePreparation as ImagePreparation
 from .image.folders import image_folder as image_folder
 from .image.preprocess import ImagePreprocess as ImagePreprocess
 from .image.tables import image_table as image_table
+from .rows.columns import Columns as Columns
 from .rows.dialect import Dialect as Dialect
-from .rows.labelled import rows as rows
+from .rows.labelled import read_rows as read_rows
 from .rows.tables import csv as csv
 from .rows.tables import jsonl as jsonl
 from .rows.tables import parquet as parquet
@@ -25,7 +26,6 @@ from .sets.imdb import imdb as imdb
 from .sets.synthetic import synthetic_reviews as synthetic_reviews
 from .sets.synthetic import synthetic_shapes as synthetic_shapes
 from .sets.tfds import tfds as tfds
-from .source import TABLE_ENDINGS as TABLE_ENDINGS
 from .source import image_source as image_source
 from .source import text_source as text_source
 from .splits import stratified_folds as stratified_folds

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfconv.data.labels import class_indices, label_kind, label_name, sorted_class_names
+from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow
 from tfconv.data.rows.records import reject
 from tfconv.data.splits import check_fraction, stratified_split
@@ -34,22 +35,18 @@ class Assembled(NamedTuple):
 
     def text_data(self, name: str) -> TextData:
         """The rows' texts as a data set called `name`."""
-        every = TextExamples([row.text for row in self.rows], self.labels)
+        every = TextExamples([row.values["text"] for row in self.rows], self.labels)
         examples = {split: every.take(indices) for split, indices in self.parts.items()}
         return TextData(name, self.class_names, self.multi_label, examples, self.notes)
 
 
 def assemble(
     rows: Sequence[LabelledRow],
+    columns: Columns,
     *,
     where: str,
     noun: str = "text",
-    multi_label: bool = False,
-    validation: float = 0.1,
-    test: float = 0.0,
-    seed: int = 0,
     skipped: Sequence[str] = (),
-    skip: bool = False,
     one_kind: bool = True,
     class_names: tuple[str, ...] | None = None,
 ) -> Assembled:
@@ -57,14 +54,11 @@ def assemble(
 
     Args:
         rows: the rows; those whose `split` is None count as training rows.
+        columns: the task; the fractions of the training rows to hold out for testing, and of the rest for validation,
+            where no row is for that; the seed; whether bad rows are skipped.
         where: the file or folder, for messages.
-        noun: what messages call a row's text or image.
-        multi_label: whether a text may have any number of labels.
-        validation: the share of the training rows to hold out, where no row says that it is for validation.
-        test: the share of the training rows to hold out before that, where no row says that it is for testing.
-        seed: decides the held-out rows.
+        noun: what is classified: `"text"` or `"image"`.
         skipped: lines on rows left out before.
-        skip: leave bad rows out, noting each, in place of an error.
         one_kind: refuse a mixture of numbers, booleans and other strings as labels.
         class_names: the classes in order where the source knows them; such classes may have a single example.
 
@@ -72,13 +66,13 @@ def assemble(
         Splits train, and validation and test where they have rows; within a split the order of `rows`.
 
     Raises:
-        InputError: no rows, a single class, or (unless `skip`) mixed kinds of labels, a label seen only once, a label
-            that no training row has; `validation` or `test` is not in [0, 1).
+        InputError: no rows, a single class, or (unless `columns.skip`) mixed kinds of labels, a label that occurs once,
+            a label that no training row has; a fraction is not in [0, 1).
     """
-    check_fraction("validation", validation)
-    check_fraction("test", test)
+    check_fraction("validation", columns.validation_fraction)
+    check_fraction("test", columns.test_fraction)
     notes = list(skipped)
-    collector = notes if skip else None
+    collector = notes if columns.skip else None
     kept = list(rows)
     _require_training_rows(kept, notes, where)
     if one_kind:
@@ -88,18 +82,18 @@ def assemble(
         kept, names = _without_lonely(kept, names, collector)
     _require_training_rows(kept, notes, where)
     classes = class_names or sorted_class_names(label for row in names for label in row)
-    if len(classes) < (1 if multi_label else 2):
+    if len(classes) < (1 if columns.multi_label else 2):
         found = f"the only class is {classes[0]!r}" if classes else f"no {noun} has a label"
         raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
-    labels = class_indices(names, classes, multi_label=multi_label)
+    labels = class_indices(names, classes, multi_label=columns.multi_label)
     splits = np.array([row.split or "train" for row in kept])
     parts = {split: np.flatnonzero(splits == split) for split in ("train", "validation", "test")}
-    for split, fraction, stream in (("test", test, 1), ("validation", validation, 0)):
+    for split, fraction, stream in (("test", columns.test_fraction, 1), ("validation", columns.validation_fraction, 0)):
         if not len(parts[split]):
-            kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[seed, stream])
+            kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[columns.seed, stream])
             parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
     filled = {split: part for split, part in parts.items() if len(part)}
-    return Assembled(kept, labels, classes, multi_label, filled, tuple(notes))
+    return Assembled(kept, labels, classes, columns.multi_label, filled, tuple(notes))
 
 
 def _require_training_rows(rows: list[LabelledRow], notes: list[str], where: str) -> None:

@@ -60,9 +60,9 @@ def test_a_bad_file_is_named_or_skipped(tmp_path, name, content, problem):
         tfconv.data.image_folder(tmp_path)
     message = str(error.value)
     assert message.startswith(f"{tmp_path}/{name}: ") and "\n" not in message and len(message) < 500
-    assert message.endswith(", or leave such pictures out with skip_broken=True (--skip-broken)")
+    assert message.endswith(", or leave such examples out with skip=True (--skip)")
     for _ in range(2):  # decoded, then from the cache
-        data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+        data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
         assert {label: len(found) for label, found in by_class(data).items()} == {"a": 4, "b": 2}
         assert len(data.skipped) == 1 and message.startswith(data.skipped[0])
     with pytest.raises(InputError, match=problem):
@@ -75,7 +75,7 @@ def test_many_bad_files_are_counted_and_the_good_ones_keep_their_labels(tmp_path
     write_files(tmp_path, files | {name: files[name][:-9] for name in bad[::2]} | dict.fromkeys(bad[1::2], b""))
     with pytest.raises(InputError, match=f"an empty file.*and {len(bad[1::2]) - 1} more are bad"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+    data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
     assert [line.split(": ")[0] for line in data.skipped] == [
         f"{tmp_path}/{name}" for name in sorted(bad, key=in_order)
     ]
@@ -88,7 +88,7 @@ def test_many_bad_files_are_counted_and_the_good_ones_keep_their_labels(tmp_path
 def test_only_bad_files(tmp_path):
     write_files(tmp_path, {f"{label}/{i}.png": b"x" for label in "ab" for i in range(3)})
     with pytest.raises(InputError, match="no rows to train on; 6 were skipped, the first: .*a/0.png: no JPEG"):
-        tfconv.data.image_folder(tmp_path, skip_broken=True)
+        tfconv.data.image_folder(tmp_path, skip=True)
 
 
 def test_what_is_no_file_is_named(tmp_path):
@@ -99,7 +99,7 @@ def test_what_is_no_file_is_named(tmp_path):
     os.symlink("0.png", tmp_path / "cat" / "link.png")
     os.mkfifo(tmp_path / "cat" / "pipe")
     write_files(tmp_path, {"cat/.hidden": b"", "cat/Thumbs.db": b"", "cat/deeper/1.png": b"", "about.txt": b"mine"})
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+    data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
     assert {label: len(found) for label, found in by_class(data).items()} == {"cat": 5, "dog": 4}
     found = dict(line.removeprefix(f"{tmp_path}/cat/").split(": ") for line in data.skipped)
     assert found == {
@@ -154,14 +154,14 @@ def test_classes_that_cannot_be(tmp_path):
     write_files(tmp_path, tree(("dog", "Dog")))
     with pytest.raises(InputError, match="/dog: the class differs only in case from 'Dog'; rename or merge"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True)
+    data = tfconv.data.image_folder(tmp_path, skip=True)
     assert data.class_names == ("Dog", "cat") and len(data.skipped) == 1
     (tmp_path / "dog").rename(tmp_path / "emu")
     (tmp_path / "empty").mkdir()
     write_files(tmp_path / "outer", tree())
     with pytest.raises(InputError, match="/empty: the class has no pictures; put its pictures there, or remove"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True)
+    data = tfconv.data.image_folder(tmp_path, skip=True)
     assert data.class_names == ("Dog", "cat", "emu")
     assert f"{tmp_path}/outer: the class has only folders in it" in data.skipped
 
@@ -171,10 +171,10 @@ def test_split_folders_that_contradict(tmp_path):
     write_files(tmp_path / "test", tree(("cat", "fox")))
     with pytest.raises(InputError, match="test/fox/0.png: the label 'fox' is in no training row, only in test"):
         tfconv.data.image_folder(tmp_path)
-    assert tfconv.data.image_folder(tmp_path, skip_broken=True).class_names == ("cat", "dog")
+    assert tfconv.data.image_folder(tmp_path, skip=True).class_names == ("cat", "dog")
     write_files(tmp_path, {"val/1.png": GOOD})
     assert f"{tmp_path}/val: no class folders in it, so it is not read" in (
-        tfconv.data.image_folder(tmp_path, skip_broken=True).skipped
+        tfconv.data.image_folder(tmp_path, skip=True).skipped
     )
     write_files(tmp_path / "extra", tree())
     with pytest.raises(InputError, match="a train folder beside 'extra', which is no split"):

@@ -80,14 +80,15 @@ def test_a_cache_that_was_damaged_is_made_anew(photos, home):
 
 KILLED = """
 import os, signal, sys
-from tfconv.data import decoded_pictures, image_folder
-batches = decoded_pictures._batches
+from tfconv.data import image_folder
+from tfconv.data.image import files
+batches = files._batches
 def broken_off(*arguments):
     for number, batch in enumerate(batches(*arguments)):
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         yield batch
-decoded_pictures._batches = broken_off
+files._batches = broken_off
 image_folder(sys.argv[1])
 """
 

@@ -46,8 +46,8 @@ def test_labels_must_be_as_many_as_texts():
 
 def test_every_public_name_is_there_and_sources_import_no_tensorflow():
     code = (
-        "import sys, tfconv; names = ['csv', 'imdb', 'jsonl', 'parquet', 'read_vectors', 'rows', 'synthetic_reviews',"
-        " 'text_folder', 'tfds', 'TextData', 'TextExamples', 'WordVectors']\n"
+        "import sys, tfconv; names = ['csv', 'imdb', 'jsonl', 'parquet', 'read_vectors', 'read_rows',"
+        " 'synthetic_reviews', 'text_folder', 'tfds', 'TextData', 'TextExamples', 'WordVectors']\n"
         "import tfconv.data.sets.imdb, tfconv.data.rows.tables\n"
         "assert all(callable(getattr(tfconv.data, name)) for name in names)\n"
         "assert not {'tensorflow', 'pyarrow', 'keras', 'rich'} & set(sys.modules)"

@@ -20,6 +20,7 @@ from tfconv.data.assembly import assemble
 from tfconv.data.cache import opened_or_made, read_back
 from tfconv.data.image.dataset import ImageData, ImageExamples
 from tfconv.data.image.headers import BadPicture, picture_header
+from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow
 from tfconv.data.rows.records import reject
 from tfconv.errors import InputError
@@ -248,8 +249,8 @@ def image_data(
     rows: Sequence[LabelledRow],
     pictures: Callable[[list[LabelledRow]], Pictures],
     decoding: Decoding,
+    columns: Columns,
     *,
-    skip: bool,
     skipped: Sequence[str] = (),
     **options: Any,
 ) -> ImageData:
@@ -260,21 +261,21 @@ def image_data(
         rows: one for each picture.
         pictures: from the rows that passed the checks to their pictures.
         decoding: what pictures are brought to.
-        skip: leave bad rows and pictures out, noting each, in place of an error.
+        columns: as in `assemble`; with `skip` bad rows and pictures are left out.
         skipped: lines on rows left out before.
-        options: as in `assemble`.
+        **options: as in `assemble`.
 
     Raises:
         InputError: as `assemble` and `decoded`.
     """
-    options |= {"noun": "picture", "skip": skip}
-    done = assemble(rows, skipped=skipped, **options)
-    store, broken = decoded(pictures(done.rows), decoding, skip=skip)
+    done = assemble(rows, columns, noun="image", skipped=skipped, **options)
+    store, broken = decoded(pictures(done.rows), decoding, skip=columns.skip)
     places = np.arange(len(done.rows))
-    if broken:  # without them another label may be lonely, and the split is another
+    if broken:  # without them another label may occur once, and the split is another
         index = {row.where: place for place, row in enumerate(done.rows)}
         notes = [*done.notes, *(f"{done.rows[place].where}: {broken[place]}" for place in sorted(broken))]
-        done = assemble([row for place, row in enumerate(done.rows) if place not in broken], skipped=notes, **options)
+        whole = [row for place, row in enumerate(done.rows) if place not in broken]
+        done = assemble(whole, columns, noun="image", skipped=notes, **options)
         places = np.array([index[row.where] for row in done.rows])
     examples = {
         split: ImageExamples(store, done.labels[part], places[part].astype(np.int64))
@@ -288,7 +289,7 @@ def picture_files(source: str, rows: Sequence[LabelledRow]) -> Pictures:
 
     A file counts as changed when its path, size or time of change differs.
     """
-    paths = [os.fsencode(os.path.abspath(row.text)) for row in rows]
+    paths = [os.fsencode(os.path.abspath(row.values["image"])) for row in rows]
     stats = np.zeros((len(paths), 2), np.int64)
     for index, path in enumerate(paths):
         try:

@@ -8,8 +8,9 @@ from typing import Literal
 from tfconv.data.image.dataset import ImageData
 from tfconv.data.image.files import case_twins, check_decoding, image_data, picture_files
 from tfconv.data.patterns import is_folder
+from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow
-from tfconv.data.rows.records import pictures_named, reject
+from tfconv.data.rows.records import reject
 from tfconv.data.text.folders import NAME_OF_NO_CLASS, class_folders, shown
 from tfconv.errors import InputError
 
@@ -18,7 +19,6 @@ __all__ = ["image_folder"]
 _NO_PICTURES = {"thumbs.db", "desktop.ini"}  # Windows leaves them in folders of pictures, unasked
 
 
-@pictures_named()
 def image_folder(
     directory: str | Path,
     *,
@@ -28,7 +28,7 @@ def image_folder(
     validation: float = 0.1,
     test: float = 0.0,
     seed: int = 0,
-    skip_broken: bool = False,
+    skip: bool = False,
 ) -> ImageData:
     """Read `<class>/*`, or `train/<class>/*` beside `test/...` and, if there is one, `validation/...`.
 
@@ -53,21 +53,21 @@ def image_folder(
         validation: the fraction of the training pictures to hold out, unless there is a validation folder.
         test: the fraction to hold out for testing, unless there is a test folder.
         seed: decides which pictures are held out; the split keeps every class's share.
-        skip_broken: leave bad files out, one line each in `ImageData.skipped`, in place of an error.
+        skip: leave bad files out, one line each in `ImageData.skipped`, in place of an error.
 
     Returns:
         Classes are the folder names (numbers sorted by value); pictures are in the order of the file names. Folders
         within class folders are not read, and noted in `ImageData.skipped`; names that begin with a dot are ignored.
 
     Raises:
-        InputError: no such folder or no class folders, an argument out of range; or (unless `skip_broken`) a file
+        InputError: no such folder or no class folders, an argument out of range; or (unless `skip`) a file
             that is no picture, broken, cut short, empty, unreadable or of more than 89 million pixels, two names that
             differ only in case, a class without pictures, with a single one, or with none in train.
     """
     decoding = check_decoding(size, fit, channels)
     directory = Path(directory)
     notes: list[str] = []
-    skipped = notes if skip_broken else None
+    skipped = notes if skip else None
     folders = class_folders(directory, "image_table", notes)
     twins = case_twins(sorted({folder.name for folder, _ in folders}))
     rows: list[LabelledRow] = []
@@ -81,9 +81,10 @@ def image_folder(
         raise InputError(f"{directory} has no folders of pictures; put each class's pictures in a folder named for it")
     path = directory.resolve()
     source = shown(str(path))
+    columns = Columns(validation=validation, test=test, seed=seed, skip=skip)
     return image_data(
-        shown(path.name), rows, lambda kept: picture_files(source, kept), decoding, where=shown(str(directory)),
-        validation=validation, test=test, seed=seed, skipped=notes, skip=skip_broken, one_kind=False,
+        shown(path.name), rows, lambda kept: picture_files(source, kept), decoding, columns,
+        where=shown(str(directory)), skipped=notes, one_kind=False,
     )  # fmt: skip
 
 
@@ -116,4 +117,4 @@ def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list
             problem = f"the name differs only in case from {shown(twins[name])!r}, so other systems cannot hold both"
             reject(shown(path), problem, "rename one", skipped)
         else:
-            yield LabelledRow(number, shown(path), path, (folder.name,), split)
+            yield LabelledRow(number, shown(path), {"image": path}, (folder.name,), split)

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import difflib
 import gzip
 import io
 import os
@@ -18,6 +19,7 @@ __all__ = [
     "FORMATS",
     "Paths",
     "absolute",
+    "check_row_file",
     "file_format",
     "fingerprint",
     "is_folder_of_rows",
@@ -179,6 +181,21 @@ def file_format(path: Path) -> str:
     if form is None:
         raise InputError(f"{path}: cannot tell its format from its ending; the endings known are {', '.join(FORMATS)}")
     return form
+
+
+def check_row_file(path: Path) -> None:
+    """Check that there is a file with something in it.
+
+    Raises:
+        InputError: it is a folder, absent or empty.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file; read a folder of text files with text_folder")
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 1)
+        raise InputError(f"{path}: no such file; " + (f"did you mean {near[0]!r}?" if near else "check the path"))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give a file with rows")
 
 
 def is_text(path: Path) -> bool:

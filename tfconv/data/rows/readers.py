@@ -28,7 +28,7 @@ def csv_records(
     Args:
         path: the file.
         columns: their names; "1", "2", ... where there is no header.
-        dialect: from `settle`, all of it known.
+        dialect: from `detected`, all of it known.
         skipped: takes one line for each bad row.
         read: is told how many more bytes were read.
 

@@ -17,7 +17,7 @@ from tfconv.kinds.options import (
     chosen_precision,
     make_optimizer,
 )
-from tfconv.kinds.source import DIALECT, check_source, dialect_of, read_options, unchanged_source, with_found_columns
+from tfconv.kinds.source import DIALECT, check_source, columns_of, read_options, unchanged_source, with_found_columns
 
 if TYPE_CHECKING:
     import keras
@@ -56,7 +56,7 @@ class TrainImages(TrainingOptions):
     validation: float | None = None  # fraction of the training pictures to hold out; without it 0.1, of CIFAR-10 0.2
     multi_label: bool = False  # a picture may have any number of labels
     separator: str = "|"  # between the labels of one picture
-    skip_broken: bool = False  # leave broken pictures and bad rows out and list them
+    skip: bool = False  # leave broken pictures and bad rows out and list them
     size: int | None = None  # height and width pictures are resized to; without it: their own up to 64, else 64
     fit: Literal["crop", "stretch"] | None = None  # for pictures of another shape; without it: crop
     channels: Literal[1, 3] | None = None  # of what the model sees, 1 for grey; without it: 1 where all files are grey
@@ -106,9 +106,7 @@ def read(config: TrainImages) -> "ImageData":
     """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
     from tfconv.data import image_source
 
-    options = "image label split size fit channels test validation multi_label separator skip_broken seed".split()
-    values = {name: getattr(config, name) for name in options}
-    return image_source(config.data, dialect=dialect_of(config), **values)
+    return image_source(config.data, columns_of(config), size=config.size, fit=config.fit, channels=config.channels)
 
 
 def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
@@ -231,7 +229,7 @@ _OPTIONS = (
     "validation",
     "multi_label",
     "separator",
-    "skip_broken",
+    "skip",
     "seed",
     *DIALECT,
 )
@@ -252,8 +250,8 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     from tfconv import data
 
     source = unchanged_source(run)
-    options = read_options(run, _OPTIONS, TrainImages)
-    found = data.image_source(source, **options)
+    columns, options = read_options(run, _OPTIONS, TrainImages)
+    found = data.image_source(source, columns, **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     before = (*run.preprocess.size, run.preprocess.channels)
     for what, then, now in (("classes", run.class_names, found.class_names), ("shape", before, shape)):
@@ -305,14 +303,14 @@ def labelled_images(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]"
 def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
     from tfconv.data import image_source
 
-    kept = ("image", "label", "multi_label", "separator", "skip_broken", *DIALECT)
-    options = read_options(run, kept, TrainImages)
+    kept = ("image", "label", "multi_label", "separator", "skip", *DIALECT)
+    columns, options = read_options(run, kept, TrainImages)
     preprocess = run.preprocess
     if data == "synthetic":
         options["size"] = preprocess.size[0]
     elif data != "cifar10":  # whose pictures have a size of their own
         options |= {"size": preprocess.size, "fit": preprocess.fit, "channels": preprocess.channels}
-    found = image_source(data, validation=0.0, **options)
+    found = image_source(data, dataclasses.replace(columns, validation=0.0), **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     if shape != (*preprocess.size, preprocess.channels):
         took, there = "x".join(map(str, (*preprocess.size, preprocess.channels))), "x".join(map(str, shape))

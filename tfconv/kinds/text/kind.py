@@ -16,13 +16,13 @@ from tfconv.kinds.options import (
     chosen_precision,
     make_optimizer,
 )
-from tfconv.kinds.source import DIALECT, dialect_of, read_options, unchanged_source, with_found_columns
+from tfconv.kinds.source import DIALECT, columns_of, read_options, unchanged_source, with_found_columns
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from tfconv.data import TextData
+    from tfconv.data import Columns, TextData
 
 
 Model = Literal[
@@ -89,9 +89,7 @@ def read(config: TrainText) -> "TextData":
     """Return the data set; TensorFlow is not imported yet."""
     from tfconv.data import text_source
 
-    options = "text label split test validation multi_label separator skip seed".split()
-    values = {name: getattr(config, name) for name in options}
-    return text_source(config.data, dialect=dialect_of(config), stream=True if config.stream else None, **values)
+    return text_source(config.data, columns_of(config), stream=True if config.stream else None)
 
 
 def prepare(config: TrainText, data: "TextData") -> "TextData":
@@ -218,10 +216,8 @@ def _own_texts(run: Any) -> Texts:
     from tfconv import data
 
     source = unchanged_source(run)
-    options = _options(
-        run, "split", "test", "validation", "seed", "stream"
-    )  # the same rows are held out as in training
-    found = data.text_source(source, **options)
+    columns, options = _options(run, "split", "test", "validation", "seed", "stream")  # holds the same rows out
+    found = data.text_source(source, columns, **options)
     split = next(name for name in ("test", "validation", "train") if name in found.examples)
     return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
 
@@ -232,25 +228,26 @@ def _other_texts(run: Any, data: str) -> Texts:
     from tfconv.data.source import table_format
 
     if table_format(Path(data)) is not None:
-        options = _options(run)
-        skipped: list[str] | None = [] if options.pop("skip", False) else None
-        rows = list(sources.rows(data, skipped=skipped, **options))
+        columns, _ = _options(run)
+        skipped: list[str] | None = [] if columns.skip else None
+        rows = list(sources.read_rows(data, columns, skipped=skipped))
         if skipped:
             print(f"{len(skipped)} rows skipped, the first: {skipped[0]}", file=sys.stderr)
         if not rows:
             raise InputError(f"{data} holds no labelled text")
         names = [(label,) if isinstance(label, str) else label for _, _, label in rows]
         return Path(data).stem, [text for _, text, _ in rows], names
-    found = sources.text_source(data, validation=0.0, **_options(run))
+    found = sources.text_source(data, dataclasses.replace(_options(run)[0], validation=0.0))
     splits = [name for name in found.examples if name != "unlabelled"]
     texts = [text for split in splits for text in found.examples[split].texts]
     return f"{found.name}, {' and '.join(splits)}", texts, [some for split in splits for some in _names(found, split)]
 
 
-def _options(run: Any, *more: str) -> dict[str, Any]:
+def _options(run: Any, *more: str) -> "tuple[Columns, dict[str, Any]]":
     """How the run's own data were read."""
-    found = read_options(run, ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more), TrainText)
-    return {name: value for name, value in found.items() if name != "stream" or value}
+    names = ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more)
+    columns, found = read_options(run, names, TrainText)
+    return columns, {name: value for name, value in found.items() if name != "stream" or value}
 
 
 def _names(found: Any, split: str) -> list[tuple[str, ...]]:
