@@ -8,6 +8,7 @@ from image_trees import tree, write_files
 import tfconv.data
 from tfconv import InputError
 from tfconv.data import Columns, Dialect, image_source
+from tfconv.tasks import MULTI_LABEL
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def test_tables(photos, tmp_path):
     data = image_source(tmp_path / "photos.csv", Columns(**columns, test=0.1, validation=0))
     assert sizes(data) == {"train": 36, "test": 4} and data.class_names == ("cat", "dog")
     data = image_source(tmp_path / "photos.tsv", Columns(**columns, multi_label=True, separator=",", validation=0))
-    assert data.multi_label and sizes(data) == {"train": 40}
+    assert data.task is MULTI_LABEL and sizes(data) == {"train": 40}
     write_files(photos, {"cat/0.png": b""})
     with pytest.raises(InputError, match="row 2 .*an empty file.*--skip"):
         image_source(tmp_path / "photos.tsv", Columns(**columns))

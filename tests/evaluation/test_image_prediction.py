@@ -16,6 +16,7 @@ from tfconv.data.preprocess import load_preprocess
 from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import Predictor, predict, report
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 from tfconv.training import load_run
 
 
@@ -33,7 +34,13 @@ def small_run(classes=1, *, multi_label=False, directory="runs/small", size=12):
     x = keras.layers.Flatten()(keras.layers.Conv2D(3, 4, strides=2)(pixels))
     model = keras.Model(pixels, keras.layers.Dense(classes, bias_initializer="normal")(x) * 3)
     names = ("cat", "dog") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
-    preprocess = ImagePreprocess(size + 2, crop=size, mean=(0.5, 0.4, 0.3), class_names=names, multi_label=multi_label)
+    preprocess = ImagePreprocess(
+        size + 2,
+        crop=size,
+        mean=(0.5, 0.4, 0.3),
+        class_names=names,
+        task=MULTI_LABEL if multi_label else CLASSIFICATION,
+    )
     return SmallRun(model, preprocess, names, multi_label, Path(directory))
 
 

@@ -16,4 +16,4 @@ def three_classes(n=60, **kwargs):
     every = ImageExamples(numbered(n, **kwargs), (np.arange(n) % 3).astype(np.int32))
     parts = {"train": np.arange(0, n, 2), "validation": np.arange(1, n, 4), "test": np.arange(3, n, 4)[::-1]}
     examples = {split: every.take(rows) for split, rows in parts.items()}
-    return ImageData("x", ("a", "b", "c"), False, examples)
+    return ImageData("x", ("a", "b", "c"), examples)

@@ -170,7 +170,7 @@ def _batch(data: Any, count: int, seed: int) -> tuple[Any, Any]:
 
     train = data.examples["train"]
     order = np.random.default_rng(seed).permutation(len(train))
-    if not data.multi_label:
+    if data.task.exclusive:
         labels = train.labels[order]
         turn = np.empty(len(order), np.int64)  # the how-manyth of its class
         for label in np.unique(labels):
@@ -179,7 +179,7 @@ def _batch(data: Any, count: int, seed: int) -> tuple[Any, Any]:
     chosen = {"train": train.take(order[:count])}
     data = data.prepare(batch_size=count, preprocess=data.preprocess)
     if isinstance(data, TextData):  # also streamed ones, which would encode all their texts first
-        few: Any = TextData(data.name, data.class_names, data.multi_label, chosen, preparation=data.preparation)
+        few: Any = TextData(data.name, data.class_names, chosen, preparation=data.preparation, task=data.task)
     else:
         few = dataclasses.replace(data, examples=chosen)
     return next(iter(few.batches("train")))
@@ -192,7 +192,7 @@ def _of_batch(inputs: Any, labels: Any, data: Any) -> list[tuple[bool, str]]:
     there = len(np.unique(labels)) if labels.ndim == 1 else int(labels.any(axis=0).sum())
     classes = len(data.class_names)
     enough = there == classes or (there > 1 and there == len(labels))
-    found = [(enough, f"{there} of {classes} {'labels' if data.multi_label else 'classes'} are in the batch")]
+    found = [(enough, f"{there} of {classes} {'labels' if not data.task.exclusive else 'classes'} are in the batch")]
     if not np.isfinite(inputs).all():
         found.append((False, "the inputs hold numbers that are not finite"))
     elif not np.ptp(inputs, axis=0).any():

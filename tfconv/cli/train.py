@@ -72,7 +72,7 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     if together:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
 
-    if config.folds is not None and not data.multi_label:
+    if config.folds is not None and data.task.exclusive:
         counts = sum(part.class_counts(len(data.class_names)) for name, part in data.examples.items() if name != "test")
         if counts.min() < config.folds:
             raise InputError(
@@ -182,7 +182,7 @@ def _finished(
         history.history,
         validation_examples=None if held_out is None else len(held_out),
         classes=len(data.class_names),
-        multi_label=data.multi_label,
+        multi_label=not data.task.exclusive,
     )
     for sentence in reading:
         print("\n".join(textwrap.wrap(sentence, 100, subsequent_indent="  ")))

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfconv.data.labels import class_indices, label_kind, label_name, sorted_class_names
+from tfconv.data.labels import label_kind, label_name, sorted_class_names
 from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow
 from tfconv.data.rows.records import reject
 from tfconv.data.splits import check_fraction, stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.errors import InputError
+from tfconv.tasks import Task
 
 __all__ = ["Assembled", "assemble"]
 
@@ -29,7 +30,7 @@ class Assembled(NamedTuple):
     rows: list[LabelledRow]
     labels: np.ndarray
     class_names: tuple[str, ...]
-    multi_label: bool
+    task: Task
     parts: dict[str, np.ndarray]
     notes: tuple[str, ...]
 
@@ -37,7 +38,7 @@ class Assembled(NamedTuple):
         """The rows' texts as a data set called `name`."""
         every = TextExamples([row.values["text"] for row in self.rows], self.labels)
         examples = {split: every.take(indices) for split, indices in self.parts.items()}
-        return TextData(name, self.class_names, self.multi_label, examples, self.notes)
+        return TextData(name, self.class_names, examples, self.notes, task=self.task)
 
 
 def assemble(
@@ -82,10 +83,10 @@ def assemble(
         kept, names = _without_lonely(kept, names, collector)
     _require_training_rows(kept, notes, where)
     classes = class_names or sorted_class_names(label for row in names for label in row)
-    if len(classes) < (1 if columns.multi_label else 2):
+    if len(classes) < (2 if columns.task.exclusive else 1):
         found = f"the only class is {classes[0]!r}" if classes else f"no {noun} has a label"
         raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
-    labels = class_indices(names, classes, multi_label=columns.multi_label)
+    labels = columns.task.label_array(names, classes)
     splits = np.array([row.split or "train" for row in kept])
     parts = {split: np.flatnonzero(splits == split) for split in ("train", "validation", "test")}
     for split, fraction, stream in (("test", columns.test_fraction, 1), ("validation", columns.validation_fraction, 0)):
@@ -93,7 +94,7 @@ def assemble(
             kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[columns.seed, stream])
             parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
     filled = {split: part for split, part in parts.items() if len(part)}
-    return Assembled(kept, labels, classes, columns.multi_label, filled, tuple(notes))
+    return Assembled(kept, labels, classes, columns.task, filled, tuple(notes))
 
 
 def _require_training_rows(rows: list[LabelledRow], notes: list[str], where: str) -> None:

@@ -1,7 +1,7 @@
 """What a data set of texts and one of pictures share: splits with labels, how many outputs they need, a summary."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from tfconv.data.splits import stratified_folds, stratified_parts, stratified_split
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,10 +35,10 @@ class LabelledData:
 
     name: str
     class_names: tuple[str, ...]
-    multi_label: bool
     examples: dict[str, Any]
     skipped: tuple[str, ...] = ()
     preparation: Any = None
+    task: Task = field(default=CLASSIFICATION, kw_only=True)
 
     def prepare(self, **changes: Any) -> Self:
         """The same examples with other settings of `preparation`, such as `data.prepare(batch_size=256)`."""
@@ -114,8 +115,8 @@ class LabelledData:
 
     @property
     def outputs(self) -> int:
-        """Logits that a model of this data needs: one for two classes, otherwise one for each class."""
-        return 1 if len(self.class_names) == 2 and not self.multi_label else len(self.class_names)
+        """Number of logits that a model of this data needs: see `Task.outputs`."""
+        return self.task.outputs(self.class_names)
 
     @cached_property
     def train(self) -> "tf.data.Dataset":
@@ -171,7 +172,7 @@ class LabelledData:
         for line in lines:
             numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
             table.append("  ".join([line[0].ljust(widths[0]), *numbers]))
-        kind = f"labels, any number a {self.unit}" if self.multi_label else "classes"
+        kind = f"labels, any number a {self.unit}" if not self.task.exclusive else "classes"
         total = sum(len(part) for part in self.examples.values())
         head = f"{self.name}: {total:,} {self.unit}s, {len(self.class_names)} {kind}, {len(self.skipped):,} skipped"
         notes = [f"skipped {line}" for line in self.skipped[:_SKIPPED_SHOWN]]

@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, Task
 
-__all__ = ["BadLabel", "Label", "class_indices", "label_kind", "label_name", "parse_labels", "sorted_class_names"]
+__all__ = ["BadLabel", "Label", "label_kind", "label_name", "parse_labels", "sorted_class_names"]
 
 Label = str | int | float | bool
 
@@ -25,20 +24,20 @@ class BadLabel(ValueError):
         self.remedy = remedy
 
 
-def parse_labels(value: Any, *, multi_label: bool = False, separator: str = "|") -> tuple[Label, ...]:
-    """The labels of one row: a tuple of one, or of any number when `multi_label`.
+def parse_labels(value: Any, task: Task = CLASSIFICATION, separator: str = "|") -> tuple[Label, ...]:
+    """The labels of one row: a tuple of one, or of any number where the classes do not exclude each other.
 
     Args:
-        value: what the file holds. A string is stripped. With `multi_label` a list is taken as it is, a string is cut
-            at `separator`, and an empty string or list means that the text has none of the labels.
-        multi_label: whether a text may have any number of labels.
+        value: what the file holds. A string is stripped. Of any number of labels a list is taken as it is, a string is
+            cut at `separator`, and an empty string or list means none of the labels.
+        task: whether an example has one label, or any number.
         separator: what stands between labels in a string.
 
     Raises:
         BadLabel: no label (empty, null, NaN), or a value that is no string, number or boolean.
-        InputError: `multi_label` with an empty `separator`.
+        InputError: any number of labels with an empty `separator`.
     """
-    if not multi_label:
+    if task.exclusive:
         if isinstance(value, (list, tuple)):
             raise BadLabel(f"the label is a list, {value!r:.60}", "give one label, or say multi_label=True")
         return (_scalar(value),)
@@ -90,23 +89,3 @@ def sorted_class_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(_NUMBER.fullmatch(name) for name in unique):
         return tuple(sorted(unique, key=lambda name: (float(name), name)))
     return tuple(sorted(unique))
-
-
-def class_indices(labels: list[tuple[str, ...]], class_names: tuple[str, ...], *, multi_label: bool) -> np.ndarray:
-    """The label array of `TextExamples`.
-
-    Args:
-        labels: the class names of each of n texts.
-        class_names: the classes in the order of their indices.
-        multi_label: whether a text may have any number of them.
-
-    Returns:
-        int32 (n,), or float32 (n, classes) of 0 and 1 when `multi_label`.
-    """
-    index = {name: position for position, name in enumerate(class_names)}
-    if not multi_label:
-        return np.array([index[names[0]] for names in labels], np.int32)
-    matrix = np.zeros((len(labels), len(class_names)), np.float32)
-    for row, names in enumerate(labels):
-        matrix[row, [index[name] for name in names]] = 1
-    return matrix

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfconv import tasks
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
-__all__ = ["are_strings", "load_preprocess", "read_json", "unreadable"]
+__all__ = ["are_strings", "load_preprocess", "pop_task", "read_json", "unreadable"]
 
 
 def load_preprocess(directory: str | Path) -> Any:
@@ -53,6 +55,19 @@ def unreadable(directory: str | Path, kind: str, problem: object) -> InputError:
     return InputError(
         f"{directory} holds no readable {kind} preprocessing: {problem}; copy the folder anew, or train again"
     )
+
+
+def pop_task(settings: dict[str, Any]) -> Task:
+    """Take the task out of stored settings; older files say `multi_label` in its place.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    several = settings.pop("multi_label", False)
+    name = settings.pop("task", (MULTI_LABEL if several else CLASSIFICATION).name)
+    if not isinstance(several, bool) or not isinstance(name, str):
+        raise InputError(f"task must be a name, and multi_label true or false; got {name!r:.60}, {several!r:.60}")
+    return tasks.get(name)
 
 
 def are_strings(value: Any) -> bool:

@@ -21,6 +21,7 @@ from tfconv.export.graph import LABELS_FILE, ServedClassifier
 from tfconv.export.versions import new_version, remove_old_versions
 from tfconv.kinds.images.serving import ServedImageClassifier, image_logits, image_samples, png_pixels
 from tfconv.kinds.text.serving import TEXT_EXAMPLES, ServedTextClassifier, file_backed, text_logits, text_samples
+from tfconv.tasks import CLASSIFICATION
 
 __all__ = ["export_serving"]
 
@@ -66,7 +67,7 @@ def export_serving(
             `tfconv.data.ImagePreprocess`.
         directory: the model's folder, `saved_models/<name>`; the version becomes `directory/<N>`.
         class_names: C names in the order of the outputs; default `preprocess.class_names`.
-        multi_label: each class is a yes or no of its own; default `preprocess.multi_label`.
+        multi_label: each class is a yes or no of its own; default: as `preprocess.task` says.
         keep: versions to keep, this one included; `None`: all. Only numbered SavedModels below this one are removed.
         onnx: also `assets.extra/model.onnx`, the model itself, to logits; needs the package tf2onnx.
         litert: also `assets.extra/model.tflite`, the model itself, to logits.
@@ -82,7 +83,7 @@ def export_serving(
         ExportError: a check failed. Nothing is published then, and nothing removed.
     """
     names = tuple(getattr(preprocess, "class_names", ()) if class_names is None else class_names)
-    several = bool(getattr(preprocess, "multi_label", False) if multi_label is None else multi_label)
+    several = bool(not getattr(preprocess, "task", CLASSIFICATION).exclusive if multi_label is None else multi_label)
     _check_names(names, separator if several else None)
     check_outputs(model, names, multi_label=several)
     if keep is not None and keep < 1:

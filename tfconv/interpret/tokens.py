@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from tfconv.errors import InputError
 from tfconv.evaluation.figures import plain_label, text_width
 from tfconv.evaluation.probability import padded_width
+from tfconv.tasks import CLASSIFICATION
 
 __all__ = [
     "SignificantTokens",
@@ -231,14 +232,14 @@ def _logits_function(model: Any) -> Any:
 
 
 def _log_odds(logits: Floats, column: int, preprocess: Any) -> Floats:
-    if logits.shape[1] == 1 or getattr(preprocess, "multi_label", False):
+    if logits.shape[1] == 1 or not getattr(preprocess, "task", CLASSIFICATION).exclusive:
         return _margin(logits, column, preprocess)
     return logits[:, column] - np.logaddexp.reduce(np.delete(logits, column, axis=1), axis=1)
 
 
 def _margin(logits: Floats, column: int, preprocess: Any) -> Floats:
     """Return the target's logit: its own, of two classes with its sign, of many less the mean of the others."""
-    if getattr(preprocess, "multi_label", False):
+    if not getattr(preprocess, "task", CLASSIFICATION).exclusive:
         return logits[:, column]
     if logits.shape[1] == 1:
         return logits[:, 0] * (2 * column - 1)
@@ -248,7 +249,7 @@ def _margin(logits: Floats, column: int, preprocess: Any) -> Floats:
 def _target(model: Any, preprocess: Any, target: int | str | None) -> tuple[int, str]:
     """Return the target's column (0 or 1 where the model has one logit) and its name."""
     outputs = model.output_shape[-1]
-    single = outputs == 1 and not getattr(preprocess, "multi_label", False)
+    single = outputs == 1 and getattr(preprocess, "task", CLASSIFICATION).exclusive
     classes = 2 if single else outputs
     names = tuple(getattr(preprocess, "class_names", ())) or tuple(f"class {i}" for i in range(classes))
     if target is None:

@@ -83,7 +83,7 @@ def starting_model(run: "Run", data: Any, **changes: Any) -> "keras.Model":
     known = run.model.get_config()
     changes = {name: value for name, value in changes.items() if name in known and "classes" in known}
     model = with_new_head(run.model, data.outputs, **changes)
-    if (data.class_names, data.multi_label) == (run.class_names, run.multi_label):
+    if (data.class_names, data.task) == (run.class_names, run.preprocess.task):
         copy_weights(run.model, model)
     return model
 
@@ -99,7 +99,7 @@ def taken_over(config: Any, data: Any, model: "keras.Model") -> str:
     from tfconv.data.preprocess import load_preprocess
 
     before = load_preprocess(config.from_ / "preprocess")
-    same = (data.class_names, data.multi_label) == (before.class_names, before.multi_label)
+    same = (data.class_names, data.task) == (before.class_names, before.task)
     inputs = "size, channels and their statistics" if data.unit == "picture" else "tokenizer and vocabulary"
     head = "the output layer too: the classes are the same" if same else "not the output layer: other classes"
     frozen = sum(not layer.trainable for layer in model.layers if layer.weights)

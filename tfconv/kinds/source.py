@@ -157,7 +157,7 @@ def balanced_weights(data: Any) -> dict[int, float]:
     Raises:
         InputError: examples have several labels.
     """
-    if data.multi_label:
+    if not data.task.exclusive:
         raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
     counts = data.examples["train"].class_counts(len(data.class_names))
     return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
@@ -231,7 +231,7 @@ def score(
         data.batches(split),
         report,
         class_names=data.class_names,
-        multi_label=data.multi_label,
+        multi_label=not data.task.exclusive,
         notes=reading,
         about=about_scores(config.run, settings, data.name, split),
     )

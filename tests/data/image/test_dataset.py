@@ -13,6 +13,7 @@ from stored_images import numbered, three_classes
 from tfconv import InputError
 from tfconv.data import ImageData, ImageExamples, ImagePreparation
 from tfconv.data.image import dataset as image_examples
+from tfconv.tasks import MULTI_LABEL
 
 
 def test_taking_shares_the_store_and_composes():
@@ -83,8 +84,8 @@ def test_the_data_set_is_summed_up():
     assert [line.split() for line in str(data).splitlines()][-1] == ["all", "pictures", "30", "15", "15"]
     assert (data.outputs, data.image_shape) == (3, (5, 4, 3))
     assert data.prepare(crop=3).image_shape == data.prepare(crop=3).preprocess.input_shape == (3, 3, 3)
-    two = ImageData("y", ("no", "yes"), False, data.examples)
-    assert two.outputs == 1 and ImageData("y", ("no", "yes"), True, data.examples).outputs == 2
+    two = ImageData("y", ("no", "yes"), data.examples)
+    assert two.outputs == 1 and ImageData("y", ("no", "yes"), data.examples, task=MULTI_LABEL).outputs == 2
     mean, std = data.examples["train"].channel_statistics()
     preprocess = data.preprocess
     assert (tuple(preprocess.mean), tuple(preprocess.std), tuple(preprocess.class_names)) == (
@@ -96,7 +97,7 @@ def test_the_data_set_is_summed_up():
     with pytest.raises(InputError, match="x has no split 'dev': it has train, validation, test"):
         data.batches("dev")
     with pytest.raises(InputError, match="the statistics come from the split 'train'"):
-        _ = ImageData("x", ("a", "b"), False, {"test": data.examples["test"]}).preprocess
+        _ = ImageData("x", ("a", "b"), {"test": data.examples["test"]}).preprocess
     with pytest.raises(InputError, match="crop must not be larger than the pictures, 5 x 4; got 5"):
         _ = data.prepare(crop=5).preprocess
 

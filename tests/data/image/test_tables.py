@@ -10,6 +10,7 @@ from image_trees import encoded, photo, write_files
 import tfconv.data
 from tfconv import InputError
 from tfconv.data import Columns
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def test_paths_begin_at_the_table(table, tmp_path, monkeypatch):
     written = rows()
     written[3] = (str(tmp_path / written[3][0]), written[3][1])  # absolute
     data = tfconv.data.image_table(table(written), Columns(validation=0.25, test=0.25))
-    assert (data.name, data.class_names, data.multi_label, data.fit) == ("photos", ("cat", "dog"), False, "crop")
+    assert (data.name, data.class_names, data.task, data.fit) == ("photos", ("cat", "dog"), CLASSIFICATION, "crop")
     assert {split: len(part) for split, part in data.examples.items()} == {"train": 7, "validation": 2, "test": 3}
     for part in data.examples.values():
         np.testing.assert_array_equal(part.pixels, expected(part.rows))
@@ -68,7 +69,7 @@ def test_several_labels_a_picture(table):
     labels = ["x|y", "", "y", " x | z ", "z|y", "x"]
     path = table([(f"pictures/{number}.png", label) for number, label in enumerate(labels)])
     data = tfconv.data.image_table(path, Columns(multi_label=True, validation=0))
-    assert data.multi_label and data.class_names == ("x", "y", "z")
+    assert data.task is MULTI_LABEL and data.class_names == ("x", "y", "z")
     found = data.examples["train"].labels
     assert found.dtype == np.float32
     assert found.tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [1, 0, 0]]

@@ -12,6 +12,7 @@ import tfconv.data
 from tfconv.data import Columns
 from tfconv.data.labels import sorted_class_names
 from tfconv.data.rows.tables import table
+from tfconv.tasks import CLASSIFICATION
 
 words = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1)
 texts = words.filter(lambda value: value.strip())
@@ -71,7 +72,7 @@ def test_the_three_formats_agree(tmp_path):
         table(tmp_path / "r.parquet", Columns(**options)),
     ]
     for data in found:
-        assert (data.name, data.class_names, data.multi_label) == ("r", ("a", "b", "c"), False)
+        assert (data.name, data.class_names, data.task) == ("r", ("a", "b", "c"), CLASSIFICATION)
         sizes = {split: len(part) for split, part in data.examples.items()}
         assert sizes == {"train": 144, "validation": 36, "test": 20}
         for split, part in data.examples.items():

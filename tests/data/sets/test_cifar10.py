@@ -14,6 +14,7 @@ import tfconv.data
 from tfconv import InputError
 from tfconv.cli import main
 from tfconv.data.sets import cifar10 as cifar10_pictures
+from tfconv.tasks import CLASSIFICATION
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def small(monkeypatch):
 
 
 def check(data, held=COUNT):
-    assert (data.name, data.class_names, data.multi_label, data.skipped) == ("cifar10", NAMES, False, ())
+    assert (data.name, data.class_names, data.task, data.skipped) == ("cifar10", NAMES, CLASSIFICATION, ())
     # One picture at a time: three planes of 1,024, each row by row.
     every = np.array([[np.stack([*picture.reshape(3, 32, 32)], axis=-1) for picture in file] for file in PIXELS])
     pixels, labels = every[:5].reshape(-1, 32, 32, 3), LABELS[:5].reshape(-1)

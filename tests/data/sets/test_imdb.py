@@ -16,6 +16,7 @@ import pytest
 import tfconv.data
 from tfconv import InputError
 from tfconv.data.sets import imdb as imdb_reviews
+from tfconv.tasks import CLASSIFICATION
 
 PARTS = ("train/neg", "train/pos", "test/neg", "test/pos")
 FILES = {f"{part}/{i}_{5}.txt": f"{part} {i} très <br />" for part in PARTS for i in range(20)}
@@ -65,7 +66,7 @@ def offline(monkeypatch):
 
 
 def check(data):
-    assert (data.name, data.class_names, data.multi_label, data.skipped) == ("imdb", ("neg", "pos"), False, ())
+    assert (data.name, data.class_names, data.task, data.skipped) == ("imdb", ("neg", "pos"), CLASSIFICATION, ())
     sizes = {split: np.bincount(part.labels).tolist() for split, part in data.examples.items()}
     assert sizes == {"train": [18, 18], "validation": [2, 2], "test": [20, 20]}
     for split, part in data.examples.items():

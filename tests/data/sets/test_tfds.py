@@ -8,6 +8,7 @@ import pytest
 import tfconv.data
 from tfconv import InputError
 from tfconv.data import Columns
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
 features = tensorflow_datasets.features
@@ -74,7 +75,7 @@ def no_network(monkeypatch):
 
 def test_classes_splits_and_texts(tmp_path):
     data = tfconv.data.tfds("tiny_topics", Columns(validation=0.25), data_dir=tmp_path, unlabelled=True)
-    assert (data.name, data.class_names, data.multi_label) == ("tiny_topics", ("zebra", "ant"), False)
+    assert (data.name, data.class_names, data.task) == ("tiny_topics", ("zebra", "ant"), CLASSIFICATION)
     sizes = {split: len(part) for split, part in data.examples.items()}
     assert sizes == {"train": 30, "validation": 10, "test": 10, "unlabelled": 3}
     for split in ("train", "validation", "test"):
@@ -99,7 +100,7 @@ def test_the_supervised_pair_and_numbers(tmp_path):
 
 def test_several_labels(tmp_path):
     data = tfconv.data.tfds("tiny_tags", Columns(validation=0), data_dir=tmp_path)
-    assert data.multi_label and data.class_names == ("x", "y", "z")
+    assert data.task is MULTI_LABEL and data.class_names == ("x", "y", "z")
     found = dict(zip(data.examples["train"].texts, data.examples["train"].labels.tolist(), strict=True))
     assert found == {"b0": [1, 0, 0], "b1": [1, 0, 1], "b2": [0, 0, 0], "b3": [1, 0, 1]}
 
@@ -191,7 +192,7 @@ def test_pictures_with_classes_and_splits(tmp_path, cache, capfd):
 
 def test_grey_pictures_of_one_small_size_with_several_labels(tmp_path, cache):
     data = tfconv.data.tfds("tiny_digits", Columns(validation=0), data_dir=tmp_path, channels=1)
-    assert data.image_shape == (9, 7, 1) and data.multi_label and data.class_names == ("0", "7")
+    assert data.image_shape == (9, 7, 1) and data.task is MULTI_LABEL and data.class_names == ("0", "7")
     pixels, labels = data.examples["train"].pixels, data.examples["train"].labels.tolist()
     found = {
         i: label

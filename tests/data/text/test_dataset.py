@@ -6,6 +6,7 @@ import pytest
 
 import tfconv
 from tfconv.data.text.dataset import TextData, TextExamples
+from tfconv.tasks import MULTI_LABEL
 
 
 def test_summary_counts_splits_classes_and_skipped_rows():
@@ -13,7 +14,7 @@ def test_summary_counts_splits_classes_and_skipped_rows():
     test = TextExamples(["d"], np.array([1], np.int32))
     free = TextExamples(["e", "f"], np.array([-1, -1], np.int32))
     lines = tuple(f"x.csv row {row}: empty text" for row in range(2, 9))
-    data = TextData("x", ("no", "yes"), False, {"train": train, "test": test, "unlabelled": free}, lines)
+    data = TextData("x", ("no", "yes"), {"train": train, "test": test, "unlabelled": free}, lines)
     table = [line.split() for line in data.summary().splitlines()]
     assert table[0] == "x: 6 texts, 2 classes, 7 skipped".split()
     assert table[1:5] == [
@@ -32,7 +33,7 @@ def test_many_classes_and_many_labels_are_summed_up():
     labels = np.eye(30, dtype=np.float32)
     labels[:, 0] = 1
     train = TextExamples([str(i) for i in range(30)], labels)
-    data = TextData("x", tuple(f"c{i:02}" for i in range(30)), True, {"train": train})
+    data = TextData("x", tuple(f"c{i:02}" for i in range(30)), {"train": train}, task=MULTI_LABEL)
     lines = data.summary().splitlines()
     assert "any number" in lines[0]
     assert lines[2].split() == ["c00", "30"]

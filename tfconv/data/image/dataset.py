@@ -177,12 +177,12 @@ class ImageData(LabelledData):
     Args:
         name: what it is called: `"cifar10"`, a folder's name.
         class_names: the classes in the order of the label indices.
-        multi_label: whether a picture may have any number of labels.
         examples: the splits: `"train"`, and where there are such `"validation"`, `"test"`; all in one store.
         skipped: one line for each file that was left out, such as `"photos/cat/7.jpg: not a picture"`.
         preparation: how pictures become batches; `prepare` changes it.
         fit: how pictures of other shapes were brought to the store's size, for those that the model meets later:
             `"crop"` or `"stretch"`, see `ImagePreprocess`.
+        task: one class an image (default), or any number of labels.
     """
 
     unit: ClassVar[str] = "picture"
@@ -232,7 +232,7 @@ class ImageData(LabelledData):
             mean=mean,
             std=std,
             class_names=self.class_names,
-            multi_label=self.multi_label,
+            task=self.task,
         )
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":

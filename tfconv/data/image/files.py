@@ -281,7 +281,7 @@ def image_data(
         split: ImageExamples(store, done.labels[part], places[part].astype(np.int64))
         for split, part in done.parts.items()
     }
-    return ImageData(name, done.class_names, done.multi_label, examples, done.notes, fit=decoding.fit)
+    return ImageData(name, done.class_names, examples, done.notes, fit=decoding.fit, task=done.task)
 
 
 def picture_files(source: str, rows: Sequence[LabelledRow]) -> Pictures:

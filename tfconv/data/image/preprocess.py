@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from tfconv.checks import check_whole
 from tfconv.data.image.decode import decode_pixels, fit_pixels
-from tfconv.data.preprocess import are_strings, read_json, unreadable
+from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable
 from tfconv.errors import InputError
 from tfconv.files import write_json
+from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = ["ImagePreprocess"]
 
@@ -32,7 +33,7 @@ class ImagePreprocess(tf.Module):
         mean: what is subtracted from pixels between 0 and 1, one number a channel (or one for all).
         std: what they are divided by then, likewise.
         class_names: names of the classes in the order of the model's outputs, for who reads its answers.
-        multi_label: each class is a yes or no of its own.
+        task: one class an image, or any number of labels.
 
     Raises:
         InputError: a number is out of range, `crop` is larger than `size`, another `fit`.
@@ -48,7 +49,7 @@ class ImagePreprocess(tf.Module):
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
         class_names: Sequence[str] = (),
-        multi_label: bool = False,
+        task: Task = CLASSIFICATION,
     ):
         super().__init__(name="image_preprocess")
         sides = size if isinstance(size, Sequence) else (size, size)
@@ -74,7 +75,7 @@ class ImagePreprocess(tf.Module):
         if min(self.std) <= 0:
             raise InputError(f"std must be above 0 in every channel, got {self.std}")
         self.class_names = tuple(class_names)
-        self.multi_label = multi_label
+        self.task = task
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -142,7 +143,7 @@ class ImagePreprocess(tf.Module):
         """Write `image.json` into `directory`; the folder is made if need be."""
         settings: dict[str, Any] = {"size": list(self.size), "crop": self.crop, "channels": self.channels}
         settings |= {"fit": self.fit, "mean": list(self.mean), "std": list(self.std)}
-        settings |= {"class_names": list(self.class_names), "multi_label": self.multi_label}
+        settings |= {"class_names": list(self.class_names), "task": self.task.name}
         write_json(Path(directory) / "image.json", settings)
 
     @classmethod
@@ -155,10 +156,11 @@ class ImagePreprocess(tf.Module):
         (settings,) = read_json(directory, ("image.json",), "image")
         if not isinstance(settings, dict) or "size" not in settings:
             raise unreadable(directory, "image", "image.json lacks size")
-        if not are_strings(settings.get("class_names", [])) or not isinstance(settings.get("multi_label", False), bool):
-            raise unreadable(directory, "image", "class_names is no list of strings, or multi_label not true or false")
+        if not are_strings(settings.get("class_names", [])):
+            raise unreadable(directory, "image", "class_names is no list of strings")
         try:
-            return cls(**settings)
+            task = pop_task(settings)
+            return cls(**settings, task=task)
         except (ValueError, TypeError) as error:
             raise unreadable(directory, "image", error) from None
 

@@ -100,7 +100,7 @@ def labelled_rows(
             reject(record.where, problem, "mend it", skipped)
             continue
         try:
-            labels = parse_labels(record.values[1], multi_label=columns.multi_label, separator=columns.separator)
+            labels = parse_labels(record.values[1], columns.task, columns.separator)
         except BadLabel as error:
             reject(record.where, str(error), error.remedy, skipped)
             continue

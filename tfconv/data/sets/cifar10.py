@@ -199,7 +199,7 @@ def cifar10(directory: str | Path | None = None, *, validation: int | float = 10
     if len(held):
         examples["validation"] = every.take(held)
     examples["test"] = every.take(np.arange(most, len(store)))
-    return ImageData("cifar10", names, False, examples)
+    return ImageData("cifar10", names, examples)
 
 
 def cifar10_folder(directory: str | Path | None = None) -> Path:

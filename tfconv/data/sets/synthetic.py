@@ -78,7 +78,7 @@ def synthetic_reviews(n: int = 4000, seed: int = 0, *, validation: float = 0.1, 
     parts = stratified_parts(np.array(labels, np.int32), validation=validation, test=test, seed=seed)
     every = TextExamples([_review(rng, bool(label)) for label in labels], np.array(labels, np.int32))
     examples = {split: every.take(indices) for split, indices in parts.items()}
-    return TextData("synthetic_reviews", ("neg", "pos"), False, examples)
+    return TextData("synthetic_reviews", ("neg", "pos"), examples)
 
 
 def _review(rng: random.Random, positive: bool) -> str:
@@ -159,7 +159,7 @@ def synthetic_shapes(
         store[start : start + _CHUNK] = _drawn(labels[start : start + _CHUNK], size, rng)
     every = ImageExamples(store, labels)
     examples = {split: every.take(indices) for split, indices in parts.items()}
-    return ImageData("synthetic_shapes", tuple(_SHAPES), False, examples)
+    return ImageData("synthetic_shapes", tuple(_SHAPES), examples)
 
 
 def _drawn(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

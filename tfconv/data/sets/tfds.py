@@ -17,6 +17,7 @@ from tfconv.data.rows.labelled import LabelledRow, split_name, text_problem
 from tfconv.data.rows.records import missing_column, reject
 from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -111,7 +112,7 @@ def tfds(
     chosen = _chosen(name, builder, features, columns)
     if chosen.image and unlabelled:
         raise InputError(f"tfds {name} is read as images of feature {chosen.image!r}; say unlabelled=False")
-    columns = replace(columns, multi_label=chosen.multi_label)
+    columns = replace(columns, multi_label=not chosen.task.exclusive)
 
     notes: list[str] = []
     rows: list[LabelledRow] = []
@@ -149,7 +150,7 @@ class _Chosen(NamedTuple):
     image: str | None
     label: str
     class_names: list[str] | None
-    multi_label: bool
+    task: Task
 
 
 def _chosen(name: str, builder: Any, features: dict[str, Any], columns: Columns) -> _Chosen:
@@ -165,7 +166,8 @@ def _chosen(name: str, builder: Any, features: dict[str, Any], columns: Columns)
     if label not in others:
         raise InputError(f"tfds {name}: {missing_column(label, others, 'feature')}")
     names = inner[label].names if label in class_features else None
-    return _Chosen(text, image, label, names, inner[label] is not features[label] or len(features[label].shape) == 1)
+    several = inner[label] is not features[label] or len(features[label].shape) == 1
+    return _Chosen(text, image, label, names, MULTI_LABEL if several else CLASSIFICATION)
 
 
 def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, Any]]:
@@ -250,7 +252,7 @@ def _rows(
 
 
 def _labels(value: Any, chosen: _Chosen) -> tuple[Label, ...]:
-    names, multi_label = chosen.class_names, chosen.multi_label
+    names = chosen.class_names
     values = np.asarray(value).tolist()
     if names is not None:
         indices = values if isinstance(values, list) else [values]
@@ -258,8 +260,8 @@ def _labels(value: Any, chosen: _Chosen) -> tuple[Label, ...]:
             raise BadLabel("no label (-1)", "leave that split out")
         return tuple(names[index] for index in indices)
     if isinstance(values, list):
-        return parse_labels([_string(item) for item in values], multi_label=multi_label)
-    return parse_labels(_string(values), multi_label=multi_label)
+        return parse_labels([_string(item) for item in values], chosen.task)
+    return parse_labels(_string(values), chosen.task)
 
 
 def _string(value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData, class_counts
 from tfconv.errors import InputError
+from tfconv.tasks import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -73,7 +74,7 @@ class Preparation:
         if self.pad_to_length and self.length is None:
             raise InputError("pad_to_length=True needs a length, got length=None")
 
-    def earlier(self, class_names: Sequence[str], multi_label: bool) -> "TextPreprocess | None":
+    def earlier(self, class_names: Sequence[str], task: Task) -> "TextPreprocess | None":
         """What `preprocess` does, for other classes; `None` where there is none."""
         from tfconv.data.text.preprocess import TextPreprocess
 
@@ -86,11 +87,11 @@ class Preparation:
             known.length,
             start=known.start,
             class_names=class_names,
-            multi_label=multi_label,
+            task=task,
         )
 
     def encode(
-        self, splits: dict[str, "TextExamples"], class_names: Sequence[str], multi_label: bool
+        self, splits: dict[str, "TextExamples"], class_names: Sequence[str], task: Task
     ) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
         """Build the vocabulary from `splits["train"]`, unless `preprocess` has one, and encode every split.
 
@@ -99,7 +100,7 @@ class Preparation:
         """
         from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, build_vocabulary, token_chunks
 
-        preprocess = self.earlier(class_names, multi_label)
+        preprocess = self.earlier(class_names, task)
         if preprocess is not None:
             return preprocess, {
                 name: preprocess.encode(token_chunks(part.texts, preprocess.tokenizer)) for name, part in splits.items()
@@ -110,7 +111,7 @@ class Preparation:
         chunks = list(token_chunks(splits["train"].texts, tokenizer))  # kept, so that they are tokenised only once
         vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
         preprocess = TextPreprocess(
-            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, multi_label=multi_label
+            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, task=task
         )
         encoded = {"train": preprocess.encode(chunks)}
         for name, part in splits.items():
@@ -181,10 +182,10 @@ class TextData(LabelledData):
     Args:
         name: what it is called: `"imdb"`, a file's stem.
         class_names: the classes in the order of the label indices.
-        multi_label: whether a text may have any number of labels.
         examples: the splits: `"train"`, and where there are such `"validation"`, `"test"`, `"unlabelled"`.
         skipped: one line for each row or file that was left out, such as `"reviews.csv row 7: empty text"`.
         preparation: how texts become batches; `prepare` changes it.
+        task: one class a text (default), or any number of labels.
     """
 
     unit: ClassVar[str] = "text"
@@ -202,4 +203,4 @@ class TextData(LabelledData):
 
     @cached_property
     def _encoded(self) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
-        return self.preparation.encode(self.examples, self.class_names, self.multi_label)
+        return self.preparation.encode(self.examples, self.class_names, self.task)

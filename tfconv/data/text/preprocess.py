@@ -12,10 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfconv.checks import check_whole
-from tfconv.data.preprocess import are_strings, read_json, unreadable
+from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable
 from tfconv.data.text.token_counts import TokenCounts
 from tfconv.errors import InputError
 from tfconv.files import write_json
+from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = [
     "TextPreprocess",
@@ -96,7 +97,10 @@ def read_settings(directory: str | Path) -> tuple[list[str], dict[str, Any]]:
     if problem:
         raise unreadable(directory, "text", problem)
     settings.pop("vocabulary_size", None)
-    return tokens, settings
+    try:
+        return tokens, settings | {"task": pop_task(settings)}
+    except InputError as error:
+        raise unreadable(directory, "text", error) from None
 
 
 def _problem(settings: Any, tokens: Any) -> str | None:
@@ -107,9 +111,9 @@ def _problem(settings: Any, tokens: Any) -> str | None:
     except InputError as error:
         return str(error)
     flags = [settings["tokenizer"].get(name, False) for name in ("punctuation", "lowercase")]
-    flags += [settings.get(name, False) for name in ("start", "multi_label")]
+    flags += [settings.get(name, False) for name in ("start",)]
     if not all(isinstance(flag, bool) for flag in flags):
-        return "text.json: punctuation, lowercase, start and multi_label must be true or false"
+        return "text.json: punctuation, lowercase and start must be true or false"
     if not are_strings(settings.get("class_names", [])):
         return "text.json: class_names is no list of strings"
     if not are_strings(tokens) or not tokens:
@@ -248,7 +252,7 @@ class TextPreprocess(tf.Module):
         length: longest text in ids, the start mark included; the end of a longer one is cut off. `None`: no limit.
         start: begin each text with the start id.
         class_names: names of the classes in the order of the model's outputs, for who reads its answers.
-        multi_label: each class is a yes or no of its own.
+        task: one class a text, or any number of labels.
     """
 
     def __init__(
@@ -259,7 +263,7 @@ class TextPreprocess(tf.Module):
         *,
         start: bool = True,
         class_names: Sequence[str] = (),
-        multi_label: bool = False,
+        task: Task = CLASSIFICATION,
     ):
         super().__init__(name="text_preprocess")
         check_whole("length", length, optional=True)
@@ -268,7 +272,7 @@ class TextPreprocess(tf.Module):
         self.length = length
         self.start = start
         self.class_names = tuple(class_names)
-        self.multi_label = multi_label
+        self.task = task
 
     def __call__(self, texts: tf.Tensor, *, pad_to: int | None = None) -> tf.Tensor:
         """Strings (n,) to int32 ids (n, width), padded with 0 at the end.
@@ -313,7 +317,7 @@ class TextPreprocess(tf.Module):
     def save(self, directory: str | Path) -> None:
         """Write `text.json` and `vocabulary.json` into `directory`."""
         settings: dict[str, Any] = {"tokenizer": self.tokenizer.config(), "length": self.length, "start": self.start}
-        settings |= {"class_names": list(self.class_names), "multi_label": self.multi_label}
+        settings |= {"class_names": list(self.class_names), "task": self.task.name}
         write_settings(directory, self.vocabulary.tokens, settings)
 
     @classmethod

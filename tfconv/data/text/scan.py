@@ -18,6 +18,7 @@ from tfconv.data.rows.records import memory_named, reject
 from tfconv.errors import InputError
 from tfconv.files import write_json
 from tfconv.progress import progress
+from tfconv.tasks import Task
 
 __all__ = ["RowStream", "Scan", "SkippedRows", "checked_rows", "opened", "scan", "share"]
 
@@ -191,7 +192,7 @@ def scan(stream: RowStream, what: str) -> Scan:
                 reject(seen.first[key], problem, remedy, None)
             bad[key] = problem, remedy
         if not worse:
-            return _result(seen, parts, bad, skipped or SkippedRows(), stream.columns.multi_label, what)
+            return _result(seen, parts, bad, skipped or SkippedRows(), stream.columns.task, what)
 
 
 def checked_rows(stream: RowStream, found: Scan) -> Iterator[tuple[LabelledRow, tuple[str, ...], str]]:
@@ -302,12 +303,10 @@ class _Seen:
         return found
 
 
-def _result(
-    seen: _Seen, parts: dict[Key, Counter[str]], bad: Bad, skipped: SkippedRows, multi_label: bool, what: str
-) -> Scan:
+def _result(seen: _Seen, parts: dict[Key, Counter[str]], bad: Bad, skipped: SkippedRows, task: Task, what: str) -> Scan:
     by_name = {name: counts for (_, name), counts in parts.items()}
     classes = sorted_class_names(by_name)
-    if len(classes) < (1 if multi_label else 2):
+    if len(classes) < (2 if task.exclusive else 1):
         found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
         raise InputError(f"{what}: {found}; a classifier needs two or more, so check the label column")
     sizes: dict[str, Any] = {split: seen.sizes()[split] for split in _SPLITS if seen.sizes()[split]}

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
 from tfconv.data.cache import hold, kept
-from tfconv.data.labels import class_indices
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import Paths, absolute, fingerprint, row_files, several
 from tfconv.data.splits import check_fraction
@@ -17,6 +17,7 @@ from tfconv.data.text.dataset import Preparation, TextData, TextExamples
 from tfconv.data.text.scan import RowStream, Scan, checked_rows, opened, scan
 from tfconv.errors import InputError
 from tfconv.progress import progress
+from tfconv.tasks import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -35,6 +36,7 @@ __all__ = [
 
 _LAYOUT = 2  # of what is kept; to be raised when the same files and settings would give something else
 _KEPT = "streamed"
+_LABELS_AT_ONCE = 1 << 14  # rows whose class names are held
 
 T = TypeVar("T")
 
@@ -120,20 +122,21 @@ class StreamedTextExamples:
     @property
     def labels(self) -> np.ndarray:
         """The labels as in `TextExamples`: one pass over the files, 4 bytes a text in memory."""
-        names, several = self.found.class_names, self.reading.stream.columns.multi_label
-        place = {name: number for number, name in enumerate(names)}
-        if not several:
-            return np.fromiter((place[some[0]] for _, some in self._rows()), np.int32, len(self))
-        return class_indices([some for _, some in self._rows()], names, multi_label=True)
+        rows = (names for _, names in self._rows())
+        parts = iter(lambda: list(islice(rows, _LABELS_AT_ONCE)), [])
+        return np.concatenate([self.task.label_array(part, self.found.class_names) for part in parts])
+
+    @property
+    def task(self) -> Task:
+        """One class a text, or any number of labels."""
+        return self.reading.stream.columns.task
 
     def take(self, indices: np.ndarray) -> TextExamples:
         """The examples at `indices`, in that order, in memory."""
         wanted = {int(index) for index in indices}
         found = {number: row for number, row in enumerate(self._rows()) if number in wanted}
         rows = [found[int(index)] for index in indices]
-        labels = class_indices(
-            [names for _, names in rows], self.found.class_names, multi_label=self.reading.stream.columns.multi_label
-        )
+        labels = self.task.label_array([names for _, names in rows], self.found.class_names)
         return TextExamples([text for text, _ in rows], labels)
 
     def class_counts(self, classes: int) -> np.ndarray:
@@ -193,7 +196,7 @@ def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTe
     found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
     examples = {part: StreamedTextExamples(reading, found, part) for part in found.sizes}
     return StreamedTextData(
-        name, found.class_names, columns.multi_label, examples, found.skipped, reading=reading, found=found
+        name, found.class_names, examples, found.skipped, task=columns.task, reading=reading, found=found
     )
 
 
@@ -261,7 +264,7 @@ class StreamedTextData(TextData):
     @cached_property
     def preprocess(self) -> "TextPreprocess":
         """What turns raw strings into ids; the words are counted when it is first asked for."""
-        earlier = self.preparation.earlier(self.class_names, self.multi_label)
+        earlier = self.preparation.earlier(self.class_names, self.task)
         return earlier or counted_words(self.reading, self.found, self.preparation, self.name)
 
     @cached_property
@@ -302,7 +305,7 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
     words = reading.kept("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
     return TextPreprocess(
         tokenizer, Vocabulary(words), preparation.length, start=preparation.start, class_names=found.class_names,
-        multi_label=reading.stream.columns.multi_label,
+        task=reading.stream.columns.task,
     )  # fmt: skip
 
 

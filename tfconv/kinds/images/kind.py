@@ -186,10 +186,10 @@ def objective(config: TrainImages, data: "ImageData") -> tuple[Any, Any]:
     from tfconv import training
 
     mixing = config.mixup is not None or config.cutmix is not None
-    smoothing = 0.0 if data.multi_label else config.label_smoothing
-    if not mixing and smoothing == 0 and not data.multi_label:
+    smoothing = 0.0 if not data.task.exclusive else config.label_smoothing
+    if not mixing and smoothing == 0 and data.task.exclusive:
         return None, None
-    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
+    return training.soft_label_objective(data.outputs, multi_label=not data.task.exclusive, label_smoothing=smoothing)
 
 
 def training_batches(config: TrainImages, data: "ImageData") -> "tf.data.Dataset":

@@ -157,10 +157,10 @@ def objective(config: TrainText, data: "TextData") -> tuple[Any, Any]:
     """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
     from tfconv import training
 
-    if config.label_smoothing == 0 and not data.multi_label:
+    if config.label_smoothing == 0 and data.task.exclusive:
         return None, None
-    smoothing = 0.0 if data.multi_label else config.label_smoothing
-    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
+    smoothing = 0.0 if not data.task.exclusive else config.label_smoothing
+    return training.soft_label_objective(data.outputs, multi_label=not data.task.exclusive, label_smoothing=smoothing)
 
 
 def training_batches(config: TrainText, data: "TextData") -> "tf.data.Dataset":
@@ -251,7 +251,4 @@ def _options(run: Any, *more: str) -> "tuple[Columns, dict[str, Any]]":
 
 
 def _names(found: Any, split: str) -> list[tuple[str, ...]]:
-    labels = found.examples[split].labels
-    if found.multi_label:
-        return [tuple(name for name, on in zip(found.class_names, row, strict=True) if on) for row in labels]
-    return [(found.class_names[number],) for number in labels]
+    return [found.task.names_of(label, found.class_names) for label in found.examples[split].labels]

@@ -101,7 +101,7 @@ def file_backed(preprocess: Any, assets: Path) -> Any:
         preprocess.length,
         start=preprocess.start,
         class_names=preprocess.class_names,
-        multi_label=preprocess.multi_label,
+        task=preprocess.task,
     )
 
 
