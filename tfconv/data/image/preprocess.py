@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfconv.checks import check_whole
 from tfconv.data.image.decode import decode_pixels, fit_pixels
-from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable
+from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable, write_kind
 from tfconv.errors import InputError
 from tfconv.files import write_json
 from tfconv.tasks import CLASSIFICATION, Task
@@ -140,11 +140,12 @@ class ImagePreprocess(tf.Module):
         return tf.cast(pixels, tf.float32) * scale + shift
 
     def save(self, directory: str | Path) -> None:
-        """Write `image.json` into `directory`; the folder is made if need be."""
+        """Write `image.json` and `kind.json` into `directory`; the folder is made if need be."""
         settings: dict[str, Any] = {"size": list(self.size), "crop": self.crop, "channels": self.channels}
         settings |= {"fit": self.fit, "mean": list(self.mean), "std": list(self.std)}
         settings |= {"class_names": list(self.class_names), "task": self.task.name}
         write_json(Path(directory) / "image.json", settings)
+        write_kind(directory, "images")
 
     @classmethod
     def load(cls, directory: str | Path) -> "ImagePreprocess":

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfconv.checks import check_whole
-from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable
+from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable, write_kind
 from tfconv.data.text.token_counts import TokenCounts
 from tfconv.errors import InputError
 from tfconv.files import write_json
@@ -315,10 +315,11 @@ class TextPreprocess(tf.Module):
         return self.vocabulary.decode(ids, " " if self.tokenizer.level == "word" else "")
 
     def save(self, directory: str | Path) -> None:
-        """Write `text.json` and `vocabulary.json` into `directory`."""
+        """Write `text.json`, `vocabulary.json` and `kind.json` into `directory`."""
         settings: dict[str, Any] = {"tokenizer": self.tokenizer.config(), "length": self.length, "start": self.start}
         settings |= {"class_names": list(self.class_names), "task": self.task.name}
         write_settings(directory, self.vocabulary.tokens, settings)
+        write_kind(directory, "text")
 
     @classmethod
     def load(cls, directory: str | Path) -> "TextPreprocess":

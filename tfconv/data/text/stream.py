@@ -139,6 +139,14 @@ class StreamedTextExamples:
         labels = self.task.label_array([names for _, names in rows], self.found.class_names)
         return TextExamples([text for text, _ in rows], labels)
 
+    def join(self, other: Any) -> NoReturn:
+        """Not for streamed texts: read their files together.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("streamed texts cannot be joined: read their files together, or take examples of both")
+
     def class_counts(self, classes: int) -> np.ndarray:
         """How many texts bear each label: int64 (classes,)."""
         return np.array(self.found.counts[self.split], np.int64)
