@@ -1,18 +1,35 @@
-"""Labels as they stand in files (strings, numbers, booleans, lists) and the class names they mean."""
+"""Labels as they are in files (strings, numbers, booleans, lists), the class names they mean, and which are bad."""
 
+import functools
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfconv.errors import InputError
 from tfconv.tasks import CLASSIFICATION, Task
 
-__all__ = ["BadLabel", "Label", "label_kind", "label_name", "parse_labels", "sorted_class_names"]
+__all__ = [
+    "Bad",
+    "BadLabel",
+    "Key",
+    "Label",
+    "bad_labels",
+    "check_classes",
+    "label_key",
+    "label_name",
+    "parse_labels",
+    "sorted_class_names",
+]
 
 Label = str | int | float | bool
+Key = tuple[str, str]  # a label's kind and the name of its class
+Bad = dict[Key, tuple[str, str]]  # labels to leave out: what is wrong with them, what to do
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
+_SPLITS = ("train", "validation", "test")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
@@ -65,7 +82,13 @@ def _scalar(value: Any) -> Label:
     raise BadLabel(f"the label {value!r:.60} is a {type(value).__name__}", "labels are strings, numbers or booleans")
 
 
-def label_kind(label: Label) -> str:
+@functools.lru_cache(1 << 16, typed=True)  # 1, 1.0 and True are equal, and of two kinds
+def label_key(label: Label) -> Key:
+    """The kind of a label and the name of its class."""
+    return _kind(label), label_name(label)
+
+
+def _kind(label: Label) -> str:
     """`"number"`, `"boolean"` or `"text"`; the string `"4"` is a number, as all values are strings in a CSV file."""
     if isinstance(label, bool):
         return "boolean"
@@ -89,3 +112,56 @@ def sorted_class_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(_NUMBER.fullmatch(name) for name in unique):
         return tuple(sorted(unique, key=lambda name: (float(name), name)))
     return tuple(sorted(unique))
+
+
+def check_classes(names: tuple[str, ...], task: Task, where: str, noun: str) -> None:
+    """Check that there is something to decide.
+
+    Args:
+        names: of the classes.
+        task: one class an example, or any number of labels.
+        where: the file or folder, for messages.
+        noun: what is classified: `"text"` or `"image"`.
+
+    Raises:
+        InputError: there is no class, or a single one that each example has.
+    """
+    if len(names) < (2 if task.exclusive else 1):
+        found = f"the only class is {names[0]!r}" if names else f"no {noun} has a label"
+        raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
+
+
+def bad_labels(
+    counts: Mapping[Key, Counter[str]], first: Mapping[Key, str], *, one_kind: bool = True, rare: bool = False
+) -> Bad:
+    """Labels of another kind than most; where all are of one kind, those that nothing can be learned about.
+
+    Args:
+        counts: how many examples of each split bear each label.
+        first: where each label occurs first, for messages.
+        one_kind: refuse a mixture of numbers, booleans and other strings.
+        rare: labels may occur once, or in no training example.
+    """
+    kinds: Counter[str] = Counter()
+    for (kind, _), splits in counts.items():
+        kinds[kind] += splits.total()
+    if one_kind and len(kinds) > 1:
+        usual = kinds.most_common(1)[0][0]
+        example = next(first[key] for key in counts if key[0] == usual)
+        return {
+            key: (
+                f"the label {key[1]!r} is a {_KINDS[key[0]]} where most are {_KINDS[usual]}s, as in {example}",
+                "write every label in the same way",
+            )
+            for key in counts
+            if key[0] != usual
+        }
+    found: Bad = {}
+    for key, splits in counts.items() if not rare else ():
+        if splits.total() == 1:
+            found[key] = f"the label {key[1]!r} is seen only here", "mend a misspelling or give more examples"
+        elif not splits["train"]:
+            where = " and ".join(split for split in _SPLITS if splits[split])
+            problem = f"the label {key[1]!r} is in no training row, only in {where} ({splits.total()} rows)"
+            found[key] = problem, "add training rows of it"
+    return found

@@ -74,7 +74,7 @@ BAD_ROWS = {
     "NaN in JSON": ("a.jsonl", '{"text": "x", "label": NaN}\n', [r"row 5: no label \(NaN\)"]),
     "label is a list": ("a.jsonl", '{"text": "x", "label": ["pos"]}\n', ["row 5: the label is a list"]),
     "label is an object": ("a.jsonl", '{"text": "x", "label": {"a": 1}}\n', ["row 5: the label .* is a dict"]),
-    "mixed labels in JSON": ("a.jsonl", '{"text": "x", "label": true}\n', ["row 5: the label True is a boolean"]),
+    "mixed labels in JSON": ("a.jsonl", '{"text": "x", "label": true}\n', ["row 5: the label 'true' is a boolean"]),
     "bad UTF-8 in JSON": ("a.jsonl", b'{"text": "\xff", "label": "pos"}\n', ["row 5: not UTF-8 .byte 0xff"]),
 }
 

@@ -6,18 +6,27 @@ first row is 1.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfconv.data.labels import BadLabel, Label, label_name, parse_labels
+from tfconv.data.labels import Bad, BadLabel, Label, label_key, label_name, parse_labels
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.detection import detected
 from tfconv.data.rows.files import check_row_file, file_format
 from tfconv.data.rows.readers import csv_records, jsonl_records, parquet_records, tfrecord_records
 from tfconv.data.rows.records import reject
+from tfconv.errors import InputError
 
-__all__ = ["LabelledRow", "labelled_rows", "read_rows", "split_name", "text_problem"]
+__all__ = [
+    "LabelledRow",
+    "labelled_rows",
+    "no_training_rows",
+    "read_rows",
+    "row_is_good",
+    "split_name",
+    "text_problem",
+]
 
 
 class LabelledRow(NamedTuple):
@@ -112,6 +121,25 @@ def labelled_rows(
                 reject(record.where, wrong, f"mend column {columns.split!r}", skipped)
                 continue
         yield LabelledRow(record.number, record.where, {noun: record.values[0]}, labels, part)
+
+
+def row_is_good(row: LabelledRow, bad: Bad, skipped: list[str] | None) -> bool:
+    """Whether a row has no bad label; one that has is noted in `skipped`.
+
+    Raises:
+        InputError: it has one, and `skipped` is None.
+    """
+    for label in row.labels if bad else ():
+        if (words := bad.get(label_key(label))) is not None:
+            reject(row.where, *words, skipped)
+            return False
+    return True
+
+
+def no_training_rows(where: str, skipped: int, notes: Sequence[str]) -> InputError:
+    """The error for data without training rows, with the number of rows left out and the first note on them."""
+    first = f"; {skipped:,} were skipped, the first: {notes[0]}" if notes else ""
+    return InputError(f"{where}: no rows to train on{first}; give at least two classes of two rows each")
 
 
 def split_name(value: Any) -> str | None:

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfconv.data.labels import Label, label_kind, label_name, sorted_class_names
+from tfconv.data.labels import Bad, Key, bad_labels, check_classes, label_key, label_name, sorted_class_names
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.detection import detected
 from tfconv.data.rows.files import file_format
-from tfconv.data.rows.labelled import LabelledRow, labelled_rows
+from tfconv.data.rows.labelled import LabelledRow, labelled_rows, no_training_rows, row_is_good
 from tfconv.data.rows.records import memory_named, reject
 from tfconv.errors import InputError
 from tfconv.files import write_json
@@ -119,11 +119,7 @@ def share(key: str) -> float:
 
 
 _MOST_LABELS = 100_000
-_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
 _SPLITS = ("train", "validation", "test")
-
-Key = tuple[str, str]  # a label's kind and the name of its class
-Bad = dict[Key, tuple[str, str]]  # labels to leave out: what is wrong with them, what to do
 
 
 @dataclass(frozen=True)
@@ -183,10 +179,10 @@ def scan(stream: RowStream, what: str) -> Scan:
         size = sum(file.path.stat().st_size for file in stream.files if file.path.exists())
         with progress("reading rows", what, size) as read:
             for row, drawn in stream.rows(skipped, read):
-                if _without(row, bad, skipped) is not None:
+                if row_is_good(row, bad, skipped):
                     seen.add(row, drawn)
         parts = seen.parts(stream, what, skipped)
-        worse = seen.bad_labels(parts)
+        worse = bad_labels(parts, seen.first)
         for key, (problem, remedy) in worse.items():
             if not skip:
                 reject(seen.first[key], problem, remedy, None)
@@ -203,8 +199,8 @@ def checked_rows(stream: RowStream, found: Scan) -> Iterator[tuple[LabelledRow, 
     """
     skipped = SkippedRows() if stream.columns.skip else None
     for row, drawn in stream.rows(skipped):
-        names = _without(row, found.bad, skipped)
-        if names is not None:
+        if row_is_good(row, found.bad, skipped):
+            names = tuple(dict.fromkeys(label_name(label) for label in row.labels))
             yield row, names, _split(row.split, drawn, found.column_validates)
 
 
@@ -212,19 +208,6 @@ def _split(said: str | None, drawn: str, column_validates: bool) -> str:
     if said in ("validation", "test"):
         return said
     return "train" if column_validates and drawn == "validation" else drawn
-
-
-def _without(row: LabelledRow, bad: Bad, skipped: list[str] | None) -> tuple[str, ...] | None:
-    """The row's class names; None, noted in `skipped`, where a label is to be left out."""
-    for label in row.labels if bad else ():
-        if (words := bad.get(_key(label))) is not None:
-            reject(row.where, *words, skipped)
-            return None
-    return tuple(dict.fromkeys(label_name(label) for label in row.labels))
-
-
-def _key(label: Label) -> Key:
-    return label_kind(label), label_name(label)
 
 
 @dataclass
@@ -238,7 +221,7 @@ class _Seen:
     def add(self, row: LabelledRow, drawn: str) -> None:
         place = (row.split, drawn)
         self.rows[place] += 1
-        for key in {_key(label): None for label in row.labels}:
+        for key in {label_key(label): None for label in row.labels}:
             if key not in self.labels:
                 if len(self.labels) == _MOST_LABELS:
                     raise InputError(
@@ -259,8 +242,7 @@ class _Seen:
                 f"{what}: column {columns.split!r} has test rows, and test={columns.test!r} is given too; choose one"
             )
         if not self.sizes()["train"]:
-            first = f"; {len(skipped) + skipped.more:,} were skipped, the first: {skipped[0]}" if skipped else ""
-            raise InputError(f"{what}: no rows to train on{first}; give at least two classes of many rows each")
+            raise no_training_rows(what, len(skipped) + skipped.more if skipped else 0, skipped or ())
         return {key: self._by_split(places) for key, places in self.labels.items()}
 
     def sizes(self) -> Counter[str]:
@@ -275,40 +257,11 @@ class _Seen:
             counts[_split(said, drawn, self.column_validates())] += count
         return counts
 
-    def bad_labels(self, parts: dict[Key, Counter[str]]) -> Bad:
-        """Labels of another kind than most; where all are of one kind, those that nothing can be learned about."""
-        kinds: Counter[str] = Counter()
-        for (kind, _), counts in parts.items():
-            kinds[kind] += counts.total()
-        if len(kinds) > 1:
-            usual = kinds.most_common(1)[0][0]
-            example = next(self.first[key] for key in parts if key[0] == usual)
-            return {
-                key: (
-                    f"the label {key[1]!r} is a {_KINDS[key[0]]} where most are {_KINDS[usual]}s, as in {example}",
-                    "write every label in the same way",
-                )
-                for key in parts
-                if key[0] != usual
-            }
-        found: Bad = {}
-        for key, counts in parts.items():
-            if counts.total() == 1:
-                problem = f"the label {key[1]!r} is seen only here"
-                found[key] = problem, "mend a misspelling or give more examples"
-            elif not counts["train"]:
-                where = " and ".join(split for split in _SPLITS if counts[split])
-                problem = f"the label {key[1]!r} is in no training row, only in {where} ({counts.total()} rows)"
-                found[key] = problem, "add training rows of it"
-        return found
-
 
 def _result(seen: _Seen, parts: dict[Key, Counter[str]], bad: Bad, skipped: SkippedRows, task: Task, what: str) -> Scan:
     by_name = {name: counts for (_, name), counts in parts.items()}
     classes = sorted_class_names(by_name)
-    if len(classes) < (2 if task.exclusive else 1):
-        found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
-        raise InputError(f"{what}: {found}; a classifier needs two or more, so check the label column")
+    check_classes(classes, task, what, "text")
     sizes: dict[str, Any] = {split: seen.sizes()[split] for split in _SPLITS if seen.sizes()[split]}
     counts = {split: [by_name[name][split] for name in classes] for split in sizes}
     return Scan(classes, counts, sizes, seen.column_validates(), bad, tuple(skipped), skipped.more)
