@@ -90,14 +90,14 @@ def test_classes_are_mixed_within_an_epoch():
     assert abs(halves[0] - 250) < 60  # hypergeometric, sd 7.9
 
 
-def test_texts_and_pictures_are_balanced_in_training_alone():
+def test_texts_and_images_are_balanced_in_training_alone():
     reviews = synthetic_reviews(200)
     labels = reviews.examples["train"].labels
     rare = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:10]])
     data = TextData("x", ("neg", "pos"), {**reviews.examples, "train": reviews.examples["train"].take(rare)})
-    pictures = three_classes()
-    few = pictures.examples["train"].take(np.flatnonzero(pictures.examples["train"].labels != 2)[:17])
-    images = ImageData("x", ("a", "b", "c"), {**pictures.examples, "train": few})
+    stored = three_classes()
+    few = stored.examples["train"].take(np.flatnonzero(stored.examples["train"].labels != 2)[:17])
+    images = ImageData("x", ("a", "b", "c"), {**stored.examples, "train": few})
     for prepared in (data.prepare(bucket=True, balanced=True), images.prepare(balanced=True)):
         counts = np.bincount(np.concatenate([y for _, y in prepared.train]))
         assert np.ptp(counts) <= 1 and counts.sum() == len(prepared.examples["train"])

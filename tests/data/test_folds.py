@@ -105,7 +105,7 @@ def test_the_vocabulary_is_of_the_fold_s_own_train_part():
     assert all(one is two for one, two in zip(data.examples["train"].texts, texts, strict=True))
 
 
-def test_folds_of_pictures_share_the_store_and_take_their_own_statistics():
+def test_folds_of_images_share_the_store_and_take_their_own_statistics():
     data = three_classes()
     seen = []
     for i in range(3):

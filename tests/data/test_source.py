@@ -13,7 +13,7 @@ from tfconv.tasks import MULTI_LABEL
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path, monkeypatch):
-    """A folder of pictures that is also listed in tables."""
+    """A folder of images that is also listed in tables."""
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "data"))
     files = tree(count=20, height=8, width=8)
     write_files(tmp_path / "photos", files)

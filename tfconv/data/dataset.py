@@ -199,7 +199,7 @@ class LabelledData:
         for line in lines:
             numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
             table.append("  ".join([line[0].ljust(widths[0]), *numbers]))
-        kind = f"labels, any number a {self.unit}" if not self.task.exclusive else "classes"
+        kind = "labels, any number each" if not self.task.exclusive else "classes"
         total = sum(len(part) for part in self.examples.values())
         head = f"{self.name}: {total:,} {self.unit}s, {len(self.class_names)} {kind}, {len(self.skipped):,} skipped"
         notes = [f"skipped {line}" for line in self.skipped[:_SKIPPED_SHOWN]]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conflicting_labels", "example_keys", "shared_examples"]
 
-_CHUNK = 1024  # pictures read in one go
+_CHUNK = 1024  # images read in one go
 
 
 def example_keys(examples: "TextExamples | ImageExamples") -> list[bytes]:
@@ -35,7 +35,7 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
         labels: (n,), or (n, classes) where there are several labels.
 
     Returns:
-        For each text or picture that stands with different labels: the number of the example where it stands first,
+        For each text or image that stands with different labels: the number of the example where it stands first,
         and of the first with another label. In the order of the second.
     """
     first: dict[bytes, int] = {}

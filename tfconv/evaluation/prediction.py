@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.image.checked_decode import PictureReader, picture_names
+from tfconv.data.image.batch_decode import ImageReader, image_names
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import check_outputs, pixel_graph, probability_graph
@@ -61,7 +61,7 @@ class Predictor:
         self.directory = Path(run.directory)
         self.name = name or self.directory.resolve().name
         check_outputs(run.model, self.class_names, multi_label=self.multi_label)
-        self._reader = PictureReader(run.preprocess) if isinstance(run.preprocess, ImagePreprocess) else None
+        self._reader = ImageReader(run.preprocess) if isinstance(run.preprocess, ImagePreprocess) else None
         if self._reader is None:
             graph = probability_graph(run.model, run.preprocess, multi_label=self.multi_label)
             given = tf.TensorSpec([None], tf.string, name="text")
@@ -134,7 +134,7 @@ def predict(
         for predictor, name in zip(predictors, names, strict=True)
     ]
     rows: list[Prediction] = []
-    shown = picture_names(asked) if images else asked
+    shown = image_names(asked) if images else asked
     step = batch_size or (32 if images else 256)
     for start in range(0, len(asked), step):
         called = shown[start : start + step]

@@ -100,7 +100,7 @@ def taken_over(config: Any, data: Any, model: "keras.Model") -> str:
 
     before = load_preprocess(config.from_ / "preprocess")
     same = (data.class_names, data.task) == (before.class_names, before.task)
-    inputs = "size, channels and their statistics" if data.unit == "picture" else "tokenizer and vocabulary"
+    inputs = "size, channels and their statistics" if data.unit == "image" else "tokenizer and vocabulary"
     head = "the output layer too: the classes are the same" if same else "not the output layer: other classes"
     frozen = sum(not layer.trainable for layer in model.layers if layer.weights)
     lines = [

@@ -158,7 +158,7 @@ def balanced_weights(data: Any) -> dict[int, float]:
         InputError: examples have several labels.
     """
     if not data.task.exclusive:
-        raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
+        raise InputError(f"--balanced is for one label an example: {data.name} has several")
     counts = data.examples["train"].class_counts(len(data.class_names))
     return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
 

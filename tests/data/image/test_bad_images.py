@@ -1,4 +1,4 @@
-"""Every kind of bad picture, file name and folder: one clear line that names it, or left out and listed."""
+"""Every kind of bad image, file name and folder: one clear line that names it, or left out and listed."""
 
 import os
 from pathlib import Path
@@ -26,8 +26,8 @@ PNG = encoded(photo(9, 90, 120))
 # A bad file's name beside good ones, its content, what is said of it.
 BAD = {
     "empty": ("a/x.png", b"", r"an empty file \(0 bytes\)"),
-    "text": ("a/notes.txt", b"see\nbelow", r"no JPEG, PNG, BMP, GIF or WebP picture \(a text file\)"),
-    "text that claims to be a picture": ("a/x.jpg", b"hello", r"\(a text file\)"),
+    "text": ("a/notes.txt", b"see\nbelow", r"no JPEG, PNG, BMP, GIF or WebP image \(a text file\)"),
+    "text that claims to be an image": ("a/x.jpg", b"hello", r"\(a text file\)"),
     "something else": ("a/x.jpg", b"\0\1\2\3" * 9, r"it begins with b'\\x00"),
     "tiff": ("a/x.jpg", encoded(photo(9), "TIFF"), "kind TIFF, which TensorFlow cannot read"),
     "heic": ("a/x.heic", b"\0\0\0\x18ftypheic" + bytes(99), "kind HEIC or AVIF"),
@@ -45,7 +45,7 @@ BAD = {
     "two colours bmp": ("a/x.bmp", encoded(photo(9, mode="1"), "BMP"), "a BMP file of 1 bits a pixel"),
     "a bomb": ("a/x.png", bomb(30_000, 40_000), "30,000 x 40,000 pixels, more than the 89,478,485"),
     "a bomb beyond PNG": ("a/x.png", bomb(2**31 - 1, 2**31 - 1), "pixels, more than"),
-    "no pixels": ("a/x.png", bomb(0, 9), "a picture of 0 x 9 pixels"),
+    "no pixels": ("a/x.png", bomb(0, 9), "an image of 0 x 9 pixels"),
     "a name that differs in case": ("a/Y.png", GOOD, "the name differs only in case from 'Y.PNG'"),
     "a name that differs in accents": ("a/\xe9.png", GOOD, "the name differs only in case"),
     "a class of one": ("c/x.png", GOOD, "the label 'c' is seen only here"),
@@ -144,7 +144,7 @@ def test_names_that_are_not_utf8(tmp_path):
 def test_classes_that_cannot_be(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such folder; check"):
         tfconv.data.image_folder(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="has no folders of pictures; put each"):
+    with pytest.raises(InputError, match="has no folders of images; put each"):
         tfconv.data.image_folder(tmp_path)
     write_files(tmp_path, {"photos.csv": b"x"} | tree(("cat",)))
     with pytest.raises(InputError, match="photos.csv is a file, not a folder; read it with image_table"):
@@ -159,7 +159,7 @@ def test_classes_that_cannot_be(tmp_path):
     (tmp_path / "dog").rename(tmp_path / "emu")
     (tmp_path / "empty").mkdir()
     write_files(tmp_path / "outer", tree())
-    with pytest.raises(InputError, match="/empty: the class has no pictures; put its pictures there, or remove"):
+    with pytest.raises(InputError, match="/empty: the class has no images; put its images there, or remove"):
         tfconv.data.image_folder(tmp_path)
     data = tfconv.data.image_folder(tmp_path, skip=True)
     assert data.class_names == ("Dog", "cat", "emu")

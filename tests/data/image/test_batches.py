@@ -1,4 +1,4 @@
-"""Batches of pictures against loops over the store: every picture once, by (seed, epoch, step), cut and normalised."""
+"""Batches of images against loops over the store: every image once, by (seed, epoch, step), cut and normalised."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def pixels_of(data, batches):
 
 
 def noisy(images, seed):
-    """An augmentation whose effect shows the seed, the picture and its place in the batch."""
+    """An augmentation whose effect shows the seed, the image and its place in the batch."""
     return images + tf.cast(tf.random.stateless_uniform(tf.shape(images), seed, maxval=99, dtype=tf.int32), tf.uint8)
 
 
@@ -44,7 +44,7 @@ def test_splits_in_order_are_the_store_normalised():
 
 
 @pytest.mark.parametrize("drop", [False, True])
-def test_every_training_picture_comes_once_an_epoch(drop):
+def test_every_training_image_comes_once_an_epoch(drop):
     data = three_classes().prepare(batch_size=8, drop_remainder=drop)
     part = data.examples["train"]
     orders = []
@@ -75,7 +75,7 @@ def test_epochs_can_be_repeated_and_resumed_in_the_middle():
     assert not np.array_equal(pixels_of(other, other.train)[0], epochs[0][0])
 
 
-def test_each_epoch_step_and_picture_is_augmented_anew():
+def test_each_epoch_step_and_image_is_augmented_anew():
     same = ImageExamples(np.zeros((6, 4, 4, 3), np.uint8), np.zeros(6, np.int32))
     seeds = []
 
@@ -86,7 +86,7 @@ def test_each_epoch_step_and_picture_is_augmented_anew():
 
     data = ImageData("x", ("a", "b"), {"train": same, "test": same}).prepare(batch_size=3, augment=remember)
     pixels = np.concatenate([pixels_of(data, data.train)[0] for _ in range(2)])
-    assert len({picture.tobytes() for picture in pixels}) == 12
+    assert len({image.tobytes() for image in pixels}) == 12
     assert not pixels_of(data, data.test)[0].any() and not pixels_of(data, data.batches("train"))[0].any()
     assert len(seeds) < 12  # traced, not called for each batch
 
@@ -117,7 +117,7 @@ def test_a_memory_map_gives_the_same_batches(tmp_path):
             np.testing.assert_array_equal(labels, labels2)
 
 
-def test_many_labels_a_picture():
+def test_many_labels_a_image():
     labels = np.random.default_rng(0).integers(0, 2, (10, 4)).astype(np.float32)
     data = ImageData("x", tuple("abcd"), {"train": ImageExamples(numbered(10), labels)}, task=MULTI_LABEL).prepare(
         batch_size=3
@@ -146,7 +146,7 @@ def test_what_cannot_be_batched():
             InputError, match=r"augment must give one tensor .* batch, \(30, 5, 4, 3\), and gives .*4, 4|\("
         ):
             _ = data.prepare(augment=wrong).train
-    with pytest.raises(ValueError, match="30 pictures do not fill one batch of 31"):
+    with pytest.raises(ValueError, match="30 images do not fill one batch of 31"):
         _ = data.prepare(batch_size=31, drop_remainder=True).train
 
 

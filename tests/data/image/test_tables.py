@@ -20,8 +20,8 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def table(tmp_path):
-    """A function that writes rows as CSV beside a folder of pictures, `pictures/0.png` and on."""
-    write_files(tmp_path, {f"pictures/{number}.png": encoded(photo(number)) for number in range(12)})
+    """A function that writes rows as CSV beside a folder of images, `images/0.png` and on."""
+    write_files(tmp_path, {f"images/{number}.png": encoded(photo(number)) for number in range(12)})
 
     def write(rows, header=("image", "label"), name="photos.csv"):
         with open(tmp_path / name, "w", newline="") as file:
@@ -32,7 +32,7 @@ def table(tmp_path):
 
 
 def rows(count=12, classes=("cat", "dog")):
-    return [(f"pictures/{number}.png", classes[number % len(classes)]) for number in range(count)]
+    return [(f"images/{number}.png", classes[number % len(classes)]) for number in range(count)]
 
 
 def expected(numbers):
@@ -48,7 +48,7 @@ def test_paths_begin_at_the_table(table, tmp_path, monkeypatch):
     for part in data.examples.values():
         np.testing.assert_array_equal(part.pixels, expected(part.rows))
         np.testing.assert_array_equal(part.labels, part.rows % 2)
-    monkeypatch.chdir(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path / "images")
     again = tfconv.data.image_table("../photos.csv", Columns(validation=0.25, test=0.25))
     np.testing.assert_array_equal(again.examples["train"].pixels, data.examples["train"].pixels)
 
@@ -65,9 +65,9 @@ def test_jsonl_and_parquet_are_read_too(table, tmp_path):
         assert data.examples["train"].labels.tolist() == [0, 1] * 6
 
 
-def test_several_labels_a_picture(table):
+def test_several_labels_a_image(table):
     labels = ["x|y", "", "y", " x | z ", "z|y", "x"]
-    path = table([(f"pictures/{number}.png", label) for number, label in enumerate(labels)])
+    path = table([(f"images/{number}.png", label) for number, label in enumerate(labels)])
     data = tfconv.data.image_table(path, Columns(multi_label=True, validation=0))
     assert data.task is MULTI_LABEL and data.class_names == ("x", "y", "z")
     found = data.examples["train"].labels
@@ -92,22 +92,22 @@ def test_a_split_column_and_a_test_table_elsewhere(table, tmp_path):
 
 
 BAD = {  # a row after four good ones, and what is said of it
-    "missing": (("pictures/99.png", "cat"), r"row 6 \(pictures/99.png\): no such file; paths begin at .*, unless"),
+    "missing": (("images/99.png", "cat"), r"row 6 \(images/99.png\): no such file; paths begin at .*, unless"),
     "broken": (("half.png", "cat"), r"row 6 \(half.png\): broken or cut short"),
     "a text": (("photos.csv", "cat"), r"row 6 \(photos.csv\): no JPEG, PNG, .* \(a text file\); remove it"),
-    "a folder": (("pictures", "cat"), r"row 6 \(pictures\): cannot be read \(Is a directory\)"),
+    "a folder": (("images", "cat"), r"row 6 \(images\): cannot be read \(Is a directory\)"),
     "no path": ((" ", "cat"), "row 6: empty image"),
-    "no label": (("pictures/7.png", ""), "row 6: no label"),
-    "another case": (("pictures/A.png", "cat"), r"row 6 .*: the path differs only in case from 'pictures/a.png'"),
-    "a label of its own": (("pictures/7.png", "fox"), r"row 6 \(pictures/7.png\): the label 'fox' is seen only here"),
+    "no label": (("images/7.png", ""), "row 6: no label"),
+    "another case": (("images/A.png", "cat"), r"row 6 .*: the path differs only in case from 'images/a.png'"),
+    "a label of its own": (("images/7.png", "fox"), r"row 6 \(images/7.png\): the label 'fox' is seen only here"),
 }
 
 
 @pytest.mark.parametrize("row, problem", BAD.values(), ids=BAD)
 def test_a_bad_row_is_named_or_skipped(table, tmp_path, row, problem):
-    files = {"half.png": encoded(photo(1))[:300], "pictures/a.png": encoded(photo(2)), "pictures/A.png": b""}
+    files = {"half.png": encoded(photo(1))[:300], "images/a.png": encoded(photo(2)), "images/A.png": b""}
     write_files(tmp_path, files)
-    path = table([*rows(3), ("pictures/a.png", "dog"), row])
+    path = table([*rows(3), ("images/a.png", "dog"), row])
     with pytest.raises(InputError, match=problem) as error:
         tfconv.data.image_table(path)
     message = str(error.value)

@@ -133,7 +133,7 @@ def test_without_tensorflow_datasets_it_says_what_to_install(monkeypatch):
         tfconv.data.tfds("imdb_reviews")
 
 
-def picture(seed, height=24, width=32, channels=3):
+def drawn(seed, height=24, width=32, channels=3):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
@@ -145,14 +145,14 @@ class TinyPhotos(Builder):
     }
     PAIR = ("image", "label")
     SPLITS = {
-        split: [{"file_name": f"{i}.png", "image": picture(seed + i), "label": i % 2} for i in range(count)]
+        split: [{"file_name": f"{i}.png", "image": drawn(seed + i), "label": i % 2} for i in range(count)]
         for split, seed, count in (("train", 0, 16), ("test", 100, 6), ("extra", 200, 2))
     }
 
 
 class TinyDigits(Builder):
     FEATURES = {"image": features.Image(shape=(9, 7, 1), encoding_format="png"), "tags": features.Sequence(np.int64)}
-    SPLITS = {"train": [{"image": picture(i, 9, 7, 1), "tags": tags} for i, tags in enumerate(([0], [7, 0], [], [7]))]}
+    SPLITS = {"train": [{"image": drawn(i, 9, 7, 1), "tags": tags} for i, tags in enumerate(([0], [7, 0], [], [7]))]}
 
 
 class TinyStereo(Builder):
@@ -164,7 +164,7 @@ class TinyStereo(Builder):
     }
     SPLITS = {
         "train": [
-            {"left": picture(i), "right": picture(50 + i), "depth": np.zeros((4, 4, 1), np.float32)} | {"label": i % 2}
+            {"left": drawn(i), "right": drawn(50 + i), "depth": np.zeros((4, 4, 1), np.float32)} | {"label": i % 2}
             for i in range(6)
         ]
     }
@@ -175,22 +175,22 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
 
 
-def test_pictures_with_classes_and_splits(tmp_path, cache, capfd):
+def test_images_with_classes_and_splits(tmp_path, cache, capfd):
     for _ in range(2):  # decoded, then from the cache
         data = tfconv.data.tfds("tiny_photos", Columns(validation=0.25), data_dir=tmp_path, size=(24, 32))
         assert (data.name, data.class_names, data.image_shape) == ("tiny_photos", ("zebra", "ant"), (24, 32, 3))
         assert {split: len(part) for split, part in data.examples.items()} == {"train": 12, "validation": 4, "test": 6}
-        known = {picture(seed + i).tobytes(): (seed, i % 2) for seed in (0, 100) for i in range(16)}
+        known = {drawn(seed + i).tobytes(): (seed, i % 2) for seed in (0, 100) for i in range(16)}
         for split, part in data.examples.items():
             found = [known[pixels.tobytes()] for pixels in part.pixels]
             assert found == [(100 if split == "test" else 0, label) for label in part.labels]
         assert data.skipped == ("tfds tiny_photos: split 'extra' of 2 examples is not read",)
-    assert capfd.readouterr().err.count("decoding 22 pictures of tfds tiny_photos/1.0.0") == 1
+    assert capfd.readouterr().err.count("decoding tfds tiny_photos/1.0.0 (22 images)") == 1
     texts = tfconv.data.tfds("tiny_photos", Columns(text="file_name", validation=0), data_dir=tmp_path)
     assert sorted(texts.examples["test"].texts) == [f"{i}.png" for i in range(6)]
 
 
-def test_grey_pictures_of_one_small_size_with_several_labels(tmp_path, cache):
+def test_grey_images_of_one_small_size_with_several_labels(tmp_path, cache):
     data = tfconv.data.tfds("tiny_digits", Columns(validation=0), data_dir=tmp_path, channels=1)
     assert data.image_shape == (9, 7, 1) and data.task is MULTI_LABEL and data.class_names == ("0", "7")
     pixels, labels = data.examples["train"].pixels, data.examples["train"].labels.tolist()
@@ -198,12 +198,12 @@ def test_grey_pictures_of_one_small_size_with_several_labels(tmp_path, cache):
         i: label
         for i in range(4)
         for row, label in zip(pixels, labels, strict=True)
-        if (row == picture(i, 9, 7, 1)).all()
+        if (row == drawn(i, 9, 7, 1)).all()
     }
     assert found == {0: [1, 0], 1: [1, 1], 2: [0, 0], 3: [0, 1]}
 
 
-def test_a_feature_of_pictures_by_name(tmp_path, cache):
+def test_a_feature_of_images_by_name(tmp_path, cache):
     with pytest.raises(InputError, match="several features that can be the image: left, right; name the one.*image="):
         tfconv.data.tfds("tiny_stereo", Columns(label="label"), data_dir=tmp_path)
     with pytest.raises(InputError, match="no image feature 'depth'; there are 'left', 'right'"):
@@ -215,7 +215,7 @@ def test_a_feature_of_pictures_by_name(tmp_path, cache):
     data = tfconv.data.tfds(
         "tiny_stereo", Columns(image="right", label="label", validation=0), data_dir=tmp_path, size=(24, 32)
     )
-    known = {picture(50 + i).tobytes(): i % 2 for i in range(6)}
+    known = {drawn(50 + i).tobytes(): i % 2 for i in range(6)}
     assert [known[pixels.tobytes()] for pixels in data.examples["train"].pixels] == data.examples[
         "train"
     ].labels.tolist()

@@ -22,7 +22,7 @@ def test_texts_keep_the_earlier_vocabulary():
     np.testing.assert_array_equal(next(iter(only_test.prepare(preprocess=earlier).test))[0], ids)
 
 
-def test_pictures_keep_the_earlier_statistics_and_crop():
+def test_images_keep_the_earlier_statistics_and_crop():
     earlier = synthetic_shapes(100, size=20).prepare(crop=16).preprocess
     data = synthetic_shapes(100, seed=9, size=20).prepare(preprocess=earlier, batch_size=4)
     assert (data.preprocess.mean, data.preprocess.std) == (earlier.mean, earlier.std)

@@ -1,4 +1,4 @@
-"""Encoded pictures to a model's input: decode, resize, cut, normalise.
+"""Encoded images to a model's input: decode, resize, cut, normalise.
 
 All is TensorFlow operations: the very graph that read the training files goes into the exported model.
 """
@@ -22,13 +22,13 @@ __all__ = ["ImagePreprocess"]
 
 
 class ImagePreprocess(tf.Module):
-    """Encoded pictures (JPEG, PNG, BMP, GIF) of any size to normalised pixels, in one graph for training and serving.
+    """Encoded images (JPEG, PNG, BMP, GIF) of any size to normalised pixels, in one graph for training and serving.
 
     Args:
-        size: height and width that a picture is brought to, or one number for both.
-        crop: side of the square that is then cut out of the middle; `None`: the whole picture.
+        size: height and width that an image is brought to, or one number for both.
+        crop: side of the square that is then cut out of the middle; `None`: the whole image.
         channels: 1 (grey) or 3 (red, green, blue).
-        fit: what is done with a picture of another shape: `"crop"` keeps its proportions and cuts off what sticks out
+        fit: what is done with an image of another shape: `"crop"` keeps its proportions and cuts off what sticks out
             on two sides, `"stretch"` shows all of it, out of proportion.
         mean: what is subtracted from pixels between 0 and 1, one number a channel (or one for all).
         std: what they are divided by then, likewise.
@@ -60,7 +60,7 @@ class ImagePreprocess(tf.Module):
         check_whole("size", width)
         check_whole("crop", crop, optional=True)
         if crop is not None and crop > min(height, width):
-            raise InputError(f"crop must not be larger than the pictures, {height} x {width}; got {crop}")
+            raise InputError(f"crop must not be larger than the images, {height} x {width}; got {crop}")
         check_whole("channels", channels)
         if channels not in (1, 3):
             raise InputError(f"channels must be 1 (grey) or 3 (colours), got {channels!r:.60}")
@@ -84,32 +84,32 @@ class ImagePreprocess(tf.Module):
         return height, width, self.channels
 
     def __call__(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Encoded pictures (n,) to a model's input, float32 (n, *input_shape)."""
+        """Encoded images (n,) to a model's input, float32 (n, *input_shape)."""
         return self.normalize(self.decode(encoded))
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Encoded pictures (n,) to uint8 (n, height, width, channels); see `decode_one`.
+        """Encoded images (n,) to uint8 (n, height, width, channels); see `decode_one`.
 
         Raises:
-            tf.errors.InvalidArgumentError: a string is no picture, or is cut short; the message does not say which.
+            tf.errors.InvalidArgumentError: a string is no image, or is cut short; the message does not say which.
         """
         shape = (*self.size, self.channels)
         return tf.map_fn(self.decode_one, encoded, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
 
     def decode_one(self, encoded: tf.Tensor) -> tf.Tensor:
-        """One encoded picture, a scalar string, to uint8 (height, width, channels).
+        """One encoded image, a scalar string, to uint8 (height, width, channels).
 
-        A JPEG, PNG, BMP or GIF (its first picture) of any size, by its content and not its name; grey and palettes
+        A JPEG, PNG, BMP or GIF (its first image) of any size, by its content and not its name; grey and palettes
         become colours, and colours grey where there is one channel; transparency is ignored.
 
         Raises:
-            tf.errors.InvalidArgumentError: it is no picture, or is cut short.
+            tf.errors.InvalidArgumentError: it is no image, or is cut short.
         """
         pixels, extent = decode_pixels(encoded, self.channels, self.size)
         return fit_pixels(pixels[None], extent, self.size, self.fit)[0]
 
     def resize(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Pictures uint8 (n, h, w, channels) to uint8 (n, height, width, channels), as `decode` does it."""
+        """Images uint8 (n, h, w, channels) to uint8 (n, height, width, channels), as `decode` does it."""
         pixels = tf.ensure_shape(tf.convert_to_tensor(pixels, tf.uint8), [None, None, None, self.channels])
         return fit_pixels(pixels, tf.cast(tf.shape(pixels)[1:3], tf.float32), self.size, self.fit)
 
@@ -133,7 +133,7 @@ class ImagePreprocess(tf.Module):
             pixels = pixels[:, top : top + self.crop, left : left + self.crop]
         if not pixels.shape.is_compatible_with((None, *self.input_shape)):
             expected = " or ".join(str((*sides, self.channels)) for sides in {self.size, self.input_shape[:2]})
-            raise InputError(f"pixels must be a batch of pictures {expected}, got shape {whole}")
+            raise InputError(f"pixels must be a batch of images {expected}, got shape {whole}")
         pixels = tf.ensure_shape(pixels, [None, *self.input_shape])
         scale = tf.constant([1 / (255 * std) for std in self.std], tf.float32)
         shift = tf.constant([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], tf.float32)

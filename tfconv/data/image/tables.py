@@ -1,11 +1,13 @@
 """Labelled images from CSV, JSON Lines and Parquet files that name the image files."""
 
+import functools
 import os
 from pathlib import Path
 from typing import Literal
 
 from tfconv.data.image.dataset import ImageData
-from tfconv.data.image.files import case_twins, check_decoding, image_data, picture_files
+from tfconv.data.image.files import case_twins, image_data, image_files
+from tfconv.data.image.store import check_decoding
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.labelled import LabelledRow
 from tfconv.data.rows.records import reject
@@ -48,7 +50,7 @@ def image_table(
     rows = table_rows(path, columns, noun="image", skipped=skipped, checked=checked)
     source = str(Path(path).resolve())
     return image_data(
-        Path(path).stem, rows, lambda kept: picture_files(source, kept), decoding, columns, where=str(path),
+        Path(path).stem, rows, functools.partial(image_files, source), decoding, columns, where=str(path),
         skipped=skipped or (),
     )  # fmt: skip
 

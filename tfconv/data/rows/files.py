@@ -10,10 +10,11 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
+from tfconv.progress import WatchedFile
 
 __all__ = [
     "FORMATS",
@@ -55,7 +56,7 @@ def open_rows(path: Path, read: Callable[[int], None] | None = None) -> Iterator
         InputError: it cannot be opened; or, while it is read, it proves not to be gzip, or cut short.
     """
     try:
-        file = io.BufferedReader(_Watched(path, read), _BUFFER)
+        file = io.BufferedReader(WatchedFile(path, read), _BUFFER)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     with file:
@@ -67,18 +68,6 @@ def open_rows(path: Path, read: Callable[[int], None] | None = None) -> Iterator
                 yield io.BufferedReader(unpacked, _BUFFER)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: not gzip, or cut short ({error}); compress it anew") from error
-
-
-class _Watched(io.FileIO):
-    def __init__(self, path: Path, read: Callable[[int], None] | None) -> None:
-        super().__init__(path)
-        self.told = read
-
-    def readinto(self, buffer: Any) -> int | None:
-        count = super().readinto(buffer)
-        if self.told is not None and count:
-            self.told(count)
-        return count
 
 
 Paths = str | Path | Sequence[str | Path]

@@ -1,4 +1,4 @@
-"""Labelled texts and pictures from TensorFlow Datasets (needs the extra `tfds`)."""
+"""Labelled texts and images from TensorFlow Datasets (needs the extra `tfds`)."""
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,8 @@ import numpy as np
 
 from tfconv.data.assembly import assemble
 from tfconv.data.image.dataset import ImageData
-from tfconv.data.image.files import Measured, Pictures, check_decoding, image_data
+from tfconv.data.image.files import image_data
+from tfconv.data.image.store import EncodedImages, Measured, check_decoding
 from tfconv.data.labels import BadLabel, Label, parse_labels
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.labelled import LabelledRow, split_name, text_problem
@@ -22,22 +23,22 @@ from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["image_features", "tfds", "tfds_pictures"]
+__all__ = ["image_features", "tfds", "tfds_images"]
 
 
 def image_features(features: dict[str, Any]) -> list[str]:
-    """The features that are pictures of 8 bits a channel; floats and depth maps are stored in ways of their own."""
+    """The features that are images of 8 bits a channel; floats and depth maps are stored in ways of their own."""
     from tensorflow_datasets.core.features import Image
 
     return [key for key, feature in features.items() if isinstance(feature, Image) and feature.np_dtype == np.uint8]
 
 
-def tfds_pictures(builder: Any, image: str, splits: dict[str, int], rows: Sequence[LabelledRow]) -> Pictures:
-    """The pictures of the examples that `rows` stand for.
+def tfds_images(builder: Any, image: str, splits: dict[str, int], rows: Sequence[LabelledRow]) -> EncodedImages:
+    """The images of the examples that `rows` stand for.
 
     Args:
         builder: a prepared data set.
-        image: the feature of the pictures.
+        image: the feature of the images.
         splits: the splits that were read, in order, and how many examples each has.
         rows: their `number` counts the examples of all splits, from 1.
     """
@@ -68,7 +69,7 @@ def tfds_pictures(builder: Any, image: str, splits: dict[str, int], rows: Sequen
         return tf.gather(places, number)
 
     identity = f"{builder.data_path} {image} {splits}".encode() + numbers.tobytes()
-    return Pictures(
+    return EncodedImages(
         f"tfds {builder.info.full_name}", identity, [row.where for row in rows], measured, encoded, lambda item: item
     )
 
@@ -132,7 +133,7 @@ def tfds(
     title, class_names = name.split("/")[0].split(":")[0], tuple(chosen.class_names) if chosen.class_names else None
     if chosen.image is not None:
         return image_data(
-            title, rows, functools.partial(tfds_pictures, builder, chosen.image, read), decoding, columns,
+            title, rows, functools.partial(tfds_images, builder, chosen.image, read), decoding, columns,
             where=f"tfds {name}", skipped=notes, class_names=class_names,
         )  # fmt: skip
     data = assemble(rows, columns, where=f"tfds {name}", skipped=notes, class_names=class_names).text_data(title)
@@ -190,7 +191,7 @@ def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, An
 def _contents(
     name: str, features: dict[str, Any], columns: Columns, preferred: str | None
 ) -> tuple[str | None, str | None]:
-    """The feature of the texts, or that of the pictures."""
+    """The feature of the texts, or that of the images."""
     from tensorflow_datasets.core.features import Text
 
     strings = [key for key, feature in features.items() if feature.np_dtype == np.object_ and not feature.shape]

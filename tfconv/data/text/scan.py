@@ -177,7 +177,7 @@ def scan(stream: RowStream, what: str) -> Scan:
         skipped = SkippedRows() if skip else None
         seen = _Seen()
         size = sum(file.path.stat().st_size for file in stream.files if file.path.exists())
-        with progress("reading rows", what, size) as read:
+        with progress("reading rows of", what, size) as read:
             for row, drawn in stream.rows(skipped, read):
                 if row_is_good(row, bad, skipped):
                     seen.add(row, drawn)

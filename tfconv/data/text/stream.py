@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from tfconv.data.cache import hold, kept
+from tfconv.data.cache import cached, hold
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import Paths, absolute, fingerprint, row_files, several
 from tfconv.data.splits import check_fraction
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-_LAYOUT = 2  # of what is kept; to be raised when the same files and settings would give something else
-_KEPT = "streamed"
+_LAYOUT = 2  # of what is cached; to be raised when the same files and settings would give something else
+_FOLDER = "streamed"
 _LABELS_AT_ONCE = 1 << 14  # rows whose class names are held
 
 T = TypeVar("T")
@@ -43,12 +43,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StreamReading:
-    """The files of a stream, how to read them, and what is kept of that.
+    """The files of a stream, how to read them, and the cache of what was made of them.
 
     Args:
         stream: the files, and how to read them.
         what: what they are called, for messages.
-        source: how they were named: the last state of each source is kept. Which files a folder or a pattern stands
+        source: how they were named: the last state of each source is cached. Which files a folder or a pattern stands
             for is a part of the state.
         state: the files' `fingerprint`, names and splits when they were first read: all passes see the same files.
     """
@@ -72,8 +72,8 @@ class StreamReading:
         for row, names, part in checked_rows(self.stream, found):
             yield row.where, row.values["text"], names, part
 
-    def kept(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
-        """What a pass over the files makes, as `kept` keeps it.
+    def cached(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
+        """What a pass over the files makes, from the cache where it is there.
 
         Raises:
             InputError: the files are not as they were when first read, or as `make`.
@@ -89,7 +89,7 @@ class StreamReading:
             unchanged()
 
         settings = f"{_LAYOUT} {self.source} {replace(self.stream, files=())} {settings}"
-        return kept(_KEPT, what, settings, self.state, make=checked, opened=opened)
+        return cached(_FOLDER, what, settings, self.state, make=checked, opened=opened)
 
 
 def _state(stream: RowStream) -> str:
@@ -201,7 +201,7 @@ def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTe
     path = Path(several(paths)[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name
     reading = StreamReading.of(stream, str(path), str(source))
-    found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
+    found = reading.cached("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
     examples = {part: StreamedTextExamples(reading, found, part) for part in found.sizes}
     return StreamedTextData(
         name, found.class_names, examples, found.skipped, task=columns.task, reading=reading, found=found
@@ -303,14 +303,14 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
     size = preparation.vocabulary_size
 
     def count(folder: Path) -> None:
-        with progress("counting words", name, found.sizes["train"], "texts") as done:
+        with progress("counting words of", name, found.sizes["train"], "texts") as done:
             texts = (text for _, text, _, split in reading.rows(found) if split == "train")
             chunks = token_chunks(_told(texts, done), tokenizer)
             distinct = max(_DISTINCT, 4 * (size or 0))
             vocabulary = build_vocabulary(chunks, size, min_count=preparation.min_count, distinct=distinct)
         TextPreprocess(tokenizer, vocabulary).save(folder)
 
-    words = reading.kept("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
+    words = reading.cached("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
     return TextPreprocess(
         tokenizer, Vocabulary(words), preparation.length, start=preparation.start, class_names=found.class_names,
         task=reading.stream.columns.task,
@@ -360,7 +360,7 @@ def encoded_shards(
     else:
         words = f"{preprocess.vocabulary.tokens}"
     settings = f"{preprocess.tokenizer.config()} {preprocess.length} {preprocess.start} {words}"
-    return reading.kept("encoded texts", settings, write, shards)
+    return reading.cached("encoded texts", settings, write, shards)
 
 
 def _words(folder: Path) -> list[str] | None:
