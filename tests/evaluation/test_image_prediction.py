@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.data.preprocess import load_preprocess
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import Predictor, predict, report
 from tfconv.tasks import CLASSIFICATION, MULTI_LABEL

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from small_classifiers import WORDS, by_hand, preprocess, stock_model
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.export import export_serving
 from tfconv.models import TextCNN

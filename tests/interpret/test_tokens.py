@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.interpret import linear_weights, occlusion, significant_tokens
 from tfconv.models import BagOfWordsLinear, TextCNN

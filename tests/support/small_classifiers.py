@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.data.image.preprocess import ImagePreprocess
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.tasks import CLASSIFICATION
 
 WORDS = ["good", "bad", "film", "not", "at", "all", "great", "awful", "日本", "don't"]

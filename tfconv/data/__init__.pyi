@@ -34,13 +34,13 @@ from .text.dataset import TextData as TextData
 from .text.dataset import TextExamples as TextExamples
 from .text.folders import text_folder as text_folder
 from .text.preprocess import TextPreprocess as TextPreprocess
-from .text.preprocess import Tokenizer as Tokenizer
-from .text.preprocess import Vocabulary as Vocabulary
-from .text.preprocess import build_vocabulary as build_vocabulary
-from .text.preprocess import token_chunks as token_chunks
 from .text.shards import read_shards as read_shards
 from .text.shards import write_shards as write_shards
 from .text.stream import StreamedTextData as StreamedTextData
 from .text.stream import text_stream as text_stream
+from .text.tokenizer import Tokenizer as Tokenizer
+from .text.tokenizer import token_chunks as token_chunks
 from .text.vectors import WordVectors as WordVectors
 from .text.vectors import read_vectors as read_vectors
+from .text.vocabulary import Vocabulary as Vocabulary
+from .text.vocabulary import build_vocabulary as build_vocabulary

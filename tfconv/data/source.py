@@ -1,5 +1,6 @@
 """What a data set is, from the one word that names it on a command line."""
 
+import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from tfconv.data.rows.files import FORMATS, file_format, is_folder_of_rows, is_r
 from tfconv.data.text.dataset import TextData
 from tfconv.errors import InputError
 
-__all__ = ["first_csv", "image_source", "table_format", "text_source"]
+__all__ = ["first_csv", "holds_tfrecords", "image_source", "table_format", "text_source"]
 
 _LARGE = 1 << 29  # bytes; a larger file's texts may not fit into memory
 
@@ -162,6 +163,14 @@ def first_csv(data: str | Path) -> Path | None:
         first = row_files(data)[0]
         return first if file_format(first) == "csv" else None
     return None
+
+
+def holds_tfrecords(data: str | Path) -> bool:
+    """Whether a data set is read from TFRecord files, which TensorFlow reads: a file, a folder of them or a pattern."""
+    with contextlib.suppress(InputError):
+        if _of_files(data):
+            return file_format(row_files(data)[0]) == "tfrecord"
+    return False
 
 
 def _of_files(data: str | Path) -> bool:

@@ -39,7 +39,9 @@ def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["ker
 
 def read_by_tensorflow(data: str, kind: str) -> bool:
     """Whether reading runs TensorFlow's operations, before which its devices must be chosen; a mistake shows later."""
-    return data.startswith("tfds:") or (kind == "images" and Path(data).exists())
+    from tfconv.data.source import holds_tfrecords
+
+    return data.startswith("tfds:") or (kind == "images" and Path(data).exists()) or holds_tfrecords(data)
 
 
 def check_source(data: str, kind: str) -> None:

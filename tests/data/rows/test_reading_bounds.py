@@ -10,7 +10,7 @@ from command_line import status
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data.rows import readers as parquet_reader
+from tfconv.data.rows import parquet as parquet_reader
 from tfconv.data.rows import tables
 
 

@@ -14,7 +14,8 @@ from tfconv.data.labels import Bad, BadLabel, Label, label_key, label_name, pars
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.detection import detected
 from tfconv.data.rows.files import check_row_file, file_format
-from tfconv.data.rows.readers import csv_records, jsonl_records, parquet_records, tfrecord_records
+from tfconv.data.rows.parquet import parquet_records
+from tfconv.data.rows.readers import csv_records, jsonl_records, tfrecord_records
 from tfconv.data.rows.records import reject
 from tfconv.errors import InputError
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData, class_counts
+from tfconv.data.text.special_tokens import SPECIAL
 from tfconv.errors import InputError
 from tfconv.tasks import Task
 
@@ -25,8 +26,8 @@ class Preparation:
     """Settings from text to batch; the defaults are those of `tfconv.models.text_cnn_imdb`.
 
     Args:
-        vocabulary_size: ids in all, three special ones included; `None`: every token of the training split.
-        length: ids of the longest text, start mark included; the end of a longer text is cut off. `None`: no limit.
+        vocabulary_size: ids in all, those of the special tokens included; `None`: every token of the training split.
+        length: ids of the longest text, start token included; the end of a longer text is cut off. `None`: no limit.
         level: `"word"` or `"char"`.
         punctuation: keep punctuation and emoticons as tokens (words only).
         lowercase: fold upper case.
@@ -41,7 +42,7 @@ class Preparation:
             every text once an epoch: no text is left out, but the loss of a rare class then comes in few, large steps.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches, together with the epoch; from 0 to 2**32 - 1.
-        preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start mark are its
+        preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start token are its
             own, and the settings of these above are not looked at.
 
     Raises:
@@ -66,7 +67,7 @@ class Preparation:
     def __post_init__(self) -> None:
         if self.preprocess is not None:
             object.__setattr__(self, "length", self.preprocess.length)  # batches are padded to it
-        check_whole("vocabulary_size", self.vocabulary_size, 4, optional=True)
+        check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL) + 1, optional=True)
         check_whole("length", self.length, optional=True)
         check_whole("min_count", self.min_count)
         check_whole("batch_size", self.batch_size)
@@ -98,7 +99,9 @@ class Preparation:
         Raises:
             InputError: there is no training split to build it from.
         """
-        from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, build_vocabulary, token_chunks
+        from tfconv.data.text.preprocess import TextPreprocess
+        from tfconv.data.text.tokenizer import Tokenizer, token_chunks
+        from tfconv.data.text.vocabulary import build_vocabulary
 
         preprocess = self.earlier(class_names, task)
         if preprocess is not None:
@@ -108,7 +111,7 @@ class Preparation:
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
         tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)
-        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # kept, so that they are tokenised only once
+        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # a list, so that they are tokenised only once
         vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
         preprocess = TextPreprocess(
             tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, task=task

@@ -15,7 +15,8 @@ import tensorflow as tf
 from tfconv.checks import check_whole
 from tfconv.data.batching import reshuffled
 from tfconv.data.preprocess import pop_task
-from tfconv.data.text.preprocess import TextPreprocess, token_chunks
+from tfconv.data.text.preprocess import TextPreprocess
+from tfconv.data.text.tokenizer import token_chunks
 from tfconv.errors import InputError
 from tfconv.files import atomic_directory, write_json
 from tfconv.tasks import Task

@@ -297,7 +297,9 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
     Raises:
         InputError: there is no word, or no room; or as the readers, where the files changed.
     """
-    from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary, build_vocabulary, token_chunks
+    from tfconv.data.text.preprocess import TextPreprocess
+    from tfconv.data.text.tokenizer import Tokenizer, token_chunks
+    from tfconv.data.text.vocabulary import Vocabulary, build_vocabulary
 
     tokenizer = Tokenizer(preparation.level, punctuation=preparation.punctuation, lowercase=preparation.lowercase)
     size = preparation.vocabulary_size

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.text.preprocess import TextPreprocess, Vocabulary
+from tfconv.data.text.preprocess import TextPreprocess
+from tfconv.data.text.special_tokens import SPECIAL
+from tfconv.data.text.vocabulary import Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import padded_width, probability_graph
 from tfconv.export.graph import ServedClassifier, bytes_feature
@@ -120,7 +122,7 @@ _SAMPLES = (
 
 def text_samples(preprocess: Any, more: Sequence[str]) -> list[bytes]:
     """Texts that break models, `more`, and the first and last words of the vocabulary, to find out a shifted table."""
-    tokens = list(getattr(getattr(preprocess, "vocabulary", None), "tokens", ()))[3:]
+    tokens = list(getattr(getattr(preprocess, "vocabulary", None), "tokens", ()))[len(SPECIAL) :]
     words = tokens[:100] + tokens[100:][-100:]
     of_words = [" ".join(words[start : start + 20]).encode() for start in range(0, len(words), 20)]
     return [*_SAMPLES, *(text.encode("utf-8", "surrogateescape") for text in more), *of_words]
