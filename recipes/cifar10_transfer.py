@@ -51,7 +51,7 @@ class Config:
 
 def make_data(config: Config):
     """Return every second class, and the others with few images."""
-    source = tfconv.data.image_source(config.data, seed=config.seed)
+    source = tfconv.data.image_source(config.data, tfconv.data.Columns(seed=config.seed))
     found = []
     for start in (1, 0):
         examples = {}

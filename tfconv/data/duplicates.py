@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from tfconv.data.dataset import Examples
 
 __all__ = ["conflicting_labels", "example_keys", "shared_examples"]
 
 
-def example_keys(examples: Any) -> list[bytes]:
+def example_keys(examples: Examples) -> list[bytes]:
     """A key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal.
 
     Args:
@@ -26,7 +27,7 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
         labels: (n,), or (n, classes) where there are several labels.
 
     Returns:
-        For each text or picture that stands with different labels: the number of the example where it stands first,
+        For each text or image that stands with different labels: the number of the example where it stands first,
         and of the first with another label. In the order of the second.
     """
     first: dict[bytes, int] = {}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamed_reviews import REVIEWS, batched, write_jsonl, write_parts
 
+from tfconv.data import Columns, text_stream
 from tfconv.data import cache as kept_module
-from tfconv.data import text_stream
 from tfconv.data.text import scan as stream_module
 
 
@@ -36,7 +36,7 @@ def test_what_was_made_is_used_again_until_a_file_changes(tmp_path, kept, monkey
         assert str(again) == str(first) and batched(again.train.at_epoch(3)) == batches
         assert batched(again.prepare(batch_size=16).batches("validation"))  # needs no other shards
         with pytest.raises(AssertionError, match="a file was read"):
-            text_stream(folder, seed=1)
+            text_stream(folder, Columns(seed=1))
     write_jsonl(folder / "part-2.jsonl", REVIEWS[:30])
     changed = text_stream(folder).prepare(batch_size=8)
     assert sum(map(len, changed.examples.values())) == 190
@@ -68,15 +68,16 @@ KILLED = """
 import os, signal, sys
 from tfconv import runtime
 runtime.configure("text")
-from tfconv.data import shard_files, text_stream
+from tfconv.data import text_stream
+from tfconv.data.text import shards
 written = 0
-def write(self, ids, labels, whole=shard_files.ShardWriter.write):
+def write(self, ids, labels, whole=shards.ShardWriter.write):
     global written
     written += 1
     if written == 100:
         os.kill(os.getpid(), signal.SIGKILL)
     whole(self, ids, labels)
-shard_files.ShardWriter.write = write
+shards.ShardWriter.write = write
 text_stream(sys.argv[1]).train
 """
 

@@ -57,7 +57,7 @@ def imdb(
     if unlabelled:
         texts = _texts(folder / "train" / "unsup")
         examples["unlabelled"] = TextExamples(texts, np.full(len(texts), -1, np.int32))
-    return TextData("imdb", _CLASSES, False, examples)
+    return TextData("imdb", _CLASSES, examples)
 
 
 def imdb_folder(directory: str | Path | None = None) -> Path:

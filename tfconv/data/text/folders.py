@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfconv.data.assembly import assemble
+from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.dialect import Dialect
 from tfconv.data.rows.files import encoding_of
 from tfconv.data.rows.labelled import LabelledRow, split_name, text_problem
@@ -61,10 +62,8 @@ def text_folder(
             reject(shown(folder), *NAME_OF_NO_CLASS, skipped)
     if not rows and not notes:
         raise InputError(f"{directory} has no folders of .txt files; put each class's texts in a folder named for it")
-    done = assemble(
-        rows, where=str(directory), validation=validation, test=test, seed=seed, skipped=notes, skip=skip,
-        one_kind=False,
-    )  # fmt: skip
+    columns = Columns(validation=validation, test=test, seed=seed, skip=skip)
+    done = assemble(rows, columns, where=str(directory), skipped=notes, one_kind=False)
     return done.text_data(directory.resolve().name)
 
 
@@ -176,4 +175,4 @@ def _class_rows(
         if wrong:
             reject(where, wrong, "mend it or remove it", skipped)
             continue
-        yield LabelledRow(number, where, text, (folder.name,), split)
+        yield LabelledRow(number, where, {"text": text}, (folder.name,), split)

@@ -12,11 +12,11 @@ from typing import IO
 
 import numpy as np
 
+from tfconv.data.text.special_tokens import SPECIAL
 from tfconv.errors import InputError
 
 __all__ = ["WordVectors", "read_vectors"]
 
-_SPECIAL = frozenset({"", "<start>", "<oov>"})
 _SCALE = 0.1
 _DIGITS = 12  # of a number in word2vec's first line
 
@@ -66,7 +66,7 @@ def read_vectors(
     if not len(vocabulary) or vocabulary[0] != "":
         raise ValueError(f"vocabulary must begin with the padding token ''; got {list(vocabulary[:1])!r}")
     path = Path(path)
-    ids = {word.encode(): index for index, word in enumerate(vocabulary) if word not in _SPECIAL}
+    ids = {word.encode(): index for index, word in enumerate(vocabulary) if word not in SPECIAL}
     words = len(ids)
     try:
         with _opened(path, width) as file:

@@ -1,4 +1,4 @@
-"""What every augmentation begins with: checked arguments, random numbers for each picture; and what it ends with."""
+"""What every augmentation begins with: checked arguments, random numbers for each image; and what it ends with."""
 
 import zlib
 from numbers import Real
@@ -41,7 +41,7 @@ def image_batch(images: Any) -> tf.Tensor:
 def seed_for(seed: Any, purpose: str) -> tf.Tensor:
     """Return the seed of one purpose, independent of that of any other purpose.
 
-    Without it, functions that are given the same seed would agree: the picture shifted most would be turned most.
+    Without it, functions that are given the same seed would agree: the image shifted most would be turned most.
 
     Args:
         seed: two whole numbers: a pair, or an int32 or int64 tensor of shape (2,).
