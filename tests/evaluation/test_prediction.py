@@ -13,6 +13,7 @@ from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict
 from tfconv.evaluation.probability import padded_width
+from tfconv.tasks import Task
 
 WORDS = ["good", "bad", "film", "not"]
 
