@@ -1,4 +1,4 @@
-"""Examples that stand in a data set more than once: with different labels, or in two splits."""
+"""Find duplicate examples: with different labels, or in two splits."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _CHUNK = 1024  # images read in one go
 
 
 def example_keys(examples: "TextExamples | ImageExamples") -> list[bytes]:
-    """A key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal."""
+    """Return a key of 16 bytes for each example (BLAKE2b); keys are equal where the text, or every pixel, is equal."""
     texts = getattr(examples, "texts", None)
     if texts is not None:
         return [_digest(text.encode("utf-8", "surrogatepass")) for text in texts]
@@ -35,8 +35,8 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
         labels: (n,), or (n, classes) where there are several labels.
 
     Returns:
-        For each text or image that stands with different labels: the number of the example where it stands first,
-        and of the first with another label. In the order of the second.
+        For each text or image with different labels: the number of its first example, and of the first with another
+        label. In the order of the second.
     """
     first: dict[bytes, int] = {}
     found: dict[bytes, tuple[int, int]] = {}
@@ -48,7 +48,7 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
 
 
 def shared_examples(train: Sequence[bytes], held: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Find held-out examples that are also trained on: their score is one of memory.
+    """Find held-out examples that are also trained on, which flatters their score.
 
     Args:
         train: from `example_keys` of the training split.

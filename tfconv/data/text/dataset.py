@@ -23,7 +23,7 @@ __all__ = ["Preparation", "TextData", "TextExamples"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """Settings from text to batch; the defaults are those of `tfconv.models.text_cnn_imdb`.
+    """How texts become batches; the defaults are those of `tfconv.models.text_cnn_imdb`.
 
     Args:
         vocabulary_size: ids in all, those of the special tokens included; `None`: every token of the training split.
@@ -76,7 +76,7 @@ class Preparation:
             raise InputError("pad_to_length=True needs a length, got length=None")
 
     def earlier(self, class_names: Sequence[str], task: Task) -> "TextPreprocess | None":
-        """What `preprocess` does, for other classes; `None` where there is none."""
+        """The preprocessing of the earlier run for these classes; None where there is no earlier run."""
         from tfconv.data.text.preprocess import TextPreprocess
 
         known = self.preprocess
@@ -198,7 +198,7 @@ class TextData(LabelledData):
 
     @property
     def preprocess(self) -> "TextPreprocess":
-        """What turns raw strings into ids; its vocabulary is built from the training split when first asked for."""
+        """The preprocessing from strings to ids; its vocabulary is built from the training split on first use."""
         return self._encoded[0]
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
