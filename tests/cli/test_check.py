@@ -119,12 +119,12 @@ def test_what_cannot_be_learned_fails_with_status_1(tmp_path, capsys):
 def test_pictures_are_told_from_texts(tmp_path, capsys):
     folder = write_pictures(tmp_path / "photos")
     assert status("check", folder, "--model", "simple-net") == 0
-    assert lines_of(capsys)[0] == "photos: 22 training pictures"
+    assert lines_of(capsys)[0] == "photos: 22 training images"
     with open(tmp_path / "p.csv", "w", newline="") as file:
         rows = [(path.relative_to(tmp_path), path.parent.name) for path in sorted(folder.glob("*/*.png"))]
         csv.writer(file).writerows([("image", "label"), *rows])
     assert status("check", tmp_path / "p.csv", "--model", "simple-net", "--size", 12) == 0
-    assert lines_of(capsys)[0] == "p: 22 training pictures"
+    assert lines_of(capsys)[0] == "p: 22 training images"
 
 
 def test_settings_are_as_training_has_them_not_as_json():

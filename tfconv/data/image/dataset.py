@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageData", "ImageExamples", "ImagePreparation", "image_batches"]
 
+_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
+
 
 @dataclass(frozen=True)
 class ImagePreparation:
@@ -73,9 +75,6 @@ class ImagePreparation:
             balanced=self.balanced and training,
             drop_remainder=self.drop_remainder and training,
         )
-
-
-_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 __all__ = ["decode_pixels", "exif_orientation", "fit_pixels", "has_exif", "upright"]
 
-
+_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
+_BMP_HEADER = 14
 _HEAD = 1024  # bytes; the tags of the first directory are at the very beginning
 _EXIF = (0x7845, 0x6669)  # "Ex", "if"
 # Tag 0x0112, a 16-bit number, one of it, in either order of bytes; and where the number's low byte follows.
@@ -69,10 +70,6 @@ def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         (True, True, False),
     ]
     return tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways])
-
-
-_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
-_BMP_HEADER = 14
 
 
 def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:

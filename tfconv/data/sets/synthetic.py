@@ -13,7 +13,9 @@ from tfconv.errors import InputError
 
 __all__ = ["synthetic_reviews", "synthetic_shapes"]
 
-
+_CHUNK = 1024  # images drawn at a time: some megabytes of coordinates
+_POINTS = 5
+_CONTRAST = 90.0  # least distance of the colours of shape and background, of 441 from black to white
 _GOOD = ("good", "great", "funny", "clever", "moving", "charming", "gripping", "fine")
 _BAD = ("bad", "poor", "boring", "clumsy", "tedious", "dreary", "awful", "dull")
 _VERBS = ("was", "is", "felt", "seemed")
@@ -119,11 +121,6 @@ def _joined(rng: random.Random, opinion: str) -> str:
 
 def _sentence(rng: random.Random, words: str) -> str:
     return words[0].upper() + words[1:] + rng.choice((".", ".", ".", "!"))
-
-
-_CHUNK = 1024  # images drawn at a time: some megabytes of coordinates
-_POINTS = 5
-_CONTRAST = 90.0  # least distance of the colours of shape and ground, of 441 from black to white
 
 
 def synthetic_shapes(

@@ -22,8 +22,9 @@ from tfconv.tasks import Task
 
 __all__ = ["RowStream", "Scan", "SkippedRows", "checked_rows", "opened", "scan", "share"]
 
-
 _LISTED = 1000
+_MOST_LABELS = 100_000
+_SPLITS = ("train", "validation", "test")
 
 
 class SkippedRows(list[str]):
@@ -116,10 +117,6 @@ def share(key: str) -> float:
     """A number in [0, 1) from the hash of a key."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
-
-
-_MOST_LABELS = 100_000
-_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,12 @@ __all__ = [
     "text_stream",
 ]
 
-
 _LAYOUT = 2  # of what is cached; to be raised when the same files and settings would give something else
 _FOLDER = "streamed"
 _LABELS_AT_ONCE = 1 << 14  # rows whose class names are held
+_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
+_SHARD_TEXTS = 5_000
+_MOST_SHARDS = 64  # files open at a time
 
 T = TypeVar("T")
 
@@ -259,13 +261,12 @@ class StreamedTextData(TextData):
                 f"{self.name} is streamed, and sampling needs all texts in memory: weigh the classes in place "
                 "(--balanced weights, class_weight of fit)"
             )
-        whole = not settings.bucket if settings.pad_to_length is None else settings.pad_to_length
         return read_shards(
             self._shards / split,
             batch_size=settings.batch_size,
             seed=settings.seed if training else None,
             bucket=settings.bucket and training,
-            pad_to=settings.length if whole else None,
+            pad_to=settings.padded_width,
             drop_remainder=settings.drop_remainder and training,
         )
 
@@ -278,11 +279,6 @@ class StreamedTextData(TextData):
     @cached_property
     def _shards(self) -> Path:
         return encoded_shards(self.reading, self.found, self.preparation, self.name, self.preprocess)
-
-
-_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
-_SHARD_TEXTS = 5_000
-_MOST_SHARDS = 64  # files open at a time
 
 
 def counted_words(reading: StreamReading, found: Scan, preparation: Preparation, name: str) -> "TextPreprocess":
