@@ -1,4 +1,4 @@
-"""How far a long pass over files or examples has come."""
+"""Progress bars for long passes over files or examples."""
 
 import contextlib
 import io

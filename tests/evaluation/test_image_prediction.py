@@ -121,7 +121,9 @@ def test_texts_and_images_are_asked_apart():
     ids = keras.Input((6,), dtype="int32")
     x = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(ids))
     prepare = TextPreprocess(Tokenizer(), Vocabulary(["good", "bad"]), 6)
-    texts = SmallRun(keras.Model(ids, keras.layers.Dense(1)(x)), prepare, ("neg", "pos"), False, Path("reviews"))
+    texts = SmallRun(
+        keras.Model(ids, keras.layers.Dense(1)(x)), prepare, ("neg", "pos"), CLASSIFICATION, Path("reviews")
+    )
     with pytest.raises(InputError, match="small classifies images and reviews texts: ask them apart"):
         predict("good", [small_run(), texts])
     assert predict("good", texts)[0]["text"] == "good"

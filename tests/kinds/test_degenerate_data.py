@@ -95,7 +95,7 @@ def test_data_without_a_difference_are_refused(tmp_path, monkeypatch, capsys):
 def test_batches_of_one_are_refused_where_their_statistics_would_count(tmp_path, capsys):
     command = ("train", "images", "synthetic", "--run", tmp_path / "run", "--batch-size", 1, "--epochs", 1)
     assert status(*command) == 2
-    assert "batch normalisation, which learns nothing of use from batches of one picture" in capsys.readouterr().err
+    assert "batch normalisation, which learns nothing of use from batches of one image" in capsys.readouterr().err
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 

@@ -1,4 +1,4 @@
-"""From labelled rows to a data set of texts or of images: checks over all rows, class names, splits."""
+"""Make a data set of labelled rows: check all rows together, number the classes, split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfconv.checks import check_fraction
 from tfconv.data.labels import Key, bad_labels, check_classes, label_key, label_name, sorted_class_names
 from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow, no_training_rows, row_is_good
-from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.data.splits import stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.tasks import Task
 
@@ -55,7 +56,7 @@ def assemble(
             where no row is for that; the seed; whether bad rows are skipped.
         where: the file or folder, for messages.
         noun: what is classified: `"text"` or `"image"`.
-        skipped: lines on rows left out before.
+        skipped: lines on rows that were left out before.
         one_kind: refuse a mixture of numbers, booleans and other strings as labels.
         class_names: the classes in order where the source knows them; such classes may have a single example.
 

@@ -1,4 +1,4 @@
-"""What was made once from a data set and is cached on disk: whole or absent, and made anew when the data changed."""
+"""Cache on disk what is made from a data set; it is made anew when the data change."""
 
 import atexit
 import contextlib
@@ -39,12 +39,12 @@ def cached(
     opened: Callable[[Path], T | None],
     reopened: bool = True,
 ) -> T:
-    """Open what an earlier call made, or make it.
+    """Return what an earlier call made, from the cache on disk, or make it.
 
-    It lies in the folder `kind` of `data_directory()`, or of ~/.cache/tfconv where that one cannot be written or is
-    full; for each `settings` the last state is cached, and earlier ones that a process has on `hold`. Processes that
-    want the same wait for the first. Where neither folder will do, it is made for this process only, and a line says
-    so.
+    The cache is the folder `kind` of `data_directory()`, or of ~/.cache/tfconv where that one cannot be written or is
+    full; for each `settings` it has the last state, and earlier ones that a process has on `hold`. An entry is whole or
+    absent. Processes that want the same wait for the first. Where neither folder can be used, what is made is for this
+    process only, and a line says so.
 
     Args:
         kind: name of the folder.
@@ -76,7 +76,7 @@ def cached(
 
 
 def hold(folder: Path) -> None:
-    """Let no process remove a cached folder as long as this one lives; for what opens its files later on.
+    """Keep a cached folder from being removed while this process runs, because it opens files in it later on.
 
     It comes first in `opened`. Where the folder is not there, or files cannot be locked, it does nothing.
     """

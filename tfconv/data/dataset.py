@@ -1,4 +1,4 @@
-"""What data sets of every kind share: splits with labels, folds, how many outputs a model needs, a summary."""
+"""A labelled data set of any kind: its splits, folds and batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +57,7 @@ def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelledData:
-    """A named data set with its classes and splits; `TextData` and `ImageData` say how it becomes batches."""
+    """A named data set with its classes and splits; `TextData` and `ImageData` make batches of it."""
 
     unit: ClassVar[str]  # what one example is, for messages
 
@@ -70,7 +70,7 @@ class LabelledData:
 
     @property
     def preprocess(self) -> "Preprocess":
-        """What turns raw examples into a model's inputs."""
+        """The preprocessing from raw examples to a model's inputs."""
         raise NotImplementedError
 
     def prepare(self, **changes: Any) -> Self:
@@ -193,7 +193,7 @@ class LabelledData:
         return self.summary()
 
     def summary(self) -> str:
-        """A small table: examples by class and split, then how many rows were skipped and the first of them."""
+        """Return a table of the examples by class and split, and the first of the rows that were skipped."""
         splits = list(self.examples)
         counts = [part.class_counts(len(self.class_names)) for part in self.examples.values()]
         lines = [["class", *splits]]

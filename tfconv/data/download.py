@@ -1,4 +1,4 @@
-"""Downloads that are whole, checked and resumable, also with several processes after the same file."""
+"""Download and unpack files: checked, resumable, and safe with several processes."""
 
 import contextlib
 import gzip
@@ -30,7 +30,7 @@ _READ_AT_ONCE = 1 << 20
 
 
 def data_directory(directory: str | Path | None = None) -> Path:
-    """Where data sets lie: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv.
+    """Return the folder of data sets: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv.
 
     Raises:
         InputError: the path begins with the home folder of a user who has none.
@@ -57,8 +57,8 @@ def download(
 ) -> Path:
     """Download a file; it appears under `path` only when it is complete and its checksum is right.
 
-    What has arrived lies in `path` + ".part" and is used by the next call (HTTP Range); a server that knows no ranges
-    sends it all again. Processes that want the same file wait for the one that has it under way.
+    What has arrived is in `path` + ".part", where the next call continues (HTTP Range); a server that knows no ranges
+    sends it all again. Processes that want the same file wait for the first.
 
     Args:
         url: an http or https address.
@@ -81,7 +81,7 @@ def download(
     if path.exists():
         return path
     with _locked_part(path) as part:
-        if path.exists():  # another process had it under way
+        if path.exists():  # another process downloaded it
             part.truncate(0)
             return path
         while True:
@@ -100,7 +100,7 @@ def download(
 
 @contextlib.contextmanager
 def _locked_part(path: Path) -> Iterator[BinaryIO]:
-    """What has arrived of a file, open to be read and continued, while no other process writes it."""
+    """Open the part of a file that has arrived, to read and continue it, while no other process does."""
     part = Path(f"{path}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def _locked_part(path: Path) -> Iterator[BinaryIO]:
 
 
 def _lock_of(path: Path) -> Path:
-    """The lock file of what several processes may want to make; it stays."""
+    """The lock file beside what several processes may want to make; it is not removed."""
     return path.with_name(f".{path.name}.lock")
 
 
@@ -196,7 +196,7 @@ def _problem(part: BinaryIO, md5: str | None, sha256: str | None, size: int | No
 
 
 def unpack(archive: Path, folder: Path, check: Callable[[Path], None]) -> None:
-    """Unpack into a temporary folder beside, check it, rename it; a process that comes second waits.
+    """Unpack an archive into a folder that appears only when it is complete; a second process waits.
 
     Args:
         archive: a .tar.gz file that holds a folder of the name of `folder`.
@@ -236,7 +236,7 @@ def unpack(archive: Path, folder: Path, check: Callable[[Path], None]) -> None:
 
 
 def _extract(tar: tarfile.TarFile, unzipped: gzip.GzipFile, folder: str) -> None:
-    """Extract every member; tarfile itself takes a damaged header for the end, and leaves the checksum unread."""
+    """Extract every member, to the end: tarfile alone takes a damaged header for the end and reads no checksum."""
     try:
         tar.extractall(folder, filter="data")
     except (LookupError, ValueError, OverflowError, RecursionError) as error:  # a link to no member, a senseless date

@@ -1,4 +1,4 @@
-"""Labels as they are in files (strings, numbers, booleans, lists), the class names they mean, and which are bad."""
+"""Labels as files hold them (strings, numbers, booleans, lists), and the class names they mean."""
 
 import functools
 import math
@@ -42,7 +42,7 @@ class BadLabel(ValueError):
 
 
 def parse_labels(value: Any, task: Task = CLASSIFICATION, separator: str = "|") -> tuple[Label, ...]:
-    """The labels of one row: a tuple of one, or of any number where the classes do not exclude each other.
+    """Return the labels of one row: a tuple of one, or of any number where the task allows it.
 
     Args:
         value: what the file holds. A string is stripped. Of any number of labels a list is taken as it is, a string is
@@ -134,7 +134,7 @@ def check_classes(names: tuple[str, ...], task: Task, where: str, noun: str) -> 
 def bad_labels(
     counts: Mapping[Key, Counter[str]], first: Mapping[Key, str], *, one_kind: bool = True, rare: bool = False
 ) -> Bad:
-    """Labels of another kind than most; where all are of one kind, those that nothing can be learned about.
+    """Find labels of another kind than most; where all are of one kind, those that occur once or never in training.
 
     Args:
         counts: how many examples of each split bear each label.

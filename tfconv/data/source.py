@@ -1,4 +1,4 @@
-"""What a data set is, from the one word that names it on a command line."""
+"""Open a data set by the name that a command line gives it."""
 
 import contextlib
 from pathlib import Path
@@ -147,7 +147,7 @@ def image_source(
 
 
 def table_format(path: Path) -> str | None:
-    """The function of `tfconv.data` that reads a table: by its ending; `csv` for a file of text with another one."""
+    """The name of the function that reads a table, by its ending; `csv` for a text file with another one."""
     form = FORMATS.get(plain_name(path).suffix.lower())
     if form is None and path.is_file() and is_text(path):
         return "csv"

@@ -19,7 +19,7 @@ def some_image(height=24, width=40):
 
 
 def jpeg(orientation, order="<", size=(24, 40), *, before=0):
-    """A JPEG with an EXIF segment made by hand: `before` other tags stand in front of the orientation's."""
+    """A JPEG with an EXIF segment made by hand: `before` other tags come before the orientation's."""
     tags = [(0x0100 + i, 4, 1, struct.pack(order + "I", 7)) for i in range(before)]
     tags.append((0x0112, 3, 1, struct.pack(order + "HH", orientation, 0)))
     entries = b"".join(struct.pack(order + "HHI", *tag[:3]) + tag[3] for tag in tags)
@@ -40,7 +40,7 @@ def test_number_is_read_in_both_orders_of_bytes(order, before):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_image_stands_as_pillow_turns_it(orientation):
+def test_image_is_turned_as_by_pillow(orientation):
     content = jpeg(orientation)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     preprocess = ImagePreprocess((upright.height, upright.width))  # no resizing: to the pixel
@@ -64,7 +64,7 @@ def test_senseless_number_is_none(number):
     assert int(exif_orientation(tf.constant(jpeg(number)))) == 1
 
 
-def test_image_without_a_camera_stands_as_it_is():
+def test_image_without_orientation_is_not_turned():
     buffer = io.BytesIO()
     some_image().save(buffer, "JPEG")
     assert not has_exif(tf.constant(buffer.getvalue())) and not has_exif(tf.constant(b"\xff\xd8\xff"))

@@ -169,7 +169,7 @@ def test_when_every_row_is_skipped_the_first_is_named(tmp_path):
         tfconv.data.csv(path, Columns(skip=True))
 
 
-def test_skipping_a_row_can_make_another_label_lonely(tmp_path):
+def test_skipping_a_row_can_make_another_label_occur_once(tmp_path):
     rows = HEAD + GOOD + "a,p|q\nb,q\n"
     path = write(tmp_path, "a.csv", rows)
     data = tfconv.data.csv(path, Columns(multi_label=True, skip=True, validation=0))

@@ -123,7 +123,7 @@ def test_choices_that_cannot_be_made(tmp_path):
         tfconv.data.tfds("tiny_holes", data_dir=tmp_path)
     with pytest.raises(InputError, match="has no split 'unsupervised'"):
         tfconv.data.tfds("tiny_tags", Columns(validation=0), data_dir=tmp_path, unlabelled=True)
-    with pytest.raises(InputError, match="tfds no_such_set cannot be had .DatasetNotFoundError"):
+    with pytest.raises(InputError, match="tfds no_such_set is unavailable .DatasetNotFoundError"):
         tfconv.data.tfds("no_such_set", data_dir=tmp_path)
 
 

@@ -15,9 +15,9 @@ GOOD = [json.dumps({"text": f"text {i}", "label": "ab"[i % 2]}) + "\n" for i in 
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch):
     """A data folder of the test's own."""
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "kept"))
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
 
 
 def line(text, label):
@@ -122,7 +122,7 @@ def test_labels_of_several_kinds(tmp_path):
     assert data.class_names == ("a", "b") and len(data.skipped) == 3
 
 
-def test_leaving_a_label_out_can_make_another_lonely(tmp_path):
+def test_leaving_a_label_out_can_make_another_occur_once(tmp_path):
     several = [line(f"t{i}", ["a", "b"][: 1 + i % 2]) for i in range(40)]
     folder = write(tmp_path / "several", [*several, line("x", ["a", "c"]), line("y", ["c", "d"])])
     data = text_stream(folder, Columns(multi_label=True, skip=True))

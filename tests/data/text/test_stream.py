@@ -28,11 +28,11 @@ from tfconv.data.text.scan import RowStream
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch):
     """A data folder and a home folder of the test's own."""
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "kept"))
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "kept" / "streamed"
+    return tmp_path / "cache" / "streamed"
 
 
 def example(features):
@@ -193,11 +193,11 @@ def test_a_label_that_only_the_last_file_has(tmp_path):
     assert data.examples["train"].class_counts(3)[2] > 0
 
 
-def test_training_files_are_samples_of_a_source_that_is_sorted(tmp_path, kept):
+def test_training_files_are_samples_of_a_source_that_is_sorted(tmp_path, cache):
     reviews = [{"text": f"word{i}", "label": i // 10_000} for i in range(20_000)]
     data = text_stream(write_parts(tmp_path / "reviews", reviews, 2), Columns(validation=0)).prepare(batch_size=500)
     labels = [labels.numpy().mean() for _, labels in data.train]
-    assert len(list(kept.glob("*/train/*.tfrecord"))) == 4
+    assert len(list(cache.glob("*/train/*.tfrecord"))) == 4
     assert all(abs(mean - 0.5) < 5 * 0.5 / 500**0.5 for mean in labels)
 
 

@@ -56,7 +56,7 @@ class ImageReader:
 
 
 def image_names(images: Sequence[Source]) -> list[str]:
-    """Name images for answers and errors: a path as it was given, bytes by their place ("image 3")."""
+    """Return names of images for answers and errors: a path as it was given, bytes by their place ("image 3")."""
     return [f"image {place}" if isinstance(image, bytes) else os.fspath(image) for place, image in enumerate(images)]
 
 
@@ -66,7 +66,7 @@ def decode_batch(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor:
     An operation's error ends a graph and does not say which element of a batch it met. `tf.data` alone can go on after
     one: so the batch is decoded as the single element of a data set that leaves out elements with errors. If that is
     then empty, a second pass finds the first image at fault. The data set costs 0.1 ms a call, hence a single
-    image is decoded without: it can only be number 0, and the operation's name, which stands in its error, says so.
+    image is decoded without: it can only be number 0, and the operation's name, which is in its error, says so.
 
     Args:
         preprocess: decodes and resizes.
@@ -113,9 +113,9 @@ def decode_batch(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _claimed_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """How many pixels the heads of PNG, BMP, GIF and WebP speak of, int64 (n,), as `image_header` reads them.
+    """The number of pixels that the headers of PNG, BMP, GIF and WebP claim, int64 (n,), as `image_header` reads them.
 
-    0 for others: a JPEG's size is not in its head.
+    0 for others: a JPEG's size is not at its beginning.
     """
     words = tf.cast(tf.io.decode_raw(encoded, tf.int32, little_endian=False, fixed_length=24), tf.int64)
     pairs = tf.cast(tf.io.decode_raw(encoded, tf.uint16, fixed_length=30), tf.int64)
@@ -147,7 +147,7 @@ def _word(four: bytes) -> int:
 
 
 def _check_jpeg_size(encoded: tf.Tensor) -> tf.Operation:
-    """Refuse one JPEG of too many pixels; its size stands behind a chain of segments, which an operation follows."""
+    """Refuse one JPEG of too many pixels; an operation follows its chain of segments to the size."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     size = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(encoded, tf.int64)[:2], lambda: tf.zeros(2, tf.int64))
     return _refuse_if(tf.reduce_prod(size) > MOST_PIXELS, lambda: tf.constant(0, tf.int64))

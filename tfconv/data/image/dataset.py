@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageData", "ImageExamples", "ImagePreparation", "image_batches"]
 
+_READ_AT_ONCE = 1024  # images
+_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
+
 
 @dataclass(frozen=True)
 class ImagePreparation:
-    """Settings from image to batch.
+    """How images become batches.
 
     Args:
         batch_size: images a batch.
         augment: from images, uint8 (batch, height, width, channels), and a seed, int32 (2,), to images of the same
             shape with values from 0 to 255; for training batches only, inside `Dataset.map`, before the crop. It is
-            traced as it stands: Python's `if` and `for` over tensors need `tf.function` around it.
-        crop: side of the square that the model meets; training images are cut at a place of their own, others in the
+            traced as it is: Python's `if` and `for` over tensors need `tf.function` around it.
+        crop: side of the square that the model meets; training images are cut at a random place, others in the
             middle. `None`: whole images.
         standardize: subtract each channel's mean and divide by its deviation, both of the training split; `False`:
             pixels from 0 to 1, as in `keras.layers.Rescaling(1 / 255)`.
@@ -75,19 +78,15 @@ class ImagePreparation:
         )
 
 
-_READ_AT_ONCE = 1024  # images
-_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageExamples:
-    """The images and labels of one split; the pixels lie in an array that all splits share.
+    """The images and labels of one split; the pixels are in an array that all splits share.
 
     Args:
         store: uint8 (N, height, width, channels); an `np.memmap` where the images are larger than memory.
         labels: int32 (n,), the class index of each image; or float32 (n, classes) of 0 and 1 where an image has any
             number of labels.
-        rows: int64 (n,), where each image lies in `store`; `None`: the split is the whole store.
+        rows: int64 (n,), the place of each image in `store`; `None`: the split is the whole store.
 
     Raises:
         ValueError: `store` is no such array, or `labels` is not as long as `rows` (or the store).
@@ -120,7 +119,7 @@ class ImageExamples:
         """These examples, then the others, in the same store.
 
         Raises:
-            ValueError: the others lie in another store.
+            ValueError: the others are in another store.
         """
         if other.store is not self.store:
             raise ValueError("only images of one store can be joined without copying their pixels")
@@ -153,7 +152,7 @@ class ImageExamples:
 
     @property
     def all_equal(self) -> bool:
-        """Whether every image has the pixels of the first one; found out at the first that differs."""
+        """Whether all images have the same pixels."""
         rows = np.arange(len(self)) if self.rows is None else self.rows
         return all(np.array_equal(self.store[row], self.store[rows[0]]) for row in rows)
 
@@ -211,7 +210,7 @@ class ImageData(LabelledData):
 
     @cached_property
     def preprocess(self) -> "ImagePreprocess":
-        """What turns encoded images into a model's input; where `standardize`, by the training split's statistics.
+        """The preprocessing from encoded images to a model's input, with the training split's statistics.
 
         Raises:
             InputError: there is no training split, the crop is larger than the images, or these are of another size
@@ -317,7 +316,7 @@ def image_batches(
 
 
 def _check_augment(augment: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]", shape: tuple[int, ...]) -> None:
-    """Try it on the outside: within `Dataset.map` an error becomes one of TensorFlow's, of many lines."""
+    """Try it outside of `Dataset.map`, where an error becomes one of TensorFlow's, of many lines."""
     import tensorflow as tf
 
     specs = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int32)

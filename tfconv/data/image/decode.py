@@ -1,4 +1,4 @@
-"""From the bytes of one image to pixels of a wanted size, as operations of a graph."""
+"""Decode one image and resize it, as operations of a graph."""
 
 from typing import Literal
 
@@ -6,8 +6,9 @@ import tensorflow as tf
 
 __all__ = ["decode_pixels", "exif_orientation", "fit_pixels", "has_exif", "upright"]
 
-
-_HEAD = 1024  # bytes; the tags of the first directory stand at the very beginning
+_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
+_BMP_HEADER = 14
+_HEAD = 1024  # bytes; the tags of the first directory are at the very beginning
 _EXIF = (0x7845, 0x6669)  # "Ex", "if"
 # Tag 0x0112, a 16-bit number, one of it, in either order of bytes; and where the number's low byte follows.
 _LITTLE, _LITTLE_VALUE = (0x12, 0x01, 3, 0, 1, 0, 0, 0), 8
@@ -15,7 +16,7 @@ _BIG, _BIG_VALUE = (0x01, 0x12, 0, 3, 0, 0, 0, 1), 9
 
 
 def has_exif(encoded: tf.Tensor) -> tf.Tensor:
-    """Whether a scalar string, a JPEG, says something beside its pixels: a scalar of bool, by few operations."""
+    """Whether a JPEG, a scalar string, has EXIF data: a scalar bool, by few operations."""
     # "Exif" is in the first segment, at byte 6, or in the second behind JFIF's, which has 18 bytes.
     pairs = tf.gather(tf.io.decode_raw(encoded, tf.uint16, fixed_length=28), [[3, 4], [12, 13]])
     return tf.reduce_any(tf.reduce_all(pairs == _EXIF, axis=1))
@@ -28,7 +29,7 @@ def exif_orientation(encoded: tf.Tensor) -> tf.Tensor:
         encoded: a scalar string, a JPEG of which `has_exif` holds.
 
     Returns:
-        int32, 1 to 8 as the EXIF standard numbers them; 1, as it stands, where the image does not say.
+        int32, 1 to 8 as the EXIF standard numbers them; 1, unchanged, where the image does not say.
     """
     head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=_HEAD)  # zeros behind a shorter one
     places = _HEAD - 16
@@ -43,7 +44,7 @@ def exif_orientation(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn and mirror an image so that it stands as it was seen.
+    """Turn and mirror an image as its EXIF orientation says.
 
     Args:
         pixels: (h, w, channels).
@@ -71,12 +72,8 @@ def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways])
 
 
-_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
-_BMP_HEADER = 14
-
-
 def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode one image, at least twice as large as wanted where it is that large.
+    """Decode one image, a large JPEG at a fraction of its size that is at least twice the wanted one.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as it stays twice the wanted size in both directions. The
     rest is left to an antialiased resizing, which by a factor of two or more hides what the coarse reduction does

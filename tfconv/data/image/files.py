@@ -1,4 +1,4 @@
-"""Image files, and from labelled rows of any source to an `ImageData`."""
+"""Image files, and data sets of images from labelled rows of any source."""
 
 import os
 import unicodedata
@@ -30,7 +30,7 @@ def image_data(
     skipped: Sequence[str] = (),
     **options: Any,
 ) -> ImageData:
-    """Check rows, decode their images, split.
+    """Make a data set: check rows, decode their images, split.
 
     Args:
         name: the name of the data set.
@@ -61,7 +61,7 @@ def image_data(
 
 
 def image_files(source: str, rows: Sequence[LabelledRow]) -> EncodedImages:
-    """The files whose paths are the rows' images.
+    """The image files whose paths are in the rows.
 
     A file counts as changed when its path, size or time of change differs.
 
@@ -107,9 +107,12 @@ def image_files(source: str, rows: Sequence[LabelledRow]) -> EncodedImages:
 
 
 def case_twins(names: Iterable[str]) -> dict[str, str]:
-    """The names that differ from an earlier one only in case, or in how accents are encoded, with that earlier one.
+    """Find names that differ from an earlier one only in case, or in how accents are encoded.
 
     Such two are one file on macOS and Windows, so a data set that holds both cannot be copied there.
+
+    Returns:
+        For each such name the earlier one.
     """
     first: dict[str, str] = {}
     twins = {}

@@ -32,9 +32,10 @@ def image_folder(
     seed: int = 0,
     skip: bool = False,
 ) -> ImageData:
-    """Read `<class>/*`, or `train/<class>/*` beside `test/...` and, if there is one, `validation/...`.
+    """Read labelled images from a folder with one folder a class.
 
-    Split folders may have other usual names: training, Train_png, val, Valid, dev, testing.
+    Files are `<class>/*`, or `train/<class>/*` beside `test/...` and, if there is one,
+    `validation/...`. Split folders may have other usual names: training, Train_png, val, Valid, dev, testing.
 
     JPEG, PNG, BMP, GIF and WebP files, told by their content and not by their ending; of an animation the first
     image. They are decoded and resized once, by the graph that an exported model uses, and cached as an array in
@@ -42,7 +43,7 @@ def image_folder(
     memory does not grow with the images. It is made anew when a file's path, size or time of change differs.
 
     TensorFlow's decoder decides what the pixels are: grey and palettes become colours, transparency is dropped (what
-    lies under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. A JPEG is turned by its EXIF
+    is under it shows), 16 bits become 8, CMYK becomes RGB without its colour profile. A JPEG is turned by its EXIF
     orientation, here as when the model serves. A JPEG that is damaged inside but has
     its end is decoded as far as it goes.
 
@@ -99,7 +100,7 @@ def _bad_class(name: str, twins: dict[str, str]) -> tuple[str | None, str]:
 
 
 def _class_rows(folder: Path, split: str | None, notes: list[str], skipped: list[str] | None) -> Iterator[LabelledRow]:
-    """One row for each file; the files themselves are looked at later."""
+    """One row for each file; the files themselves are read later."""
     try:
         with os.scandir(folder) as entries:
             found = sorted((entry.name, is_folder(entry)) for entry in entries if not entry.name.startswith("."))

@@ -1,4 +1,4 @@
-"""Encoded images to a model's input: decode, resize, cut, normalise.
+"""From encoded images to a model's input: decode, resize, crop, normalise.
 
 All is TensorFlow operations: the very graph that read the training files goes into the exported model.
 """
@@ -81,7 +81,7 @@ class ImagePreprocess(tf.Module):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of what a model meets."""
+        """Height, width and channels of a model's input."""
         height, width = self.size if self.crop is None else (self.crop, self.crop)
         return height, width, self.channels
 
@@ -116,7 +116,7 @@ class ImagePreprocess(tf.Module):
         return fit_pixels(pixels, tf.cast(tf.shape(pixels)[1:3], tf.float32), self.size, self.fit)
 
     def normalize(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Cut the middle out and give every channel its mean and deviation.
+        """Crop the middle, subtract each channel's mean and divide by its deviation.
 
         Args:
             pixels: (n, height, width, channels), 0 to 255, uint8 or a float type; of `size`, or cut to `crop` already.

@@ -29,7 +29,7 @@ _BATCH = 256
 
 
 class Decoding(NamedTuple):
-    """What images are brought to, as in `ImagePreprocess`; without a `size`, or `channels`, they decide it."""
+    """What images are brought to, as in `ImagePreprocess`; None: found from the images."""
 
     size: tuple[int, int] | None = None
     fit: Literal["crop", "stretch"] = "crop"
@@ -37,7 +37,7 @@ class Decoding(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What the headers of images say: the size that all have, or None; 1 channel where all are grey; the bad ones."""
+    """What the headers of images tell: the size that all have, or None; 1 channel where all are grey; bad images."""
 
     size: tuple[int, int] | None
     channels: int
@@ -48,7 +48,7 @@ class EncodedImages(NamedTuple):
     """Encoded images in order.
 
     Args:
-        source: what they are called in the cache, such as the folder they lie in.
+        source: what they are called in the cache, such as their folder.
         identity: differs when any of the images does.
         places: where each one is, for messages.
         measured: looks at them before any is decoded.
@@ -67,7 +67,7 @@ class EncodedImages(NamedTuple):
 def check_decoding(
     size: int | tuple[int, int] | None, fit: Literal["crop", "stretch"] = "crop", channels: int | None = None
 ) -> Decoding:
-    """The settings of an image source, before TensorFlow is imported.
+    """Check the settings of an image source, before TensorFlow is imported.
 
     Raises:
         InputError: a size that is no whole number or pair of them, another `fit`, `channels` not 1, 3 or None.
@@ -85,7 +85,7 @@ def check_decoding(
 
 
 def decoded_images(images: EncodedImages, decoding: Decoding, *, skip: bool) -> tuple[np.ndarray, dict[int, BadImage]]:
-    """Decode the images, or open what an earlier call decoded.
+    """Decode images into one array, or open what an earlier call decoded.
 
     The cache is `decoded/` in `data_directory()`, or in ~/.cache/tfconv where that one cannot be written or is full;
     it holds the last state of each source and setting. Where neither will do, the pixels are in a temporary file that

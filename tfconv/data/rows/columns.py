@@ -30,7 +30,7 @@ class Columns:
             0.1, and of CIFAR-10 the last 10,000 images.
         multi_label: an example may have any number of labels: a list of them, or one string with separators; an empty
             label then means none of them.
-        separator: what stands between the labels of one example.
+        separator: between the labels of one example, where they are one string.
         skip: leave bad rows, files and images out, one line each in `skipped` of the data set, in place of an error.
         seed: decides which rows are held out.
         dialect: how a CSV file is written; default: a look at its first rows says.

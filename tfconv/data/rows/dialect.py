@@ -33,9 +33,9 @@ class Dialect:
     r"""How a CSV file is written; what is None, a look at its first rows says.
 
     Args:
-        delimiter: what stands between the columns, one character (`"tab"` and `"\\t"` are the tab).
+        delimiter: between the columns, one character (`"tab"` and `"\\t"` are the tab).
         header: whether the first row holds the columns' names. Columns without names are called "1", "2", ...
-        quoting: `"minimal"`: a field may stand in quotes, in which quotes are doubled (RFC 4180). `"none"`: quote
+        quoting: `"minimal"`: a field may be in quotes, in which quotes are doubled (RFC 4180). `"none"`: quote
             marks are text.
         encoding: any of Python's, such as "latin-1". A file that begins with a byte order mark says it itself.
 

@@ -1,4 +1,4 @@
-"""The files that one name stands for: a file, a folder of files, or a pattern such as `reviews-*.jsonl`."""
+"""Files of rows: the files that a name, a folder or a pattern means, their formats, and opening them."""
 
 import codecs
 import contextlib

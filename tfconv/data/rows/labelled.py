@@ -57,7 +57,7 @@ def read_rows(
         path: a .csv, .tsv, .jsonl, .ndjson, .parquet, .pq or .tfrecord file, of which all but Parquet may be packed
             (.jsonl.gz); a file with another ending is read as CSV where it looks like it.
         columns: the columns and how they are written; in TFRecords of `tf.train.Example` the text is a feature of one
-            string, the label one of a string or number. With `multi_label` a tuple of class names stands in place of
+            string, the label one of a string or number. With `multi_label` a tuple of class names takes the place of
             the class name.
         skipped: takes one line for each bad row; without it, and without `columns.skip`, a bad row is an error.
 

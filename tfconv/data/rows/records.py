@@ -1,4 +1,4 @@
-"""What the readers share: a record, decoded lines, and the two ways to meet a bad row or image."""
+"""What the readers of tables share: a record, decoded lines, and what is done about bad rows."""
 
 import codecs
 import contextlib
@@ -16,7 +16,7 @@ __all__ = ["DecodedLines", "Record", "memory_named", "missing_column", "reject"]
 
 
 class Record(NamedTuple):
-    """One row as it was read: its number, where it stands (`"a.csv row 7"`), the values of the columns asked for."""
+    """One row as it was read: its number, where it is (`"a.csv row 7"`), the values of the columns asked for."""
 
     number: int
     where: str

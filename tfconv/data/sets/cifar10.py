@@ -37,7 +37,7 @@ _REMEDY = "unpack the archive anew"
 
 
 def cifar10(directory: str | Path | None = None, *, validation: int | float = 10_000, seed: int = 0) -> ImageData:
-    """CIFAR-10: from its folder in either official form, or an archive beside it, or downloaded (170 MB).
+    """Read CIFAR-10 from its folder in either official form, or from an archive beside it, or download it (170 MB).
 
     Args:
         directory: the folder that holds cifar-10-batches-py, cifar-10-batches-bin, cifar-10-python.tar.gz or
@@ -84,7 +84,7 @@ def cifar10(directory: str | Path | None = None, *, validation: int | float = 10
 
 
 def cifar10_folder(directory: str | Path | None = None) -> Path:
-    """Find the folder of batches, or make it from an archive, or from a download; see `cifar10`.
+    """Return the folder of batches; unpack or download it where it is missing; see `cifar10`.
 
     Returns:
         The folder, with all its files.

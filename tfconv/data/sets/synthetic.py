@@ -1,4 +1,4 @@
-"""Made-up film reviews whose label lies in the order of the words alone; for the demo and the tests."""
+"""Synthetic data sets for demos and tests: reviews whose label is in the order of the words alone, and shapes."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,9 @@ from tfconv.errors import InputError
 
 __all__ = ["synthetic_reviews", "synthetic_shapes"]
 
-
+_CHUNK = 1024  # images drawn at a time: some megabytes of coordinates
+_POINTS = 5
+_CONTRAST = 90.0  # least distance of the colours of shape and background, of 441 from black to white
 _GOOD = ("good", "great", "funny", "clever", "moving", "charming", "gripping", "fine")
 _BAD = ("bad", "poor", "boring", "clumsy", "tedious", "dreary", "awful", "dull")
 _VERBS = ("was", "is", "felt", "seemed")
@@ -51,7 +53,7 @@ _EMOJI = ("🎬", "🍿", "🙂", "😴", "🎟️")
 
 
 def synthetic_reviews(n: int = 4000, seed: int = 0, *, validation: float = 0.1, test: float = 0.2) -> TextData:
-    """Make reviews of 10 to 40 words in which only the order of the words tells whether the opinion is good.
+    """Generate reviews of 10 to 40 words whose label only the order of the words tells.
 
     Every review has one negated and one plain opinion word, one of them good and one bad: "not very bad at all ...
     truly funny" is positive, "not very funny at all ... truly bad" negative. Both kinds draw every word from the same
@@ -121,17 +123,12 @@ def _sentence(rng: random.Random, words: str) -> str:
     return words[0].upper() + words[1:] + rng.choice((".", ".", ".", "!"))
 
 
-_CHUNK = 1024  # images drawn at a time: some megabytes of coordinates
-_POINTS = 5
-_CONTRAST = 90.0  # least distance of the colours of shape and ground, of 441 from black to white
-
-
 def synthetic_shapes(
     n: int = 4000, seed: int = 0, *, size: int = 32, validation: float = 0.1, test: float = 0.2
 ) -> ImageData:
-    """Draw one shape an image, at any place, in any size and colour, tilted a little, on a ground of another colour.
+    """Draw images of one shape each, at any place, in any size and colour, on a background of another colour.
 
-    Place, size and tilt vary, and the colours of shape and ground are drawn independently of the class, so that no
+    Place, size and tilt vary; the colours of shape and ground are drawn independently of the class, so that no
     single pixel tells anything: a linear model of the pixels hardly beats guessing, a small convolutional network
     passes 95 %.
 

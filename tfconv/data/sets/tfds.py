@@ -27,14 +27,14 @@ __all__ = ["image_features", "tfds", "tfds_images"]
 
 
 def image_features(features: dict[str, Any]) -> list[str]:
-    """The features that are images of 8 bits a channel; floats and depth maps are stored in ways of their own."""
+    """The features that are images of 8 bits a channel; floats and depth maps are stored in other ways."""
     from tensorflow_datasets.core.features import Image
 
     return [key for key, feature in features.items() if isinstance(feature, Image) and feature.np_dtype == np.uint8]
 
 
 def tfds_images(builder: Any, image: str, splits: dict[str, int], rows: Sequence[LabelledRow]) -> EncodedImages:
-    """The images of the examples that `rows` stand for.
+    """The images of examples, one for each row.
 
     Args:
         builder: a prepared data set.
@@ -180,7 +180,7 @@ def _prepared(name: str, data_dir: str | Path | None) -> tuple[Any, dict[str, An
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
         builder.download_and_prepare()
     except Exception as error:  # tfds raises errors of every kind, of the network and of its own
-        raise InputError(f"tfds {name} cannot be had ({type(error).__name__}: {str(error):.300}); check its name, or "
+        raise InputError(f"tfds {name} is unavailable ({type(error).__name__}: {str(error):.300}); check its name, or "
                          "prepare it where there is a connection and give its data_dir") from error  # fmt: skip
     features = builder.info.features
     if not hasattr(features, "items"):

@@ -23,7 +23,7 @@ __all__ = ["Preparation", "TextData", "TextExamples"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """Settings from text to batch; the defaults are those of `tfconv.models.text_cnn_imdb`.
+    """How texts become batches; the defaults are those of `tfconv.models.text_cnn_imdb`.
 
     Args:
         vocabulary_size: ids in all, those of the special tokens included; `None`: every token of the training split.
@@ -75,8 +75,14 @@ class Preparation:
         if self.pad_to_length and self.length is None:
             raise InputError("pad_to_length=True needs a length, got length=None")
 
+    @property
+    def padded_width(self) -> int | None:
+        """Width of every batch; None: that of its longest text."""
+        whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
+        return self.length if whole else None
+
     def earlier(self, class_names: Sequence[str], task: Task) -> "TextPreprocess | None":
-        """What `preprocess` does, for other classes; `None` where there is none."""
+        """The preprocessing of the earlier run for these classes; None where there is no earlier run."""
         from tfconv.data.text.preprocess import TextPreprocess
 
         known = self.preprocess
@@ -126,14 +132,13 @@ class Preparation:
         """Batches (ids, labels): reshuffled each epoch for training, in the given order otherwise."""
         from tfconv.data import batching as pipeline
 
-        whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
         return pipeline.batches(
             ids,
             labels,
             batch_size=self.batch_size,
             seed=self.seed if training else None,
             bucket=self.bucket and training,
-            pad_to=self.length if whole else None,
+            pad_to=self.padded_width,
             balanced=self.balanced and training,
             drop_remainder=self.drop_remainder and training,
         )
@@ -207,7 +212,7 @@ class TextData(LabelledData):
 
     @property
     def preprocess(self) -> "TextPreprocess":
-        """What turns raw strings into ids; its vocabulary is built from the training split when first asked for."""
+        """The preprocessing from strings to ids; its vocabulary is built from the training split on first use."""
         return self._encoded[0]
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":

@@ -1,4 +1,4 @@
-"""The first pass over streamed rows, without TensorFlow: every row is checked, classes are found, splits counted."""
+"""The first pass over streamed rows, without TensorFlow: check every row, find the classes, count the splits."""
 
 import hashlib
 import json
@@ -22,8 +22,9 @@ from tfconv.tasks import Task
 
 __all__ = ["RowStream", "Scan", "SkippedRows", "checked_rows", "opened", "scan", "share"]
 
-
 _LISTED = 1000
+_MOST_LABELS = 100_000
+_SPLITS = ("train", "validation", "test")
 
 
 class SkippedRows(list[str]):
@@ -47,7 +48,7 @@ class _File(NamedTuple):
 
 @dataclass(frozen=True)
 class RowStream:
-    """What to read, and how.
+    """The files of a stream, and how to read them.
 
     Args:
         files: the files in order.
@@ -74,15 +75,15 @@ class RowStream:
     def rows(
         self, skipped: list[str] | None = None, read: Callable[[int], None] | None = None
     ) -> Iterator[tuple[LabelledRow, str]]:
-        """All rows in order, each with the split that chance puts it in, by (seed, file name, row number).
+        """All rows in order, each with its random split, by (seed, file name, row number).
 
         Args:
             skipped: takes one line for each bad row; without it a bad row is an error.
             read: is told now and then how many more bytes were read.
 
         Yields:
-            The row, whose `split` is where its file or the split column puts it, None where neither does; and the
-            split by chance.
+            The row, whose `split` is what its file or the split column says, None where neither does; and its random
+            split.
 
         Raises:
             InputError: as `tfconv.data.read_rows`.
@@ -113,13 +114,9 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def share(key: str) -> float:
-    """A number in [0, 1) that is evenly spread over keys."""
+    """A number in [0, 1) from the hash of a key."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
-
-
-_MOST_LABELS = 100_000
-_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ def opened(folder: Path) -> Scan | None:
 
 
 def scan(stream: RowStream, what: str) -> Scan:
-    """Read all rows once; with `columns.skip`, again as long as that leaves labels which nothing can be learned about.
+    """Check all rows in one pass, or with `columns.skip` in several, until no label is bad.
 
     Args:
         stream: the rows.
@@ -192,7 +189,7 @@ def scan(stream: RowStream, what: str) -> Scan:
 
 
 def checked_rows(stream: RowStream, found: Scan) -> Iterator[tuple[LabelledRow, tuple[str, ...], str]]:
-    """The rows that the scan kept, with their class names and splits.
+    """The rows that passed the scan, with their class names and splits.
 
     Raises:
         InputError: as `scan`, where the files changed since.

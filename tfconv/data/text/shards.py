@@ -1,4 +1,4 @@
-"""Data sets larger than memory: encoded once into sharded files, then streamed with flat memory."""
+"""Encode texts once into sharded files, and stream batches from them; memory does not grow with the data."""
 
 import errno
 import json
@@ -154,7 +154,7 @@ def write_shards(
     *,
     shard_size: int = 20_000,
 ) -> int:
-    """Encode texts as they come and write them into files of `shard_size` texts each.
+    """Encode texts from an iterator into files of `shard_size` texts each.
 
     Args:
         rows: (row number, text, class name, or class names where `preprocess.task` is

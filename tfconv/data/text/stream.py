@@ -1,4 +1,4 @@
-"""Labelled texts that are larger than memory: read from their files in passes, trained on from shards on disk."""
+"""Stream labelled texts that are larger than memory from their files, and train on them from shards on disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
+from tfconv.checks import check_fraction
 from tfconv.data.cache import cached, hold
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import Paths, absolute, fingerprint, row_files, several
-from tfconv.data.splits import check_fraction
 from tfconv.data.text.dataset import Preparation, TextData, TextExamples
 from tfconv.data.text.scan import RowStream, Scan, checked_rows, opened, scan
 from tfconv.errors import InputError
@@ -33,10 +33,12 @@ __all__ = [
     "text_stream",
 ]
 
-
 _LAYOUT = 2  # of what is cached; to be raised when the same files and settings would give something else
 _FOLDER = "streamed"
 _LABELS_AT_ONCE = 1 << 14  # rows whose class names are held
+_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
+_SHARD_TEXTS = 5_000
+_MOST_SHARDS = 64  # files open at a time
 
 T = TypeVar("T")
 
@@ -68,12 +70,12 @@ class StreamReading:
         return scan(self.stream, self.what)
 
     def rows(self, found: Scan) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-        """(where, text, class names, split) of the rows that the scan kept."""
+        """(where, text, class names, split) of the rows that passed the scan."""
         for row, names, part in checked_rows(self.stream, found):
             yield row.where, row.values["text"], names, part
 
     def cached(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
-        """What a pass over the files makes, from the cache where it is there.
+        """Return what a pass over the files makes, from the cache where it is there.
 
         Raises:
             InputError: the files are not as they were when first read, or as `make`.
@@ -102,7 +104,7 @@ def _state(stream: RowStream) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamedTextExamples:
-    """One split of streamed texts: how many, of which classes; texts and labels are read when asked for."""
+    """One split of streamed texts; texts and labels are read from the files when they are used."""
 
     reading: StreamReading
     found: Scan
@@ -140,7 +142,7 @@ class StreamedTextExamples:
         return TextExamples([text for text, _ in rows], labels)
 
     def join(self, other: Any) -> NoReturn:
-        """Not for streamed texts: read their files together.
+        """Refuse to join: read the files together.
 
         Raises:
             InputError: always.
@@ -175,7 +177,7 @@ class _Texts:
 
 
 def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTextData":
-    """Read labelled texts of any amount, from any number of files, with memory that does not grow with them.
+    """Stream labelled texts from any number of files, with memory that does not grow with them.
 
     The first pass, here, checks every row and finds the classes. What it found is cached on disk, as are the vocabulary
     and the encoded texts that training makes later, in `streamed/` of the data folder (TFCONV_DATA_DIR, by default
@@ -188,9 +190,9 @@ def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTe
             format: .csv, .tsv, .jsonl, .ndjson or .tfrecord, also packed (.jsonl.gz), or .parquet.
         columns: the columns, and which rows are held out; in .tfrecord files the features of `tf.train.Example`, the
             text one string, the label a string or a number. `test` may also be a folder or pattern; what is in `paths`
-            too is only tested on. Held out are the rows for which a hash of (seed, file name, row number) is small: the
-            shares of the classes are kept only about, and more rows or files do not change where the others go. Where
-            several files have one name, the folders from the one common to all files on are part of theirs.
+            too is only tested on. Rows are held out by a hash of (seed, file name, row number): the shares of the
+            classes are kept approximately, and more rows or files do not change the splits of the others. Where several
+            files have one name, the folders below the one common to all files are part of it.
 
     Returns:
         Splits train, and validation and test where they have rows. Of rows that are skipped the first thousand are
@@ -218,12 +220,12 @@ def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTe
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamedTextData(TextData):
-    """A data set of texts that are not held in memory; what `text_stream` returns.
+    """A data set of texts that are streamed from files, as `text_stream` returns it.
 
     It is used as `TextData` is. The first use of `preprocess` makes a pass over the files that counts words, unless
     `prepare` was given that of an earlier run; with bounded memory (`TokenCounts`): exactly, as long as there are no
     more than 524,288 different ones, or four times the vocabulary's size. The first use of batches makes one that
-    writes the encoded texts into shards. Both are kept. Training batches then come from a shuffled window of 20,000
+    writes the encoded texts into shards. Both are cached. Training batches then come from a shuffled window of 20,000
     texts over the stream of shards, each a random sample of the whole.
 
     Args:
@@ -238,12 +240,12 @@ class StreamedTextData(TextData):
     found: Scan = field(kw_only=True)
 
     def summary(self) -> str:
-        """As that of `TextData`; a last line where rows were skipped that are not listed."""
+        """Return the table of `TextData`, and how many more rows were skipped than are listed."""
         more = self.found.more_skipped
         return super().summary() + (f"\nand {more:,} more were skipped that are not listed" if more else "")
 
     def fold(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not for streamed texts.
+        """Refuse folds: streamed texts have none.
 
         Raises:
             InputError: always.
@@ -251,7 +253,7 @@ class StreamedTextData(TextData):
         raise InputError(f"{self.name} is streamed: its splits are made once, by the seed; folds need it in memory")
 
     def resplit(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not for streamed texts: read them with another seed.
+        """Refuse another split: read the texts with another seed.
 
         Raises:
             InputError: always.
@@ -271,30 +273,24 @@ class StreamedTextData(TextData):
                 f"{self.name} is streamed, and sampling needs all texts in memory: weigh the classes in place "
                 "(--balanced weights, class_weight of fit)"
             )
-        whole = not settings.bucket if settings.pad_to_length is None else settings.pad_to_length
         return read_shards(
             self._shards / split,
             batch_size=settings.batch_size,
             seed=settings.seed if training else None,
             bucket=settings.bucket and training,
-            pad_to=settings.length if whole else None,
+            pad_to=settings.padded_width,
             drop_remainder=settings.drop_remainder and training,
         )
 
     @cached_property
     def preprocess(self) -> "TextPreprocess":
-        """What turns raw strings into ids; the words are counted when it is first asked for."""
+        """The preprocessing from strings to ids; the words are counted on first use."""
         earlier = self.preparation.earlier(self.class_names, self.task)
         return earlier or counted_words(self.reading, self.found, self.preparation, self.name)
 
     @cached_property
     def _shards(self) -> Path:
         return encoded_shards(self.reading, self.found, self.preparation, self.name, self.preprocess)
-
-
-_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
-_SHARD_TEXTS = 5_000
-_MOST_SHARDS = 64  # files open at a time
 
 
 def counted_words(reading: StreamReading, found: Scan, preparation: Preparation, name: str) -> "TextPreprocess":
@@ -336,7 +332,7 @@ def encoded_shards(
 ) -> Path:
     """Write each split's texts into shards, or find what an earlier call wrote.
 
-    The training texts are dealt among up to 64 files at random, the other splits are kept in order.
+    The training texts are dealt among up to 64 files at random, the other splits stay in order.
 
     Args: as `counted_words`; `preprocess` is what that returned, or that of an earlier run.
 

@@ -1,4 +1,4 @@
-"""Cut texts into words or characters, as TensorFlow operations, and many texts on all cores."""
+"""Split texts into words or characters, as TensorFlow operations."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -58,7 +58,7 @@ def token_chunks(texts: Iterable[str], tokenizer: "Tokenizer", *, size: int = 51
 
 
 class Tokenizer:
-    r"""Cut text into words or characters.
+    r"""Split text into words or characters.
 
     Words are letters, combining marks, digits and inner apostrophes ("don't"), in lower case; HTML tags are dropped.
     With `punctuation` emoticons (`:-)`, `<3`) and runs (`...`, `?!`) are tokens too, and so is every other character.
@@ -102,5 +102,5 @@ class Tokenizer:
         return tf.strings.split(texts)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal tokeniser."""
+        """The arguments that make an equal tokenizer."""
         return {"level": self.level, "punctuation": self.punctuation, "lowercase": self.lowercase}

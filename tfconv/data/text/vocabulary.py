@@ -1,4 +1,4 @@
-"""Tokens and their ids, chosen by how often they occur in the training texts."""
+"""Vocabularies: tokens and their ids, built from the most frequent tokens of the training texts."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ __all__ = ["Vocabulary", "build_vocabulary"]
 def build_vocabulary(
     chunks: Iterable[TokenChunk], size: int | None = None, *, min_count: int = 1, distinct: int | None = None
 ) -> "Vocabulary":
-    """The most frequent tokens of the training split; of equally frequent ones, the alphabetically first.
+    """Build a vocabulary of the most frequent tokens; of equally frequent ones the alphabetically first.
 
     Args:
         chunks: from `token_chunks`.

@@ -1,4 +1,4 @@
-"""Where the pixels go: flips, shifts, crops, the symmetries of the square, rotation and zoom.
+"""Geometric augmentations: flips, shifts, crops, the symmetries of the square, rotation and zoom; brightness, contrast.
 
 All but rotation and zoom move whole pixels. They compute, for each image, the row and the column that each pixel
 comes from, and fetch the whole batch in one gather.
@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_whole
-from tfconv.data.image.augment.draws import check_number, draw, image_batch, to_dtype
+from tfconv.checks import check_number, check_whole
+from tfconv.data.image.augment.draws import draw, image_batch, to_dtype
 from tfconv.errors import InputError
 
 __all__ = [

@@ -39,7 +39,7 @@ _BY_NAME: dict[str, Augment] = {
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class Augmentation(keras.layers.Layer):
-    """Change images at random while training; pass them on as they are at any other time.
+    """Augment images at random while training; return them unchanged otherwise.
 
     On a CPU, give the function to the data set instead, where it runs beside the training step.
 

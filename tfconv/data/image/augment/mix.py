@@ -1,20 +1,20 @@
-"""Parts taken away (cutout), and parts of another image put in, with the labels to match (mixup, cutmix)."""
+"""Cutout, mixup and cutmix, of a batch and of a training set."""
 
 import functools
 from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_whole
+from tfconv.checks import check_number, check_whole
 from tfconv.data.batching import reshuffled
-from tfconv.data.image.augment.draws import check_number, draw, image_batch, seed_for, to_dtype
+from tfconv.data.image.augment.draws import draw, image_batch, seed_for, to_dtype
 from tfconv.errors import InputError
 
 __all__ = ["cutmix", "cutout", "mixed", "mixup"]
 
 
 def cutout(images: Any, seed: Any, size: int = 8, fill: float = 128.0) -> tf.Tensor:
-    """Blank out one square in each image. Its centre is any pixel, so part of it may lie outside.
+    """Blank out one square in each image; its centre is any pixel, so part of it may be outside.
 
     Args:
         images: uint8 or float32 (batch, height, width, channels), values from 0 to 255.
@@ -165,7 +165,7 @@ def mixed(
     cutmix_alpha: float | None = None,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Blend the images of each training batch with each other, and their labels in the same shares.
+    """Apply mixup or cutmix to each batch of a training set.
 
         train = augment.mixed(data.train, data.outputs, mixup_alpha=0.2, cutmix_alpha=1.0)
 
