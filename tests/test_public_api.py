@@ -14,7 +14,7 @@ import tfconv
 
 PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
-    "tfconv.cli": """main one_line_errors run_recipe""",
+    "tfconv.cli": """Trained main one_line_errors run_recipe train_and_score""",
     "tfconv.data": """
         Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
         image_folder
