@@ -1,4 +1,7 @@
-"""What every test shares: quiet TensorFlow, two logical devices, the real data where it is."""
+"""What every test shares: quiet TensorFlow, two logical devices, the real data where it is, one temporary folder.
+
+`make quick` runs the tests that QUICK marks, or those of one room: see `pytest_collection_modifyitems`.
+"""
 
 import atexit
 import gc
@@ -8,11 +11,14 @@ import signal
 import tempfile
 from pathlib import Path
 
+import hypothesis
+import pytest
+
 from tfconv import runtime
 
-# The temporary folder of the whole run, removed at its end with all that tests and the processes they start leave there:
-# TensorFlow's generated files, pytest's own folders. The workers of pytest-xdist inherit it from the process that they
-# work for.
+# The temporary folder of the whole run, removed at its end with all that tests and the processes they start leave in
+# it: TensorFlow's generated files, pytest's own folders. The workers of pytest-xdist inherit it from the process that
+# starts them.
 if "TFCONV_TESTS_FOLDER" not in os.environ:
     _folder = os.environ["TFCONV_TESTS_FOLDER"] = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tfconv-tests-")
     tempfile.tempdir = _folder
@@ -31,12 +37,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job in the background
 if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core; threads that wait for work would take the other's
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-runtime.configure("text")
-
-import hypothesis  # noqa: E402
-import keras  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
 # Property tests draw the same examples every time, so that a red run is a fault of the change that it tests. For
 # others, and ten times as many where a test does not say how many: pytest --hypothesis-profile=more
@@ -44,10 +44,18 @@ hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.register_profile("more", max_examples=1000, derandomize=False)
 hypothesis.settings.load_profile("fixed")
 
-# Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
+
+def pytest_configure(config):
+    """Start TensorFlow, but in the process that only deals the tests out to its workers."""
+    if config.getoption("numprocesses", None):
+        return
+    runtime.configure("text")
+    import tensorflow as tf
+
+    # Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
 
 
 def pytest_collection_finish():
@@ -59,6 +67,8 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def fresh_session():
     """Names and seeds start anew, so that a test does not depend on those before it."""
+    import keras
+
     keras.utils.clear_session(free_memory=False)  # collecting garbage took a quarter of the suite's time
     keras.utils.set_random_seed(0)
 
@@ -71,8 +81,10 @@ def freed_memory():
 
 
 @pytest.fixture(scope="session")
-def two_replicas() -> tf.distribute.Strategy:
-    """One strategy for all tests: two in a process mix up their collective operations."""
+def two_replicas():
+    """One `tf.distribute.Strategy` for all tests: two in a process mix up their collective operations."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
