@@ -131,7 +131,7 @@ def test_arguments_are_those_that_tyro_takes(capsys):
         for name, verb in table.items():
             yield from verbs(verb, (*path, name)) if isinstance(verb, dict) else [((*path, name), verb)]
 
-    for path, verb in verbs(command._VERBS):
+    for path, verb in verbs(command.verbs()):
         assert status(*path, "--help") == 0
         text = capsys.readouterr().out
         for argument in arguments.arguments_of(verb):

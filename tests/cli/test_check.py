@@ -11,6 +11,7 @@ from PIL import Image
 
 from tfconv.cli import check as check_verb
 from tfconv.data import ImageExamples, TextExamples, conflicting_labels, example_keys, shared_examples
+from tfconv.kinds import KINDS
 from tfconv.kinds.images.kind import TrainImages
 
 WORDS = {"good": "great fine lovely superb", "bad": "awful poor dreadful weak"}
@@ -128,7 +129,9 @@ def test_pictures_are_told_from_texts(tmp_path, capsys):
 
 
 def test_settings_are_as_training_has_them_not_as_json():
-    settings = check_verb._train("images", {"data": "photos", "size": [24, 32], "from_": "earlier", "kind": "images"})
+    settings = check_verb._train(
+        KINDS["images"], {"data": "photos", "size": [24, 32], "from_": "earlier", "kind": "images"}
+    )
     assert settings == TrainImages(data="photos", run=Path("check"), size=(24, 32), from_=Path("earlier"))
 
 

@@ -48,7 +48,7 @@ bases = {
     "lr-find text": "t.csv --out a.png", "lr-find images": "synthetic --out a.png", "plot": "schedule sgdr --out a.png",
 }
 for verb, base in bases.items():
-    function = command._VERBS
+    function = command.verbs()
     for word in verb.split():
         function = function[word]
     for argument in arguments.arguments_of(function):

@@ -146,7 +146,7 @@ def test_the_noise_is_the_binomial_standard_error():
     share, error = (float(number) for number in re.findall(r"0\.\d+", line))
     draws = np.random.default_rng(0).binomial(1000, 0.885, 200_000) / 1000
     assert share == 0.885 and error == pytest.approx(draws.std(), rel=0.01)
-    assert read_curves(history, validation_examples=1000, multi_label=True) == []
+    assert read_curves(history, validation_examples=1000, task="multi-label") == []
 
 
 def test_nothing_is_said_that_was_not_measured():
@@ -154,7 +154,7 @@ def test_nothing_is_said_that_was_not_measured():
     assert read_curves({"loss": [0.6, 0.5, 0.4]})[0].startswith("Too few epochs")
     *curves, _, _ = CURVES["gap"]
     assert read_curves(history_of(*curves)) == []  # how many examples? the gap may be chance
-    assert "Nothing" in read_curves({"loss": [0.7, 0.692]}, classes=30, multi_label=True)[0]
+    assert "Nothing" in read_curves({"loss": [0.7, 0.692]}, classes=30, task="multi-label")[0]
     assert read_curves({"loss": np.array([0.7, 0.692]), "learning_rate": [1, 1]}) == []
 
 

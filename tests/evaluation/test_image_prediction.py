@@ -11,11 +11,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tfconv import tasks
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.data.preprocess import load_preprocess
 from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import Predictor, predict, report
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 from tfconv.training import load_run
 
 
@@ -24,7 +26,7 @@ class SmallRun:
     model: keras.Model
     preprocess: ImagePreprocess | TextPreprocess
     class_names: tuple[str, ...]
-    multi_label: bool
+    task: tasks.Task
     directory: Path
 
 
@@ -34,7 +36,7 @@ def small_run(classes=1, *, multi_label=False, directory="runs/small", size=12):
     model = keras.Model(pixels, keras.layers.Dense(classes, bias_initializer="normal")(x) * 3)
     names = ("cat", "dog") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
     preprocess = ImagePreprocess(size + 2, crop=size, mean=(0.5, 0.4, 0.3), class_names=names, multi_label=multi_label)
-    return SmallRun(model, preprocess, names, multi_label, Path(directory))
+    return SmallRun(model, preprocess, names, MULTI_LABEL if multi_label else CLASSIFICATION, Path(directory))
 
 
 def encoded(form="PNG", size=(9, 30), seed=0):
@@ -46,7 +48,7 @@ def encoded(form="PNG", size=(9, 30), seed=0):
 def by_hand(run, picture):
     """Probabilities of one encoded picture, written out in float64."""
     z = run.model(run.preprocess(tf.constant([picture])), training=False).numpy()[0].astype(np.float64)
-    if run.multi_label:
+    if not run.task.exclusive:
         return 1 / (1 + np.exp(-z))
     z = np.array([0, z[0]]) if len(z) == 1 else z
     return np.exp(z) / np.exp(z).sum()
@@ -132,7 +134,7 @@ def test_an_image_run_reads_back(tmp_path, files):
     run.model.save(tmp_path / "model.keras")
     run.preprocess.save(tmp_path / "preprocess")
     loaded = load_run(tmp_path)
-    assert (loaded.kind, loaded.class_names, loaded.multi_label) == ("images", ("a", "b", "c"), False)
+    assert (loaded.kind, loaded.class_names, loaded.task) == ("images", ("a", "b", "c"), CLASSIFICATION)
     np.testing.assert_array_equal(Predictor(loaded)(files[0]), Predictor(run)(files[0]))
 
 

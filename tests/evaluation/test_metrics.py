@@ -141,7 +141,7 @@ def test_probabilities():
     np.testing.assert_allclose(two.sum(axis=1), 1)
     many = metrics.probabilities([[1000.0, 1000.0, -1000.0], [0.0, math.log(2), math.log(5)]])
     np.testing.assert_allclose(many, [[0.5, 0.5, 0], [1 / 8, 2 / 8, 5 / 8]], rtol=1e-6)
-    np.testing.assert_allclose(metrics.probabilities(logits, multi_label=True), two[:, 1:])
+    np.testing.assert_allclose(metrics.probabilities(logits, task="multi-label"), two[:, 1:])
 
 
 def test_far_logits_keep_their_order_and_a_finite_loss():

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfconv import tasks
 from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict
 from tfconv.evaluation.probability import padded_width
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 WORDS = ["good", "bad", "film", "not"]
 
@@ -22,7 +24,7 @@ class SmallRun:
     model: keras.Model
     preprocess: TextPreprocess
     class_names: tuple[str, ...]
-    multi_label: bool
+    task: tasks.Task
     directory: Path
 
 
@@ -37,13 +39,13 @@ def small_run(classes=1, *, length=None, multi_label=False, directory="runs/smal
     model = keras.Model(ids, keras.layers.Dense(classes, bias_initializer="normal")(x) * 20)
     preprocess = TextPreprocess(Tokenizer(), Vocabulary(WORDS), 12)
     names = ("neg", "pos") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
-    return SmallRun(model, preprocess, names, multi_label, Path(directory))
+    return SmallRun(model, preprocess, names, MULTI_LABEL if multi_label else CLASSIFICATION, Path(directory))
 
 
 def by_hand(run, text):
     """One text by itself, so that no padding for a neighbour can change it."""
     ids = run.preprocess(tf.constant([text]))
-    return metrics.probabilities(run.model(ids, training=False).numpy(), multi_label=run.multi_label)[0]
+    return metrics.probabilities(run.model(ids, training=False).numpy(), task=run.task)[0]
 
 
 @pytest.mark.parametrize(("classes", "multi_label"), [(1, False), (4, False), (4, True), (1, True)])

@@ -74,7 +74,7 @@ def test_report_of_exclusive_classes(tmp_path, classes, outputs, capsys):
 
 def test_report_of_several_labels(tmp_path):
     model, (dataset, batches) = small_model(3), small_data(3, multi_label=True)
-    got = evaluation.report(model, dataset, tmp_path, class_names=["a", "b", "c"], multi_label=True)
+    got = evaluation.report(model, dataset, tmp_path, class_names=["a", "b", "c"], task="multi-label")
     logits = np.concatenate([model(ids, training=False).numpy() for ids, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     assert got["metrics"] == pytest.approx(evaluation.multi_label_metrics(labels, logits), abs=1e-6)

@@ -212,7 +212,7 @@ def test_onnx(exported, tmp_path):
         ({"class_names": []}, "class_names is empty"),
         ({"class_names": ["a", "a"]}, "two classes have the name 'a'"),
         ({"class_names": ["a", "b\nc"]}, "line break"),
-        ({"class_names": ["a|b"], "multi_label": True}, "another separator"),
+        ({"class_names": ["a|b"], "task": "multi-label"}, "another separator"),
         ({"keep": 0}, "keep must be 1 or more"),
     ],
 )

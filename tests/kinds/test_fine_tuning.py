@@ -13,7 +13,7 @@ from PIL import Image
 
 from tfconv import InputError, models, training
 from tfconv.data import image_folder, synthetic_reviews, synthetic_shapes
-from tfconv.kinds import fine_tuning as from_run
+from tfconv.kinds import KINDS, fine_tuning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +70,12 @@ def texts(tmp_path_factory):
 
 
 def test_the_earlier_run_decides_network_and_inputs(pictures, texts):
-    assert from_run.settled(Images(), "images") == Images()
-    got = from_run.settled(Images(from_=pictures), "images")
+    assert fine_tuning.inherited(Images(), KINDS["images"]) == Images()
+    got = fine_tuning.inherited(Images(from_=pictures), KINDS["images"])
     assert (got.size, got.fit, got.model) == (16, "crop", "whitened-resnet")
-    assert from_run.settled(Images(data="cifar10", from_=pictures), "images").size is None
-    assert from_run.settled(Images(data="synthetic", from_=pictures), "images").fit is None
-    got = from_run.settled(Texts(from_=texts), "text")
+    assert fine_tuning.inherited(Images(data="cifar10", from_=pictures), KINDS["images"]).size is None
+    assert fine_tuning.inherited(Images(data="synthetic", from_=pictures), KINDS["images"]).fit is None
+    got = fine_tuning.inherited(Texts(from_=texts), KINDS["text"])
     assert dataclasses.replace(got, from_=None) == Texts(
         model="bag-of-words-mlp", vocabulary_size=50, length=9, level="word", words_only=True
     )
@@ -95,40 +95,40 @@ def test_the_earlier_run_decides_network_and_inputs(pictures, texts):
 )
 def test_refused(pictures, settings, message):
     with pytest.raises(InputError, match=message) as caught:
-        from_run.settled(Images(**{"from_": pictures, **settings}), "images")
+        fine_tuning.inherited(Images(**{"from_": pictures, **settings}), KINDS["images"])
     assert "\n" not in str(caught.value)
 
 
 def test_refused_runs(pictures, texts, tmp_path):
     with pytest.raises(InputError, match="is a run of `tfconv train text`"):
-        from_run.settled(Images(from_=texts), "images")
+        fine_tuning.inherited(Images(from_=texts), KINDS["images"])
     with pytest.raises(InputError, match="is a run of `tfconv train images`"):
-        from_run.settled(Texts(from_=pictures), "text")
+        fine_tuning.inherited(Texts(from_=pictures), KINDS["text"])
     with pytest.raises(InputError, match="another folder"):
-        from_run.settled(Images(from_=pictures, run=pictures), "images")
+        fine_tuning.inherited(Images(from_=pictures, run=pictures), KINDS["images"])
     broken = tmp_path / "broken"
     shutil.copytree(texts, broken)
     (broken / "config.json").write_text("null")
     with pytest.raises(InputError, match="config.json holds no settings: copy the run anew"):
-        from_run.settled(Texts(from_=broken), "text")
+        fine_tuning.inherited(Texts(from_=broken), KINDS["text"])
 
 
 def test_pictures_go_on_with_other_classes(pictures):
     run = training.load_run(pictures)
     data = synthetic_shapes(100, seed=1, size=16).prepare(preprocess=run.preprocess)
-    same = from_run.starting_model(run, data, dtype="mixed_bfloat16", nonsense=3)
+    same = fine_tuning.starting_model(run.directory, data, dtype="mixed_bfloat16", nonsense=3)
     assert same.dtype_policy.name == "mixed_bfloat16"
     for one, other in zip(run.model.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     few = dataclasses.replace(data, class_names=("round", "not"), examples=data.examples)
-    model = from_run.starting_model(run, few)
+    model = fine_tuning.starting_model(run.directory, few)
     assert model.output_shape == (None, 1)
     config = Images(from_=pictures, freeze_to=-1, discriminative=0.1)
-    optimizer = from_run.fine_tuning(config, model, keras.optimizers.Adam(0.01))
+    optimizer = fine_tuning.fine_tuning(config, model, keras.optimizers.Adam(0.01))
     assert sorted(set(optimizer.multipliers.values())) == pytest.approx([0.1, 0.1**0.5, 1.0])
     assert [weight.path for weight in model.trainable_weights] == ["logits/kernel"]
     with pytest.raises(InputError, match="--freeze-to 7: n must be"):
-        from_run.fine_tuning(Images(freeze_to=7), model, keras.optimizers.Adam(0.01))
+        fine_tuning.fine_tuning(Images(freeze_to=7), model, keras.optimizers.Adam(0.01))
 
 
 def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch, capsys):
@@ -151,10 +151,10 @@ def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch, ca
 def test_texts_go_on_with_the_earlier_words(texts):
     run = training.load_run(texts)
     data = synthetic_reviews(100, seed=4).prepare(preprocess=run.preprocess)
-    model = from_run.starting_model(run, data)
-    optimizer = from_run.fine_tuning(Texts(from_=texts, discriminative=0.5), model, keras.optimizers.Adam(0.01))
+    model = fine_tuning.starting_model(run.directory, data)
+    optimizer = fine_tuning.fine_tuning(Texts(from_=texts, discriminative=0.5), model, keras.optimizers.Adam(0.01))
     history = training.fit(model, data.train, epochs=2, optimizer=optimizer, verbose=0)
     assert history.history["loss"][1] < history.history["loss"][0]
     plain = Texts(from_=texts)
     adam = keras.optimizers.Adam(0.01)
-    assert from_run.fine_tuning(plain, model, adam) is adam
+    assert fine_tuning.fine_tuning(plain, model, adam) is adam

@@ -5,7 +5,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from warm_processes import run
 
 from tfconv import InputError, training
+from tfconv.kinds import KINDS
 from tfconv.kinds import options as training_options
-from tfconv.kinds.images import kind as train_images
-from tfconv.kinds.text import kind as train_text
-from tfconv.training.optimizers import schedule_names
+from tfconv.kinds.images.options import TrainImages
+from tfconv.kinds.text.options import TrainText
 
 COMMAND = "train text synthetic --run run --length 30 --model text-cnn --epochs 1".split()
 
@@ -80,7 +80,7 @@ def test_a_cross_validation_is_not_mixed_with_a_run(capsys, folder):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 10**7), st.integers(1, 16), st.sampled_from([train_text.TrainText, train_images.TrainImages]))
+@given(st.integers(1, 10**7), st.integers(1, 16), st.sampled_from([TrainText, TrainImages]))
 def test_few_examples_get_small_batches_and_enough_updates(examples, replicas, options):
     data = SimpleNamespace(examples={"train": range(examples)})
     found = training_options.by_size(options(data="", run=Path("run")), data, replicas)
@@ -103,7 +103,7 @@ def test_epochs_that_were_not_given_are_checked_when_they_are_known(capsys):
 
 
 def test_the_warm_up_is_that_of_rate_and_momentum():
-    config = train_text.TrainText(data="", run=Path("run"), epochs=4, schedule="one-cycle", warmup=0.75)
+    config = TrainText(data="", run=Path("run"), epochs=4, schedule="one-cycle", warmup=0.75)
     optimizer = training_options.make_optimizer(config, SimpleNamespace(train=tf.data.Dataset.range(10)))
     rates = [float(optimizer._learning_rate(step)) for step in range(40)]
     momenta = [float(optimizer.beta_1(step)) for step in range(40)]
@@ -116,20 +116,14 @@ def test_the_warm_up_is_that_of_rate_and_momentum():
 def test_devices_are_chosen_before_tensorflow_reads(kind, data, first, monkeypatch):
     called = []
 
-    def read(config):
+    def read(kind, config):
         called.append("read")
         raise InputError("stop")
 
-    monkeypatch.setattr(train_text if kind == "text" else train_images, "read", read)
+    monkeypatch.setattr(type(KINDS[kind]), "read", read)
     monkeypatch.setattr(training.strategy, "choose", lambda name: called.append(name))
     assert status("train", kind, data, "--run", "run", "--strategy", "cpu:2") == 2
     assert called == [*(["cpu:2"] if first else []), "read"]
-
-
-def test_a_verb_hides_no_module():
-    """`from tfconv.cli import train_images` means the same whatever was imported before."""
-    assert isinstance(train_images, ModuleType) and isinstance(train_text, ModuleType)
-    assert training_options.Schedule is schedule_names.Name
 
 
 def test_resume_wants_the_same_epochs_in_the_average(capsys, folder):

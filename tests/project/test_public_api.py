@@ -35,7 +35,7 @@ PUBLIC = {
         print_scores probabilities read_curves report roc_curve roc_curve_figure threshold_counts write_pr_summaries
     """,
     "tfconv.export": """ExportError check_saved_model export_serving""",
-    "tfconv.geometry.arithmetic": """Window explain layers_needed output_size parameter_count receptive_field""",
+    "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
         SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
         filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure

@@ -7,28 +7,18 @@ from typing import Any
 import tyro
 
 from tfconv.cli import arguments as words
-from tfconv.cli.check import check
+from tfconv.cli.check import check_verb
 from tfconv.cli.data import cifar10, imdb
 from tfconv.cli.launch import launch_of, split_command
-from tfconv.cli.lr_find import lr_find_images, lr_find_text
+from tfconv.cli.lr_find import lr_find_verb
 from tfconv.cli.plot import plot
 from tfconv.cli.runs import evaluate, export, predict
+from tfconv.cli.train import train_verb
 from tfconv.errors import InputError
-from tfconv.kinds.images import kind as train_images
-from tfconv.kinds.text import kind as train_text
+from tfconv.kinds import KINDS
 
 __all__: list[str] = []
 
-_VERBS: words.Verbs = {
-    "train": {"text": train_text.train_text, "images": train_images.train_images},
-    "check": check,
-    "lr-find": {"text": lr_find_text, "images": lr_find_images},
-    "evaluate": evaluate,
-    "predict": predict,
-    "export": export,
-    "plot": plot,
-    "data": {"imdb": imdb, "cifar10": cifar10},
-}
 _HELP = {
     "train": "Train a classifier.",
     "lr-find": "Find a learning rate for a training.",
@@ -49,25 +39,39 @@ def run(arguments: list[str]) -> None:
         print(f"tfconv {__version__}")
         return
     arguments, launched = split_command(arguments)
-    verbs = {**_VERBS, "launch": launch_of(launched)}
+    table = {**verbs(), "launch": launch_of(launched)}
     for argument in arguments:
         if not argument.isprintable() and argument.encode("utf-8", "ignore") != argument.encode("utf-8", "replace"):
             raise InputError(f"the argument {argument!a} is not UTF-8: rename the file, or set a UTF-8 locale")
     call = words.parsed(
-        lambda: _app(verbs).cli(
+        lambda: _app(table).cli(
             prog="tfconv",
             description="Convolutional classifiers, from labelled files to a served model.",
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         ),
-        lambda: words.mistake_in_command(verbs, arguments),
+        lambda: words.mistake_in_command(table, arguments),
     )
     call()
 
 
-def _app(verbs: words.Verbs) -> tyro.extras.SubcommandApp:
+def verbs() -> words.Verbs:
+    """The verbs by name; those that need settings of a training have one form for each kind of work."""
+    return {
+        "train": {name: train_verb(kind) for name, kind in KINDS.items()},
+        "check": check_verb(),
+        "lr-find": {name: lr_find_verb(kind) for name, kind in KINDS.items()},
+        "evaluate": evaluate,
+        "predict": predict,
+        "export": export,
+        "plot": plot,
+        "data": {"imdb": imdb, "cifar10": cifar10},
+    }
+
+
+def _app(table: words.Verbs) -> tyro.extras.SubcommandApp:
     app = tyro.extras.SubcommandApp()
-    for name, verb in verbs.items():
+    for name, verb in table.items():
         command: Any = _app(verb) if isinstance(verb, Mapping) else _later(verb)
         app.command(command, name=name, help=_HELP.get(name))
     return app

@@ -1,15 +1,18 @@
-"""`tfconv plot`: a run's pictures, answers, filters, curves and diagram, or learning-rate schedules, as a file."""
+"""`tfconv plot`: figures of a run, or learning-rate schedules, as a file."""
 
 import difflib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from tfconv.errors import InputError
 from tfconv.files import check_writable
-from tfconv.kinds.source import check_source, unchanged_source
+from tfconv.kinds import KINDS
+from tfconv.kinds.kind import Kind
+from tfconv.kinds.source import unchanged_source
 from tfconv.training.optimizers.schedule_names import USED_BY, check
 from tfconv.training.runs.folder import look
 
@@ -18,25 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_OPTIONS = {  # what goes with each kind
-    "samples": ("count", "seed", "split"),
-    "predictions": ("count", "seed", "split"),
-    "confidence": ("count", "split"),
-    "filters": ("count", "layer"),
-    "features": ("count", "layer", "seed", "split"),
-    "curves": (),
-    "model": (),
-}
+_COMMON: dict[str, tuple[str, ...]] = {"curves": (), "model": ()}  # of every kind
 _OF_RUNS = ("count", "layer", "seed", "split")
 _OF_SCHEDULES = ("epochs", "steps_per_epoch", "learning_rate", "warmup", "cycle_epochs", "cycle_multiplier")
-_OF_TEXTS = ("curves", "model")
-_OF_MODELS = ("model", "filters")  # which need nothing but the model
 _DPI = 144
 
 
 def plot(
     run: tyro.conf.Positional[Path],
-    kind: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="|".join(_OPTIONS) + "|SCHEDULE...")],
+    figures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FIGURE|SCHEDULE...")],
     out: Path | None = None,
     count: int | None = None,
     layer: str | None = None,
@@ -53,15 +46,15 @@ def plot(
 
     Args:
         run: the run folder; or the word schedule, to draw the schedules that are named next.
-        kind: samples: pictures and labels. predictions: with the model's answers. confidence: right or wrong, sure or
-            unsure. filters: of the first convolution. features: what a layer makes of a picture. curves: of the
-            training. model: its diagram. A run of texts has curves and model. After schedule, one or more of
-            constant, cosine, one-cycle, sgdr, triangle, flat-cosine and step.
-        out: the file, .png, .svg, .pdf or another that matplotlib writes. Default: RUN/report/KIND.png.
-        count: pictures, filters or maps at most.
+        figures: curves: of the training. model: its diagram. Of a run of images also samples: images and labels;
+            predictions: with the model's answers; confidence: right or wrong, sure or unsure; filters: of the first
+            convolution; features: what a layer makes of an image. After schedule, one or more of constant, cosine,
+            one-cycle, sgdr, triangle, flat-cosine and step.
+        out: the file, .png, .svg, .pdf or another that matplotlib writes. Default: RUN/report/FIGURE.png.
+        count: images, filters or maps at most.
         layer: name of the layer, for filters and features. Default: the first convolution.
-        seed: chooses the pictures; another number, other pictures.
-        split: whose pictures. Default: test, or what stands in for it.
+        seed: chooses the images; another number, other images.
+        split: whose images. Default: test, or what stands in for it.
         epochs: of a schedule. Default: 12.
         steps_per_epoch: of a schedule. Default: 100.
         learning_rate: the highest, of a schedule. Default: 0.003.
@@ -71,14 +64,25 @@ def plot(
     """
     values = locals()
     given = [name for name in (*_OF_RUNS, *_OF_SCHEDULES) if values[name] is not None]
+    options = {name: values[name] for name in given}
     if str(run) == "schedule":
-        _plot_schedules(kind, out, {name: values[name] for name in given})
-    elif not kind:
-        raise InputError(f"plot needs the kind of figure after RUN: {', '.join(_OPTIONS)}")
-    elif len(kind) == 1:
-        _plot_run(run, kind[0], out, count, layer, seed, split, given)
+        _plot_schedules(figures, out, options)
+    elif not figures:
+        raise InputError(f"plot needs the kind of figure after RUN: {', '.join(_figures(None))}")
+    elif len(figures) == 1:
+        _plot_run(run, figures[0], out, options)
     else:
-        raise InputError(f"plot draws one kind of figure at a time, got {len(kind)}: give {', '.join(_OPTIONS)}")
+        raise InputError(
+            f"plot draws one kind of figure at a time, got {len(figures)}: give {', '.join(_figures(None))}"
+        )
+
+
+def _figures(kind: Kind | None) -> dict[str, tuple[str, ...]]:
+    """What is drawn of a run of this kind, or of any: name to the options that go with it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in KINDS.values() if kind is None else (kind,):
+        found |= one.figures
+    return found | _COMMON
 
 
 def _plot_schedules(names: tuple[str, ...], out: Path | None, options: dict[str, Any]) -> None:
@@ -100,118 +104,58 @@ def _plot_schedules(names: tuple[str, ...], out: Path | None, options: dict[str,
     print(out)
 
 
-def _plot_run(
-    run: Path,
-    kind: str,
-    out: Path | None,
-    count: int | None,
-    layer: str | None,
-    seed: int | None,
-    split: str | None,
-    given: list[str],
-) -> None:
-    """Draw one kind of figure of a run."""
-    if kind not in _OPTIONS:
-        near = difflib.get_close_matches(kind, _OPTIONS, 1)
-        guess = f"did you mean {near[0]}?" if near else f"it draws {', '.join(_OPTIONS)}"
-        raise InputError(f"plot draws no {kind!r}: {guess}")
-    folder = None if kind == "curves" else look(run, preprocess=kind not in _OF_MODELS)
-    if folder is not None and folder.kind == "text" and kind not in _OF_TEXTS:
-        raise InputError(f"{run} classifies texts, which have no {kind}: plot {' or '.join(_OF_TEXTS)}")
-    for name in given:
-        if name not in _OPTIONS[kind]:
-            raise InputError(f"--{name.replace('_', '-')} does not go with {kind}")
+def _plot_run(run: Path, figure: str, out: Path | None, options: dict[str, Any]) -> None:
+    """Draw one figure of a run."""
+    known = _figures(None)
+    if figure not in known:
+        near = difflib.get_close_matches(figure, known, 1)
+        guess = f"did you mean {near[0]}?" if near else f"it draws {', '.join(known)}"
+        raise InputError(f"plot draws no {figure!r}: {guess}")
+    model_only = figure == "model" or any(figure in kind.model_figures for kind in KINDS.values())
+    folder = None if figure == "curves" else look(run, preprocess=not model_only)
+    kind = None if folder is None or folder.kind is None else KINDS[folder.kind]
+    if kind is not None and figure not in (own := _figures(kind)):
+        raise InputError(f"{run} classifies {kind.unit}s, which have no {figure}: plot {' or '.join(own)}")
+    for name in options:
+        if name not in known[figure]:
+            raise InputError(f"--{name.replace('_', '-')} does not go with {figure}")
+    count, seed = options.get("count"), options.get("seed")
     if count is not None and not 1 <= count <= 400:
         raise InputError(f"--count must be from 1 to 400, got {count}")
     if seed is not None and not 0 <= seed < 2**32:
         raise InputError(f"--seed must be from 0 to 4294967295, got {seed}")
-    path = out or run / "report" / f"{kind}.png"
+    path = out or run / "report" / f"{figure}.png"
     check_out(path)
-    if kind == "model":
+    if figure == "model":
         from tfconv.interpret.diagram import check_diagram
 
         check_diagram(path)
-    if kind not in ("curves", *_OF_MODELS):
-        check_source(unchanged_source(folder), "images")
-    if kind == "curves":
+    if kind is not None and not model_only:
+        kind.check_source(unchanged_source(folder))
+    if figure == "curves":
         from tfconv.interpret import curves_figure
 
         save(curves_figure(run, title=run.resolve().name), path)
     else:
-        _plot_loaded(run, kind, path, count, layer, seed or 0, split)
+        _plot_loaded(run, kind, figure, path, options)
     print(path)
 
 
-def _plot_loaded(
-    directory: Path, kind: str, path: Path, count: int | None, layer: str | None, seed: int, split: str | None
-) -> None:
+def _plot_loaded(directory: Path, kind: Kind | None, figure: str, path: Path, options: dict[str, Any]) -> None:
     """Draw what needs the model."""
     from tfconv import runtime
 
-    runtime.configure("images")
+    of_figure = kind or next((one for one in KINDS.values() if figure in one.figures), None)
+    runtime.configure("text" if of_figure is None else of_figure.work)
     from tfconv import interpret
     from tfconv.training import load_run
     from tfconv.training.runs.run import load_model
 
-    if kind == "model":
+    if of_figure is None or figure == "model":
         interpret.model_diagram(load_model(directory), path)
-    elif kind == "filters":
-        save(interpret.filters_figure(load_model(directory), layer, count=count), path)
-    else:
-        save(
-            _of_pictures(load_run(directory), kind, {} if count is None else {"count": count}, layer, seed, split), path
-        )
-
-
-def _of_pictures(
-    run: Any, kind: str, count: dict[str, int], layer: str | None, seed: int, split: str | None
-) -> "Figure":
-    """Draw what needs the run's own pictures."""
-    import numpy as np
-
-    from tfconv import interpret
-    from tfconv.kinds.images.kind import own_images
-
-    data, scored = own_images(run)
-    split = split or scored
-    if split not in data.examples:
-        raise InputError(f"{data.name} has no {split} split: it has {', '.join(data.examples)}")
-    part, names, title = data.examples[split], data.class_names, f"{data.name}, {split} split"
-    if kind == "confidence":
-        labels, shares = _answers(run, data, part)
-        pictures: Any = _Pictures(part)
-        return interpret.confidence_figure(pictures, labels, shares, names, title=title, **count)
-    rows = np.random.default_rng(seed).permutation(len(part))
-    if kind == "features":
-        image = part.images(rows[:1])[0]
-        return interpret.feature_maps_figure(run.model, image, layer, preprocess=run.preprocess, **count)
-    part = part.take(rows[: count.get("count", 25)])
-    if kind == "samples":
-        return interpret.samples_figure(part.pixels, part.labels, names, title=title)
-    labels, shares = _answers(run, data, part)
-    return interpret.predictions_figure(part.pixels, labels, shares, names, title=title)
-
-
-class _Pictures:
-    """The pictures of a split one by one: all of them may be larger than memory."""
-
-    def __init__(self, examples: Any):
-        self._examples = examples
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> "npt.NDArray":
-        return self._examples.take([index]).pixels[0]
-
-
-def _answers(run: Any, data: Any, examples: Any) -> "tuple[npt.NDArray, npt.NDArray]":
-    """Return labels and the model's probabilities."""
-    from tfconv import evaluation
-
-    batches = data.preparation.batches(examples, run.preprocess, training=False)
-    labels, logits = evaluation.labels_and_logits(run.model, batches)
-    return labels, evaluation.probabilities(logits, multi_label=run.multi_label)
+        return
+    run = SimpleNamespace(model=load_model(directory)) if figure in of_figure.model_figures else load_run(directory)
+    save(of_figure.draw(run, figure, options), path)
 
 
 def check_out(path: Path) -> None:

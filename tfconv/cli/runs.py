@@ -1,21 +1,19 @@
 """`tfconv evaluate`, `predict`, `export`: what is done with a finished run, of texts or of images."""
 
-import glob
 import itertools
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tfconv.data.image.headers import ENDINGS
-from tfconv.data.patterns import is_pattern, matching_files
+from tfconv import kinds
+from tfconv.cli.scores import about_scores, kept_reading, print_scores
 from tfconv.errors import InputError
 from tfconv.files import check_writable
-from tfconv.kinds.source import about_scores, check_source, kept_reading, print_scores, unchanged_source
+from tfconv.kinds.source import unchanged_source
 from tfconv.training.runs.folder import RunFolder, look
 
 if TYPE_CHECKING:
@@ -33,20 +31,14 @@ def evaluate(
         json: print the scores as JSON in place of a table.
     """
     folder = look(run)
-    check_source(data if data is not None else unchanged_source(folder), str(folder.kind))
+    kind = kinds.get(str(folder.kind))
+    kind.check_source(data if data is not None else unchanged_source(folder))
     _start(folder)
     from tfconv import evaluation
     from tfconv.training import load_run
 
     loaded = load_run(run)
-    if loaded.kind == "images":
-        from tfconv.kinds.images.kind import labelled_images
-
-        dataset, what, unit = *labelled_images(loaded, data), "pictures"
-    else:
-        from tfconv.kinds.text.kind import labelled_texts
-
-        dataset, what, unit = *labelled_texts(loaded, data), "texts"
+    dataset, what = kind.labelled(loaded, data)
     directory = run / "report" if data is None else run / "report" / Path(data).stem
     name, _, split = what.partition(", ")
     scores = evaluation.report(
@@ -54,14 +46,14 @@ def evaluate(
         dataset,
         directory,
         class_names=loaded.class_names,
-        multi_label=loaded.multi_label,
+        task=loaded.task,
         notes=kept_reading(run),
         about=about_scores(run, loaded.config, name, split.removesuffix(" split") or "all rows"),
     )
     if json:
         print(_dumps(scores))
         return
-    print(f"{what}, {scores['examples']:,} {unit}")
+    print(f"{what}, {scores['examples']:,} {kind.unit}s")
     print_scores(scores)
     print(f"report: {directory / 'report.md'}")
 
@@ -80,11 +72,16 @@ def predict(
             standard input.
         beside: another run to ask about the same, may be given again; each line then names its run.
     """
-    folder, *_ = [look(directory) for directory in (run, *beside)]
+    folders = [look(directory) for directory in (run, *beside)]
+    kind = kinds.get(str(folders[0].kind))
+    for folder in folders:
+        if folder.kind != kind.name:
+            other = kinds.get(str(folder.kind))
+            raise InputError(f"{run} classifies {kind.unit}s and {folder.directory} {other.unit}s: ask them apart")
     if not examples and sys.stdin is None:
-        raise InputError("standard input is closed: give texts, or paths of images, as arguments")
-    given = _files_meant(examples, folder.kind == "images")
-    _start(folder)
+        raise InputError(f"standard input is closed: give {kind.unit}s, or their paths, as arguments")
+    given = list(kind.given(examples))
+    _start(folders[0])
     from tfconv import evaluation
     from tfconv.training import load_run
 
@@ -95,14 +92,10 @@ def predict(
     )
     bad: list[str] = []
     asked = 0
-    while part := list(itertools.islice(lines, 32 if runs[0].takes_images else 256)):
+    while part := list(itertools.islice(lines, kind.batch)):
         asked += len(part)
-        texts = [text if file is None else _text_of(file) for text, file in part]
-        files = [file for _, file in part for _ in runs]
-        for place, answer in enumerate(_answers(texts, runs, bad)):
-            fields: dict[str, Any] = dict(answer)
-            if not runs[0].takes_images and files[place] is not None:
-                fields = {"file": files[place], **fields}
+        for file, answer in _answers(part, runs, bad):
+            fields: dict[str, Any] = ({} if file is None else {"file": file}) | dict(answer)
             if not beside:
                 del fields["run"]
             try:
@@ -115,61 +108,20 @@ def predict(
         raise InputError(f"{bad[0]}{more}")
 
 
-def _files_meant(examples: tuple[str, ...], images: bool) -> list[tuple[str, str | None]]:
-    """Each example; for a folder or a pattern those in it, and of texts from files also the file.
-
-    Raises:
-        InputError: a folder or a pattern has no file.
-    """
-    found: list[tuple[str, str | None]] = []
-    for example in examples:
-        of_files = images or (example.endswith(".txt") and not re.search(r"\s", example))  # a text may hold a * or a ?
-        if os.path.isdir(example) and (images or os.sep in example):  # "reviews" alone is a text
-            names = _below(example, ENDINGS if images else (".txt",))
-        elif of_files and is_pattern(example):
-            names = [str(path) for path in matching_files(example)]
-        elif of_files and (images or os.path.isfile(example)):
-            names = [example]  # that a picture is not there is said when it is read
-        else:
-            found.append((example, None))
-            continue
-        found += [(name, None if images else name) for name in names]
-    return found
-
-
-def _below(folder: str, endings: tuple[str, ...]) -> list[str]:
-    """The files with such endings in a folder and the folders in it."""
-    try:
-        found = matching_files(f"{glob.escape(folder)}/**")
-    except InputError:
-        found = []
-    names = [str(path) for path in found if path.suffix.lower() in endings]
-    if not names:
-        raise InputError(f"{folder} holds no such file: {', '.join(endings)}")
-    return names
-
-
-def _text_of(file: str) -> str:
-    """A text file's content; bytes that are not UTF-8 become U+FFFD, as they do in the exported graph."""
-    try:
-        return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
-
-
-def _answers(part: list[str], runs: list[Any], bad: list[str]) -> "list[Prediction]":
-    """Ask about some texts or pictures; of pictures one at a time where one cannot be read, noting those in `bad`."""
+def _answers(
+    part: list[tuple[str, str | None]], runs: list[Any], bad: list[str]
+) -> "list[tuple[str | None, Prediction]]":
+    """Ask about some examples, one at a time where one cannot be read, noting those in `bad`."""
     from tfconv import evaluation
 
     try:
-        return evaluation.predict(part, runs)
+        answers = evaluation.predict([example for example, _ in part], runs)
     except InputError as error:
-        if not runs[0].takes_images:
-            raise
         if len(part) == 1:
             bad.append(str(error))
             return []
-        return [answer for picture in part for answer in _answers([picture], runs, bad)]
+        return [answer for one in part for answer in _answers([one], runs, bad)]
+    return list(zip((file for _, file in part for _ in runs), answers, strict=True))
 
 
 def export(
@@ -214,7 +166,7 @@ def _start(folder: RunFolder) -> None:
     """Import TensorFlow, set up for the run."""
     from tfconv import runtime
 
-    runtime.configure(folder.kind or "text")
+    runtime.configure("text" if folder.kind is None else kinds.get(folder.kind).work)
 
 
 def _dumps(value: Any) -> str:

@@ -1,36 +1,49 @@
-"""What `tfconv train text` and `tfconv train images` do with their settings, from data to report."""
+"""`tfconv train`: from labelled files to a run directory, for every kind of work."""
 
 import contextlib
 import dataclasses
 import os
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import tyro
+
+from tfconv.cli.scores import score
 from tfconv.errors import InputError
 from tfconv.files import check_writable
-from tfconv.kinds import fine_tuning as from_run
-from tfconv.kinds.options import by_size, callbacks_of, chosen_precision
-from tfconv.kinds.source import balanced_weights, plain_settings, read_by_tensorflow, score
+from tfconv.kinds.fine_tuning import fine_tuning, inherited, taken_over
+from tfconv.kinds.kind import Kind
+from tfconv.kinds.options import balanced_weights, by_size, callbacks_of, chosen_precision, make_optimizer
+from tfconv.kinds.source import fingerprint
 from tfconv.training.runs.folder import refuse_file, refuse_held
 
 # What may differ from worker to worker: what folders and files are called there, and the times of large ones.
 _OF_ONE_WORKER = {"run", "data", "data_sha256", "test", "vectors", "from_", "strategy", "threads"}
 
 
-def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> None:
+def train_verb(kind: Kind) -> Callable[..., None]:
+    """The verb `tfconv train KIND`."""
+
+    def train_kind(config: Any) -> None:
+        train(config, kind)
+
+    train_kind.__doc__ = f"""Train {kind.title} on labelled files; score it on the test split; write a run folder."""
+    train_kind.__annotations__["config"] = Annotated[kind.options, tyro.conf.arg(name="")]
+    return train_kind
+
+
+def train(config: Any, kind: Kind) -> None:
     """Train once, or as often as `--folds` and `--repeats` say.
 
     Args:
-        config: `TrainText` or `TrainImages`.
-        verb: the module of the two: its `check`, `settled`, `read`, `prepare`, `build`, `objective`, `optimizer` and
-            `following`.
-        kind: which of the two.
+        config: settings, of the class `kind.options`.
+        kind: what is trained.
     """
-    verb.check(config)
-    config = from_run.settled(config, kind)
+    kind.check(config)
+    config = inherited(config, kind)
     # Of several workers, one may have begun to write already; `fit` asks again once the folder is taken.
     refuse_file(config.run)
     if not os.environ.keys() & {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"}:  # where only the chief writes
@@ -40,12 +53,12 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     from tfconv import runtime
 
     strategy = None
-    if read_by_tensorflow(config.data, kind):
-        runtime.configure(kind, threads=config.threads)
+    if kind.reads_with_tensorflow(config.data):
+        runtime.configure(kind.work, threads=config.threads)
         strategy = _strategy(config)
-    config = verb.settled(config)
-    data = verb.read(config)
-    runtime.configure(kind, threads=config.threads)
+    config = kind.settled(config)
+    data = kind.read(config)
+    runtime.configure(kind.work, threads=config.threads)
     strategy = strategy or _strategy(config)
     import tensorflow as tf
 
@@ -66,13 +79,13 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     if config.snapshots and together:
         raise InputError("--snapshots is for one process: leave it out, or use another --strategy")
     if config.folds is None and config.repeats == 1:
-        if _train_one(config, verb, kind, data, strategy) is not None:
-            print("\n".join(["next:", *(f"  {line}" for line in verb.following(config))]))
+        if _train_one(config, kind, data, strategy) is not None:
+            print("\n".join(["next:", *(f"  {line}" for line in kind.next_commands(config.run))]))
         return
     if together:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
 
-    if config.folds is not None and not data.multi_label:
+    if config.folds is not None and data.task.exclusive:
         counts = sum(part.class_counts(len(data.class_names)) for name, part in data.examples.items() if name != "test")
         if counts.min() < config.folds:
             raise InputError(
@@ -83,10 +96,10 @@ def train(config: Any, verb: ModuleType, kind: Literal["text", "images"]) -> Non
     def train_part(part: Any, directory: Path | None) -> dict[str, Any]:
         print(f"\n{directory}", flush=True)
         one = dataclasses.replace(config, run=directory, folds=None, repeats=1)
-        return _train_one(one, verb, kind, part, strategy) or {}
+        return _train_one(one, kind, part, strategy) or {}
 
     # What is scored must not be what early stopping looks at; a test split of its own stays as it is.
-    fixed_test = config.folds is None and "test" in data.examples and not _is_fraction(config.test)
+    fixed_test = config.folds is None and "test" in data.examples and not _is_fraction(getattr(config, "test", None))
     held_out: Literal["validation", "test"] = "validation" if fixed_test else "test"
     if config.folds is None and held_out not in data.examples:
         raise InputError(
@@ -119,24 +132,24 @@ def _print_chosen(given: Any, config: Any) -> None:
         print(f"few examples, so: {' and '.join(chosen)}")
 
 
-def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: Any) -> dict[str, Any] | None:
+def _train_one(config: Any, kind: Kind, data: Any, strategy: Any) -> dict[str, Any] | None:
     """One training and its scores; `None` in a worker that is not the chief."""
     import keras
 
     from tfconv import training
     from tfconv.training.distribution.workers import Workers
 
-    data = verb.prepare(config, data)
+    data = kind.prepare(config, data)
     begin = time.monotonic()
     workers, settings = Workers(strategy), plain_settings(config, kind)
     with workers.together(config.run):  # before the model is built, which is an exchange of its weights
         workers.agree(_common(settings | {"precision": chosen_precision(config)}, data, kind))
     with strategy.scope():
-        model = verb.build(config, data)
-        optimizer = verb.optimizer(config, data)
+        model = kind.build(config, data)
+        optimizer = make_optimizer(config, data)
         training.decay_kernels_only(optimizer, model)
         if config.from_ is not None:
-            optimizer = from_run.fine_tuning(config, model, optimizer)
+            optimizer = fine_tuning(config, model, optimizer)
     normalised = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model._flatten_layers())
     if normalised and min(config.batch_size, len(data.examples["train"])) == 1:
         raise InputError(
@@ -145,13 +158,13 @@ def _train_one(config: Any, verb: ModuleType, kind: str, data: Any, strategy: An
         )
     if workers.chief:
         if config.from_ is not None:
-            print(from_run.taken_over(config, data, model))
-        print(verb.describe(config, data, model), flush=True)
+            print(taken_over(config, kind, data, model))
+        print(kind.describe(config, data, model), flush=True)
     settings["precision"] = model.dtype_policy.name
-    loss, metrics = verb.objective(config, data)
+    loss, metrics = kind.objective(config, data)
     history = training.fit(
         model,
-        verb.training_batches(config, data),
+        kind.training_batches(config, data),
         validation_data=data.validation if "validation" in data.examples else None,
         epochs=config.epochs,
         optimizer=optimizer,
@@ -182,19 +195,19 @@ def _finished(
         history.history,
         validation_examples=None if held_out is None else len(held_out),
         classes=len(data.class_names),
-        multi_label=data.multi_label,
+        task=data.task,
     )
     for sentence in reading:
         print("\n".join(textwrap.wrap(sentence, 100, subsequent_indent="  ")))
     return score(config, settings, data, training.in_float32(model), history, seconds, reading)
 
 
-def _common(settings: dict[str, Any], data: Any, kind: str) -> dict[str, Any]:
+def _common(settings: dict[str, Any], data: Any, kind: Kind) -> dict[str, Any]:
     """What all workers of a training must have in common, by the names that a message may say."""
     found: dict[str, Any] = {name: value for name, value in settings.items() if name not in _OF_ONE_WORKER}
     found |= {"classes": data.class_names}
     found |= {f"{split} {data.unit}s": len(examples) for split, examples in data.examples.items()}
-    return found | ({"vocabulary": data.preprocess.vocabulary.tokens} if kind == "text" else {})
+    return found | kind.agreed(data)
 
 
 def _strategy(config: Any) -> Any:
@@ -208,3 +221,15 @@ def _is_fraction(test: Any) -> bool:
         float(test)
         return True
     return test is None
+
+
+def plain_settings(config: Any, kind: Kind) -> dict[str, Any]:
+    """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
+    values = dataclasses.asdict(config) | {"kind": kind.name, "data_sha256": fingerprint(config.data)}
+    from tfconv.data.patterns import is_pattern
+
+    for name in ("data", "test"):
+        if values.get(name) is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):
+            values[name] = str(Path(values[name]).absolute())
+    values |= {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+    return values | {name: list(value) for name, value in values.items() if isinstance(value, tuple)}  # as JSON has it

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfconv.data.splits import stratified_folds, stratified_parts, stratified_split
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,6 +99,10 @@ class LabelledData:
         parts = stratified_parts(pool.labels, validation=share["validation"], test=share.get("test", 0.0), seed=seed)
         return self._with({split: pool.take(rows) for split, rows in parts.items()})
 
+    def only(self, examples: dict[str, Any]) -> "LabelledData":
+        """The same data set with these splits and no others."""
+        return replace(self, examples=examples)
+
     def _pool(self, splits: Sequence[str]) -> tuple[Any, dict[str, float]]:
         """The examples of some splits together, and the share of each."""
         if "train" not in self.examples:
@@ -111,6 +116,11 @@ class LabelledData:
         order = [*dict.fromkeys(("train", "validation", "test", *self.examples))]
         both = self.examples | examples
         return replace(self, examples={split: both[split] for split in order if split in both})
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return MULTI_LABEL if self.multi_label else CLASSIFICATION
 
     @property
     def outputs(self) -> int:

@@ -2,29 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tfconv.data.image.dataset import ImageExamples
-    from tfconv.data.text.dataset import TextExamples
-
 __all__ = ["conflicting_labels", "example_keys", "shared_examples"]
 
-_CHUNK = 1024  # pictures read in one go
 
+def example_keys(examples: Any) -> list[bytes]:
+    """A key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal.
 
-def example_keys(examples: "TextExamples | ImageExamples") -> list[bytes]:
-    """A key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal."""
-    texts = getattr(examples, "texts", None)
-    if texts is not None:
-        return [_digest(text.encode("utf-8", "surrogatepass")) for text in texts]
-    keys: list[bytes] = []
-    for start in range(0, len(examples), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(examples)))
-        keys += (_digest(pixels.tobytes()) for pixels in examples.images(rows))  # type: ignore[union-attr]
-    return keys
+    Args:
+        examples: of a split, such as `data.examples["train"]`.
+    """
+    return [hashlib.blake2b(content, digest_size=16).digest() for content in examples.contents()]
 
 
 def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[int, int]]:
@@ -62,7 +53,3 @@ def shared_examples(train: Sequence[bytes], held: Sequence[bytes]) -> list[tuple
     for number, key in enumerate(train):
         first.setdefault(key, number)
     return [(first[key], number) for number, key in enumerate(held) if key in first]
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()

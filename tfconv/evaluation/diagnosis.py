@@ -6,6 +6,9 @@ The rules are conservative: where the numbers do not bear a statement out, there
 import math
 from collections.abc import Mapping, Sequence
 
+from tfconv import tasks
+from tfconv.tasks import CLASSIFICATION, Task
+
 __all__ = ["read_curves"]
 
 _RISE = 0.1  # of the validation loss after its best epoch, as a share of it, before it counts
@@ -20,7 +23,7 @@ def read_curves(
     *,
     validation_examples: int | None = None,
     classes: int | None = None,
-    multi_label: bool = False,
+    task: Task | str = CLASSIFICATION,
 ) -> list[str]:
     """Say what the curves of a training show.
 
@@ -29,8 +32,8 @@ def read_curves(
             `history` of what `fit` returns, or the columns of `history.csv`. Other names are passed over.
         validation_examples: how many; without it nothing is said that needs to know what is noise.
         classes: of the labels; without it nothing is said that needs the loss of a guess, log(classes).
-        multi_label: an example has any number of labels: the loss of a guess is log 2, and an accuracy over all
-            labels has no simple error.
+        task: "classification" or "multi-label", where the loss of a guess is log 2 and an accuracy over all labels has
+            no simple error.
 
     Returns:
         Sentences, each with its numbers; none where nothing is worth saying. Epochs count from 1.
@@ -45,8 +48,9 @@ def read_curves(
     }
     if len({len(curve) for curve in curves.values()}) > 1:
         raise ValueError(f"the curves must be equally long, got { ({n: len(c) for n, c in curves.items()}) }")
-    guess = None if classes is None else math.log(2 if multi_label else max(classes, 2))
-    reading = _Reading(curves, validation_examples, guess, multi_label)
+    task = tasks.get(task)
+    guess = None if classes is None else task.chance_loss(classes)
+    reading = _Reading(curves, validation_examples, guess, task)
     if failed := reading.failure():
         return failed
     unrest = reading.unrest()
@@ -57,13 +61,11 @@ def read_curves(
 class _Reading:
     """The curves, and a method for each thing that they may show."""
 
-    def __init__(
-        self, curves: dict[str, list[float]], examples: int | None, guess: float | None, multi_label: bool
-    ) -> None:
+    def __init__(self, curves: dict[str, list[float]], examples: int | None, guess: float | None, task: Task) -> None:
         self.loss, self.held = curves["loss"], curves.get("val_loss", [])
         self.accuracy, self.held_accuracy = curves.get("accuracy", []), curves.get("val_accuracy", [])
         self.epochs, self.examples, self.guess = len(self.loss), examples, guess
-        self.multi_label = multi_label
+        self.exclusive = task.exclusive
 
     def failure(self) -> list[str]:
         """A training that did not work at all."""
@@ -82,7 +84,7 @@ class _Reading:
             ]
         if self.guess is None or self.epochs < 2 or min(self.loss) < 0.97 * self.guess:
             return []
-        if not self.multi_label and max([0.0, *self.accuracy, *self.held_accuracy]) > math.exp(-self.guess) + 0.1:
+        if self.exclusive and max([0.0, *self.accuracy, *self.held_accuracy]) > math.exp(-self.guess) + 0.1:
             return []  # it learned something; the larger class alone gives as much only where its loss is lower
         return [
             f"Nothing was learned: after {self.epochs} epochs the training loss is {_n(self.loss[-1])}, and guessing "
@@ -170,7 +172,7 @@ class _Reading:
 
     def noise(self) -> list[str]:
         """What the size of the validation split allows to tell apart."""
-        if not self.held_accuracy or not self.examples or self.multi_label:
+        if not self.held_accuracy or not self.examples or not self.exclusive:
             return []
         share, count = self.held_accuracy[-1], self.examples
         if not 0 < share < 1:
@@ -189,7 +191,7 @@ class _Reading:
 
     def _gap(self) -> float | None:
         """Training minus validation accuracy at the end; 0 where that may be chance, `None` where it is not known."""
-        if not self.accuracy or not self.held_accuracy or not self.held or not self.examples or self.multi_label:
+        if not self.accuracy or not self.held_accuracy or not self.held or not self.examples or not self.exclusive:
             return None
         gap = self.accuracy[-1] - self.held_accuracy[-1]
         return gap if abs(gap) > _ERRORS * self._error() else 0.0

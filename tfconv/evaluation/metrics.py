@@ -8,7 +8,9 @@ are taken from logits, not from rounded probabilities.
 import numpy as np
 import numpy.typing as npt
 
+from tfconv import tasks
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = [
     "auc",
@@ -158,26 +160,21 @@ def _cumulative_counts(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Fl
     )
 
 
-def probabilities(logits: npt.ArrayLike, *, multi_label: bool = False) -> npt.NDArray[np.float32]:
+def probabilities(logits: npt.ArrayLike, *, task: Task | str = CLASSIFICATION) -> npt.NDArray[np.float32]:
     """Turn a model's logits into probabilities, one column a class.
 
     Args:
         logits: (n, 1) for two classes, (n, C) for more classes or for labels.
-        multi_label: each column is a yes or no of its own.
+        task: "classification", or "multi-label": each column is a yes or no of its own.
 
     Returns:
-        float32. (n, 1) gives (n, 2), [1 - p, p] with p = sigmoid(logit); (n, C) gives its softmax; with
-        `multi_label` (n, C) gives the sigmoid of each.
+        float32. (n, 1) gives (n, 2), [1 - p, p] with p = sigmoid(logit); (n, C) gives its softmax; of "multi-label"
+        (n, C) gives the sigmoid of each.
 
     Raises:
         InputError: the logits are not of rank 2, or not finite.
     """
-    values = _checked_logits(logits)
-    if multi_label:
-        return _sigmoid(values).astype(np.float32)
-    if values.shape[1] == 1:
-        return np.concatenate([_sigmoid(-values), _sigmoid(values)], axis=1).astype(np.float32)
-    return np.exp(values - _log_sum_exp(values)[:, None]).astype(np.float32)
+    return tasks.get(task).probabilities(_checked_logits(logits))
 
 
 def binary_metrics(labels: npt.ArrayLike, logits: npt.ArrayLike) -> dict[str, float]:

@@ -7,14 +7,13 @@ from typing import Any, NotRequired, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from tfconv.data.image.checked_decode import PictureReader, picture_names
-from tfconv.data.image.preprocess import ImagePreprocess
+from tfconv import kinds
 from tfconv.errors import InputError
-from tfconv.evaluation.probability import check_outputs, pixel_graph, probability_graph
+from tfconv.evaluation.probability import check_outputs
+from tfconv.tasks import Task
 
-__all__ = ["Prediction", "Predictor", "joined_labels", "predict"]
+__all__ = ["Prediction", "Predictor", "predict"]
 
 SEPARATOR = "|"
 
@@ -29,7 +28,7 @@ class TrainedRun(Protocol):
     @property
     def class_names(self) -> Sequence[str]: ...  # noqa: D102
     @property
-    def multi_label(self) -> bool: ...  # noqa: D102
+    def task(self) -> Task: ...  # noqa: D102
     @property
     def directory(self) -> Path: ...  # noqa: D102
 
@@ -48,50 +47,35 @@ class Predictor:
     """A run that is ready to answer: traced once, then called directly (`model.predict` costs a hundred times more).
 
     Args:
-        run: has `model`, `preprocess`, `class_names`, `multi_label` and `directory`.
+        run: has `model`, `preprocess`, `class_names`, `task` and `directory`.
         name: the name in the answers; default: the run folder's name.
 
     Raises:
-        InputError: the model's outputs do not fit the class names, or its input the preprocessing's pictures.
+        InputError: the model's outputs do not fit the class names, or its input the preprocessing.
     """
 
     def __init__(self, run: TrainedRun, name: str | None = None):
         self.class_names = tuple(run.class_names)
-        self.multi_label = bool(run.multi_label)
+        self.task = run.task
+        self.kind = kinds.of_preprocess(run.preprocess)
         self.directory = Path(run.directory)
         self.name = name or self.directory.resolve().name
-        check_outputs(run.model, self.class_names, multi_label=self.multi_label)
-        self._reader = PictureReader(run.preprocess) if isinstance(run.preprocess, ImagePreprocess) else None
-        if self._reader is None:
-            graph = probability_graph(run.model, run.preprocess, multi_label=self.multi_label)
-            given = tf.TensorSpec([None], tf.string, name="text")
-        else:
-            graph = pixel_graph(run.model, run.preprocess, multi_label=self.multi_label)
-            given = tf.TensorSpec([None, None, None, run.preprocess.channels], tf.uint8, name="pixels")
-        self._function = tf.function(graph, input_signature=[given])
-
-    @property
-    def takes_images(self) -> bool:
-        """Whether it is asked about pictures, and not about texts."""
-        return self._reader is not None
+        check_outputs(run.model, self.class_names, task=self.task)
+        self._ask = self.kind.predictor(run.model, run.preprocess, self.task)
 
     def __call__(self, examples: Sequence[Any], names: Sequence[str] | None = None) -> npt.NDArray[np.float32]:
-        """Texts, or paths or bytes of pictures, to probabilities, float32 (n, classes).
+        """Raw examples to probabilities, float32 (n, classes).
 
         Args:
-            examples: what to classify.
-            names: what errors call pictures; default: paths as they are, and "image 3" for bytes.
+            examples: texts, or paths or bytes of images, as the run was trained on.
+            names: what errors call them; default: paths as they are, and "image 3" for bytes.
 
         Raises:
-            InputError: a file is no picture.
+            InputError: a file is no image.
         """
         if not len(examples):
             return np.zeros((0, len(self.class_names)), np.float32)
-        if self._reader is not None:
-            return self._function(self._reader(examples, names)).numpy()
-        # "surrogateescape" is how Python hands over bytes of stdin that are no UTF-8.
-        raw = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text for text in examples]
-        return self._function(tf.constant(raw, tf.string)).numpy()
+        return self._ask(examples, names)
 
 
 Example = str | bytes | os.PathLike[str]  # a text, a picture's bytes, a picture's path
@@ -124,35 +108,30 @@ def predict(
     if not chosen:
         raise InputError("predict needs at least one run")
     predictors = [run if isinstance(run, Predictor) else Predictor(run) for run in chosen]
-    images = predictors[0].takes_images
-    if odd := [predictor.name for predictor in predictors if predictor.takes_images != images]:
-        this, other = ("images", "texts") if images else ("texts", "images")
-        raise InputError(f"{predictors[0].name} classifies {this} and {odd[0]} {other}: ask them apart")
+    kind = predictors[0].kind
+    if odd := [predictor for predictor in predictors if predictor.kind is not kind]:
+        raise InputError(
+            f"{predictors[0].name} classifies {kind.unit}s and {odd[0].name} {odd[0].kind.unit}s: ask them apart"
+        )
     names = [predictor.name for predictor in predictors]
     names = [
         str(predictor.directory) if names.count(name) > 1 else name
         for predictor, name in zip(predictors, names, strict=True)
     ]
     rows: list[Prediction] = []
-    shown = picture_names(asked) if images else asked
-    step = batch_size or (32 if images else 256)
+    shown = kind.names(asked)
+    step = batch_size or kind.batch
     for start in range(0, len(asked), step):
         called = shown[start : start + step]
         answers = [predictor(asked[start : start + step], called) for predictor in predictors]
+        labels = [
+            predictor.task.labels(values, predictor.class_names, SEPARATOR)
+            for predictor, values in zip(predictors, answers, strict=True)
+        ]
         for index, example in enumerate(called):
-            for name, predictor, values in zip(names, predictors, answers, strict=True):
-                own = values[index]
-                if predictor.multi_label:
-                    label = joined_labels(own, predictor.class_names)
-                else:
-                    label = predictor.class_names[int(own.argmax())]
-                named = dict(zip(predictor.class_names, (float(p) for p in own), strict=True))
-                answer: Prediction = {"run": name, "label": label, "probabilities": named}
-                rows.append({"image": example, **answer} if images else {"text": example, **answer})
+            for run, (name, predictor) in enumerate(zip(names, predictors, strict=True)):
+                values = answers[run][index]
+                named = dict(zip(predictor.class_names, (float(p) for p in values), strict=True))
+                answer = {kind.unit: example, "run": name, "label": labels[run][index], "probabilities": named}
+                rows.append(answer)  # type: ignore[arg-type]
     return rows
-
-
-def joined_labels(probabilities: npt.ArrayLike, class_names: Sequence[str], separator: str = SEPARATOR) -> str:
-    """Join the names of the labels over 0.5, in their order; "" when there is none."""
-    values = np.asarray(probabilities)
-    return separator.join(name for name, value in zip(class_names, values, strict=True) if value > 0.5)

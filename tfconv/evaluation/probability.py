@@ -10,19 +10,20 @@ import tensorflow as tf
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.models.outputs import gives_probabilities
+from tfconv.tasks import Task
 
 __all__ = ["check_outputs", "check_picture_shape", "padded_width", "pixel_graph", "probability_graph"]
 
 
 def probability_graph(
-    model: Any, preprocess: Any, *, multi_label: bool, width: tuple[int, bool] | None = None
+    model: Any, preprocess: Any, *, task: Task, width: tuple[int, bool] | None = None
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Compose text -> ids -> logits -> probabilities, to be traced by a `tf.function`.
 
     Args:
         model: ids (n, steps) to logits (n, 1) or (n, C).
         preprocess: strings (n,) to int32 ids (n, steps), padded with 0.
-        multi_label: each column is a yes or no of its own.
+        task: says what the columns are.
         width: of the ids, from `padded_width`, which is asked when this is `None`.
 
     Returns:
@@ -35,18 +36,18 @@ def probability_graph(
         ids = tf.pad(ids, [[0, 0], [0, tf.maximum(least - tf.shape(ids)[1], 0)]])
         if exact:
             ids = tf.ensure_shape(ids[:, :least], [None, least])
-        return _probabilities(model(ids, training=False), multi_label)
+        return task.probability_tensor(tf.cast(model(ids, training=False), tf.float32))
 
     return graph
 
 
-def pixel_graph(model: Any, preprocess: ImagePreprocess, *, multi_label: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+def pixel_graph(model: Any, preprocess: ImagePreprocess, *, task: Task) -> Callable[[tf.Tensor], tf.Tensor]:
     """Compose pixels -> normalised pixels -> logits -> probabilities, to be traced by a `tf.function`.
 
     Args:
         model: normalised pictures (n, height, width, channels) to logits (n, 1) or (n, C).
         preprocess: normalises.
-        multi_label: each column is a yes or no of its own.
+        task: says what the columns are.
 
     Returns:
         A function of uint8 (n, height, width, channels), of the size that `preprocess.resize` gives, to float32 (n, C)
@@ -58,18 +59,9 @@ def pixel_graph(model: Any, preprocess: ImagePreprocess, *, multi_label: bool) -
     check_picture_shape(model, preprocess)
 
     def graph(pixels: tf.Tensor) -> tf.Tensor:
-        return _probabilities(model(preprocess.normalize(pixels), training=False), multi_label)
+        return task.probability_tensor(tf.cast(model(preprocess.normalize(pixels), training=False), tf.float32))
 
     return graph
-
-
-def _probabilities(logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
-    logits = tf.cast(logits, tf.float32)
-    if multi_label:
-        return tf.sigmoid(logits)
-    if logits.shape[-1] == 1:
-        return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=1)
-    return tf.nn.softmax(logits)
 
 
 def check_picture_shape(model: Any, preprocess: ImagePreprocess) -> None:
@@ -109,19 +101,14 @@ def padded_width(model: Any, preprocess: Any) -> tuple[int, bool]:
     return least, False
 
 
-def check_outputs(model: Any, class_names: Sequence[str], *, multi_label: bool) -> None:
+def check_outputs(model: Any, class_names: Sequence[str], *, task: Task) -> None:
     """Raise an `InputError` unless the model has one logit a class, or one for two classes that exclude each other.
 
     Also for a model that gives probabilities: they would go through softmax a second time.
     """
     if gives_probabilities(model):
         raise InputError("the model ends in softmax or sigmoid, and logits are needed: leave out its last activation")
-    outputs = model.output_shape[-1]
-    if outputs != len(class_names) and not (outputs == 1 and len(class_names) == 2 and not multi_label):
-        kind = "labels" if multi_label else "classes"
-        raise InputError(f"the model has {outputs} outputs, which does not fit {len(class_names)} {kind}")
-    if outputs == 1 and len(class_names) == 1 and not multi_label:
-        raise InputError("a model of one output decides between two classes: give both class names")
+    task.check_outputs(model.output_shape[-1], class_names)
 
 
 def _accepted_widths(model: Any, ids: npt.NDArray[np.int32]) -> Iterator[int]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from tensorboard.plugins.pr_curve import metadata as pr_curve_plugin
 
+from tfconv import tasks
 from tfconv.errors import InputError
 from tfconv.evaluation import figures
 from tfconv.evaluation.metrics import (
@@ -30,6 +31,7 @@ from tfconv.evaluation.metrics import (
 )
 from tfconv.evaluation.probability import check_outputs
 from tfconv.files import atomic_write, write_json
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 __all__ = ["labels_and_logits", "print_scores", "report", "write_pr_summaries"]
 
@@ -44,7 +46,7 @@ def report(
     directory: str | Path,
     *,
     class_names: Sequence[str],
-    multi_label: bool = False,
+    task: Task | str = CLASSIFICATION,
     notes: Sequence[str] = (),
     about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -57,10 +59,10 @@ def report(
 
     Args:
         model: ids or normalised pictures to logits, (n, 1) for two classes or (n, C).
-        dataset: batches of (inputs, labels): labels int (n,), or with `multi_label` (n, C) of 0 and 1.
+        dataset: batches of (inputs, labels): labels int (n,), or of "multi-label" (n, C) of 0 and 1.
         directory: folder for the report; made when missing.
         class_names: names in the order of the labels' numbers.
-        multi_label: each class is a yes or no of its own.
+        task: "classification", or "multi-label": each class is a yes or no of its own.
         notes: sentences on the training for `report.md`, as of `read_curves`.
         about: what was scored, by name (data, split, model, run ...), for the head of `report.md`.
 
@@ -74,19 +76,20 @@ def report(
         InputError: an empty data set, unlabelled examples, outputs that do not fit the names, logits not finite.
     """
     names = tuple(class_names)
-    check_outputs(model, names, multi_label=multi_label)
+    task = tasks.get(task)
+    check_outputs(model, names, task=task)
     labels, logits = labels_and_logits(model, dataset)
-    scores, pictures, curves = _measured(labels, logits, names, multi_label)
-    scores = {"about": dict(about or {}), **scores}
+    measured, images, curves = _MEASURED[task.name](labels, logits, names)
+    scores = {"about": dict(about or {}), "examples": len(labels), **_plain(measured)}
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures.items():
+    for name, figure in images.items():
         with atomic_write(directory / name) as file:
             figure.savefig(file, format="png", dpi=120)
     write_pr_summaries(directory / "logs", curves)
     write_json(directory / "scores.json", scores)
     with atomic_write(directory / "report.md", "w") as file:
-        file.write(_markdown(scores, tuple(pictures), notes))
+        file.write(_markdown(scores, tuple(images), notes))
     return scores
 
 
@@ -142,46 +145,52 @@ def write_pr_summaries(
             os.replace(written, directory / written.name)
 
 
-def _measured(
-    labels: npt.NDArray, logits: npt.NDArray[np.float32], names: tuple[str, ...], multi_label: bool
-) -> tuple[dict[str, Any], dict[str, Figure], dict[str, tuple[npt.NDArray, npt.NDArray]]]:
-    """Return scores, pictures by file name, and (labels, probabilities) of each curve by tag."""
-    shares = probabilities(logits, multi_label=multi_label)
-    scores: dict[str, Any] = {"examples": len(labels)}
-    if multi_label:
-        scores["metrics"] = multi_label_metrics(labels, logits)
-        each = label_scores(labels, logits)
-        columns, margins = labels, logits
-        pictures = {"pr_curve.png": figures.pr_curve_figure(columns, margins, names)}
+# Scores, images by file name, and (labels, probabilities) of each curve by tag.
+Measured = tuple[dict[str, Any], dict[str, Figure], dict[str, tuple[npt.NDArray, npt.NDArray]]]
+
+
+def _multi_label_scores(labels: npt.NDArray, logits: npt.NDArray[np.float32], names: tuple[str, ...]) -> Measured:
+    scores = {"metrics": multi_label_metrics(labels, logits), "classes": _by_class(names, label_scores(labels, logits))}
+    images = {"pr_curve.png": figures.pr_curve_figure(labels, logits, names)}
+    return scores, images, _curves(labels, probabilities(logits, task=MULTI_LABEL), names)
+
+
+def _class_scores(labels: npt.NDArray, logits: npt.NDArray[np.float32], names: tuple[str, ...]) -> Measured:
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    shares = probabilities(logits)
+    scores: dict[str, Any] = {}
+    if len(names) == 2:
+        # Two softmax outputs are one logit: their difference.
+        margins = logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
+        scores = {"positive_class": names[1], "metrics": binary_metrics(labels, margins)}
+        predicted = (margins[:, 0] > 0).astype(np.int64)
+        images = {
+            "pr_curve.png": figures.pr_curve_figure(labels, margins, names),
+            "roc.png": figures.roc_curve_figure(labels, margins, names),
+        }
+        curves = {"pr_curve": (labels, shares[:, 1])}
     else:
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if len(names) == 2:
-            # Two softmax outputs are one logit: their difference.
-            margins = logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
-            scores |= {"positive_class": names[1], "metrics": binary_metrics(labels, margins)}
-            columns, shares = labels, shares[:, 1:]
-            pictures = {
-                "pr_curve.png": figures.pr_curve_figure(columns, margins, names),
-                "roc.png": figures.roc_curve_figure(columns, margins, names),
-            }
-            predicted = (margins[:, 0] > 0).astype(np.int64)
-        else:
-            scores["metrics"] = many_class_metrics(labels, logits)
-            columns, predicted = np.eye(len(names), dtype=np.int64)[labels.astype(np.int64)], logits.argmax(axis=1)
-            pictures = {"pr_curve.png": figures.pr_curve_figure(columns, shares, names)}
-        matrix = confusion_matrix(labels, predicted, len(names))
-        each = class_scores(matrix)
-        pictures["confusion.png"] = figures.confusion_figure(matrix, names)
-    scores["classes"] = {
-        name: {measure: values[index] for measure, values in each.items()} for index, name in enumerate(names)
-    }
-    if not multi_label:
-        scores["confusion"] = matrix.tolist()
-    if columns.ndim == 1:
-        curves = {"pr_curve": (columns, shares[:, 0])}
-    else:
-        curves = {f"pr_curve/{name}": (columns[:, i], shares[:, i]) for i, name in enumerate(names)}
-    return _plain(scores), pictures, curves
+        scores = {"metrics": many_class_metrics(labels, logits)}
+        columns, predicted = np.eye(len(names), dtype=np.int64)[labels.astype(np.int64)], logits.argmax(axis=1)
+        images = {"pr_curve.png": figures.pr_curve_figure(columns, shares, names)}
+        curves = _curves(columns, shares, names)
+    matrix = confusion_matrix(labels, predicted, len(names))
+    images["confusion.png"] = figures.confusion_figure(matrix, names)
+    scores |= {"classes": _by_class(names, class_scores(matrix)), "confusion": matrix.tolist()}
+    return scores, images, curves
+
+
+_MEASURED = {CLASSIFICATION.name: _class_scores, MULTI_LABEL.name: _multi_label_scores}
+
+
+def _by_class(names: tuple[str, ...], measures: dict[str, npt.NDArray]) -> dict[str, dict[str, Any]]:
+    return {name: {measure: values[index] for measure, values in measures.items()} for index, name in enumerate(names)}
+
+
+def _curves(
+    columns: npt.NDArray, shares: npt.NDArray, names: tuple[str, ...]
+) -> dict[str, tuple[npt.NDArray, npt.NDArray]]:
+    return {f"pr_curve/{name}": (columns[:, i], shares[:, i]) for i, name in enumerate(names)}
 
 
 def _plain(value: Any) -> Any:
@@ -197,7 +206,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _markdown(scores: dict[str, Any], pictures: Sequence[str], notes: Sequence[str]) -> str:
+def _markdown(scores: dict[str, Any], images: Sequence[str], notes: Sequence[str]) -> str:
     lines = ["# Report", "", *(f"- {name}: {_cell(text)}" for name, text in scores["about"].items())]
     lines += [f"- examples: {scores['examples']:,}", "", "| metric | value |", "|---|---:|"]
     lines += [f"| {_cell(name)} | {_number(value)} |" for name, value in named_metrics(scores).items()]
@@ -213,8 +222,8 @@ def _markdown(scores: dict[str, Any], pictures: Sequence[str], notes: Sequence[s
         lines += ["| | " + " | ".join(names) + " |", "|---" + "|---:" * len(names) + "|"]
         for name, counts in zip(names, scores["confusion"], strict=True):
             lines.append(f"| **{name}** | " + " | ".join(map(str, counts)) + " |")
-    for picture in pictures:
-        lines += ["", f"![{picture.removesuffix('.png').replace('_', ' ')}]({picture})"]
+    for image in images:
+        lines += ["", f"![{image.removesuffix('.png').replace('_', ' ')}]({image})"]
     return "\n".join(lines) + "\n"
 
 

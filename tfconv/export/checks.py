@@ -13,6 +13,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfconv import tasks
+from tfconv.tasks import CLASSIFICATION, Task
+
 __all__ = ["ExportError", "check_saved_model"]
 
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
@@ -31,10 +34,11 @@ def check_saved_model(
     probabilities: npt.NDArray[np.float32],
     class_names: Sequence[str],
     *,
-    multi_label: bool = False,
+    task: Task | str = CLASSIFICATION,
     separator: str = "|",
     tolerance: float = 1e-5,
-    pixels: Mapping[int, npt.NDArray[np.uint8]] | None = None,
+    feature: str = "text",
+    arrays: Mapping[str, Mapping[int, npt.NDArray]] | None = None,
 ) -> None:
     """Check a saved text or image classifier against the rules, and against the live model by both loaders.
 
@@ -43,11 +47,12 @@ def check_saved_model(
         samples: n texts, or n encoded pictures.
         probabilities: (n, C), the live model's answers.
         class_names: C names.
-        multi_label: each class is a yes or no of its own.
+        task: "classification" or "multi-label".
         separator: between the labels of one example.
         tolerance: largest difference of a probability.
-        pixels: for an image classifier, the pixels (h, w, channels) of one or more samples, by the sample's place: the
-            signature `pixels` is asked about one at a time.
+        feature: name of the bytes feature that the signature `classify` reads, "text" or "image".
+        arrays: other signatures, each with its input of some samples by the sample's place, such as the pixels
+            (h, w, channels) of images: they are asked about one at a time.
 
     Raises:
         ExportError: a check failed.
@@ -55,32 +60,28 @@ def check_saved_model(
     broken = list(rule_breaks(directory))
     if broken:
         raise ExportError(f"{directory} would not be served: " + "; ".join(broken))
-    pixels = pixels or {}
-    feature = "image" if pixels else "text"
+    arrays = arrays or {}
     calls = [("serving_default", np.array(list(samples), dtype=object))]
     calls += [("classify", np.array([_example(sample, feature) for sample in samples], dtype=object))]
-    calls += [("pixels", picture[None]) for picture in pixels.values()]
+    calls += [(name, array[None]) for name, those in arrays.items() for array in those.values()]
     for loader, run in (("tf.saved_model.load", _loaded), ("the session loader", _in_session)):
         try:
-            answers, classified, *of_pixels = run(str(directory), calls)
+            answers, classified, *of_arrays = run(str(directory), calls)
         except Exception as error:
             raise ExportError(f"{loader} cannot run {directory}: {_last_words(error)}") from error
         own = answers["probabilities"]
         _compare(f"probabilities ({loader})", own, probabilities, tolerance)
         names = np.array([name.encode() for name in class_names], dtype=object)
-        if multi_label:
-            labels = [separator.encode().join(names[row > 0.5]) for row in own]
-        else:
-            labels = list(names[own.argmax(axis=1)])
+        labels = [label.encode() for label in tasks.get(task).labels(own, class_names, separator)]
         if list(answers["label"]) != labels:
             raise ExportError(f"label ({loader}) is not the label of the probabilities")
         _compare(f"score ({loader})", answers["score"], own.max(axis=1), 0.0)
         _compare(f"classify scores ({loader})", classified["scores"], probabilities, tolerance)
         if not (classified["classes"] == names).all():
             raise ExportError(f"classify classes ({loader}) are not the class names")
-        if of_pixels:
-            got = np.concatenate([answer["probabilities"] for answer in of_pixels])
-            _compare(f"probabilities of pixels ({loader})", got, probabilities[list(pixels)], tolerance)
+        for name, those in arrays.items():
+            got = np.concatenate([of_arrays.pop(0)["probabilities"] for _ in those])
+            _compare(f"probabilities of {name} ({loader})", got, probabilities[list(those)], tolerance)
 
 
 def rule_breaks(directory: str | Path) -> Iterator[str]:

@@ -1,11 +1,15 @@
 """What the served graphs of texts and of images share: the answers made of probabilities, and what is tracked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+
+from tfconv.tasks import Task
 
 __all__ = ["ServedClassifier"]
 
@@ -19,7 +23,7 @@ class ServedClassifier(tf.Module):
         model: to logits (n, 1) or (n, C).
         preprocess: from raw examples to what the model takes, as a `tf.Module`, so that its tables are tracked.
         class_names: C names.
-        multi_label: each class is a yes or no of its own.
+        task: what is predicted.
         separator: between the labels of one example.
         assets: folder that holds `labels.txt` until the module is saved.
     """
@@ -30,7 +34,7 @@ class ServedClassifier(tf.Module):
         preprocess: Any,
         class_names: Sequence[str],
         *,
-        multi_label: bool,
+        task: Task,
         separator: str,
         assets: Path,
     ):
@@ -40,24 +44,40 @@ class ServedClassifier(tf.Module):
         self.weights = [variable.value for variable in model.variables]
         self.labels_file = tf.saved_model.Asset(str(assets / LABELS_FILE))
         self._names = np.array([name.encode() for name in class_names], dtype=object)
-        self._multi_label = multi_label
+        self._task = task
         self._separator = separator
 
     def _answers(self, probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
         """Probabilities (n, C), the label (n,) and its probability (n,)."""
         names = tf.constant(self._names, tf.string)
-        if self._multi_label:
-            rows = tf.broadcast_to(names, tf.shape(probabilities))
-            chosen = tf.ragged.boolean_mask(rows, probabilities > 0.5)
-            label = tf.strings.reduce_join(chosen, axis=1, separator=self._separator)
-        else:
-            label = tf.gather(names, tf.argmax(probabilities, axis=1))
+        label = self._task.label_tensor(probabilities, names, self._separator)
         return {"probabilities": probabilities, "label": label, "score": tf.reduce_max(probabilities, axis=1)}
 
     def _classified(self, probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
         """All classes and their probabilities, in the order of the classes, as the classify call wants them."""
         classes = tf.broadcast_to(tf.constant(self._names, tf.string), tf.shape(probabilities))
         return {"classes": tf.ensure_shape(classes, [None, len(self._names)]), "scores": probabilities}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What an export writes for one kind of work, and what it is compared on.
+
+    Attributes:
+        module: makes what is saved, from class names, task, separator and the folder of its assets.
+        feature: name of the raw examples in requests, such as "text".
+        examples: raw examples that the loaded model is asked about.
+        logits: the live model's answers to them, float32 (n, outputs).
+        instances: two of them as they stand in a request to the server.
+        arrays: other signatures that take arrays: name to the arrays of some of the examples, by place.
+    """
+
+    module: Callable[[Sequence[str], Task, str, Path], ServedClassifier]
+    feature: str
+    examples: list[bytes]
+    logits: npt.NDArray[np.float32]
+    instances: list[Any]
+    arrays: Mapping[str, Mapping[int, npt.NDArray]] = field(default_factory=dict)
 
 
 def bytes_feature(examples: tf.Tensor, name: str) -> tf.Tensor:

@@ -1,26 +1,22 @@
 """Export a classifier for TensorFlow Serving: written aside, checked on reload, then published by a rename."""
 
-import base64
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.image.preprocess import ImagePreprocess
+from tfconv import kinds, tasks
 from tfconv.errors import InputError
 from tfconv.evaluation.metrics import probabilities
 from tfconv.evaluation.prediction import SEPARATOR
 from tfconv.evaluation.probability import check_outputs
 from tfconv.export.checks import check_saved_model
 from tfconv.export.formats import write_copies
-from tfconv.export.graph import LABELS_FILE, ServedClassifier
+from tfconv.export.graph import LABELS_FILE
 from tfconv.export.versions import new_version, remove_old_versions
-from tfconv.kinds.images.serving import ServedImageClassifier, image_logits, image_samples, png_pixels
-from tfconv.kinds.text.serving import TEXT_EXAMPLES, ServedTextClassifier, file_backed, text_logits, text_samples
+from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = ["export_serving"]
 
@@ -34,7 +30,7 @@ def export_serving(
     directory: str | Path,
     *,
     class_names: Sequence[str] | None = None,
-    multi_label: bool | None = None,
+    task: Task | str | None = None,
     keep: int | None = 3,
     onnx: bool = False,
     litert: bool = False,
@@ -46,8 +42,8 @@ def export_serving(
     The SavedModel takes raw examples; all between them and the labels is in its graph. Signatures:
 
     - `serving_default`: `text` string (n,), or `image` string (n,), encoded pictures (JPEG, PNG, BMP, GIF) of any size,
-      to `probabilities` float32 (n, C), `label` string (n,), `score` float32 (n,), the probability of the label. With
-      `multi_label`, `label` joins the labels over 0.5 ("" when there is none) and `score` is the highest probability
+      to `probabilities` float32 (n, C), `label` string (n,), `score` float32 (n,), the probability of the label. Of
+      several labels, `label` joins the labels over 0.5 ("" when there is none) and `score` is the highest probability
       of any label. Bytes that are no picture, or one of too many pixels, are an error that names their position.
     - `pixels`, of an image classifier: `pixels` uint8 (n, h, w, channels), any h and w, to the same.
     - `classify`: `inputs`, serialised `tf.train.Example`s with a bytes feature `text` or `image`, to `classes` string
@@ -66,11 +62,11 @@ def export_serving(
             `tfconv.data.ImagePreprocess`.
         directory: the model's folder, `saved_models/<name>`; the version becomes `directory/<N>`.
         class_names: C names in the order of the outputs; default `preprocess.class_names`.
-        multi_label: each class is a yes or no of its own; default `preprocess.multi_label`.
+        task: "classification" or "multi-label"; default `preprocess.task`.
         keep: versions to keep, this one included; `None`: all. Only numbered SavedModels below this one are removed.
         onnx: also `assets.extra/model.onnx`, the model itself, to logits; needs the package tf2onnx.
         litert: also `assets.extra/model.tflite`, the model itself, to logits.
-        separator: between the labels of one example, with `multi_label`.
+        separator: between the labels of one example.
         samples: more texts, or bytes of pictures, to compare on.
 
     Returns:
@@ -82,71 +78,44 @@ def export_serving(
         ExportError: a check failed. Nothing is published then, and nothing removed.
     """
     names = tuple(getattr(preprocess, "class_names", ()) if class_names is None else class_names)
-    several = bool(getattr(preprocess, "multi_label", False) if multi_label is None else multi_label)
-    _check_names(names, separator if several else None)
-    check_outputs(model, names, multi_label=several)
+    task = tasks.get(getattr(preprocess, "task", CLASSIFICATION) if task is None else task)
+    _check_names(names, None if task.exclusive else separator)
+    check_outputs(model, names, task=task)
     if keep is not None and keep < 1:
         raise InputError(f"keep must be 1 or more, or None for all versions, got {keep}")
     half = any(getattr(layer, "compute_dtype", "") in ("float16", "bfloat16") for layer in model._flatten_layers())
     # On a GPU, TensorFloat-32 would differ from itself in the fifth digit between the two loaders.
     with tf.device("CPU:0"), new_version(directory) as version:
-        asked = _asked(model, preprocess, samples)
-        live = probabilities(asked.logits, multi_label=several)
+        serving = kinds.of_preprocess(preprocess).serving(model, preprocess, samples)
+        live = probabilities(serving.logits, task=task)
         with tempfile.TemporaryDirectory() as temporary:
             assets = Path(temporary)
             (assets / LABELS_FILE).write_text("".join(f"{name}\n" for name in names), "utf-8")
-            module = asked.served(
-                model,
-                file_backed(preprocess, assets),
-                names,
-                multi_label=several,
-                separator=separator,
-                assets=assets,
-            )
+            module = serving.module(names, task, separator, assets)
             options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
             tf.saved_model.save(module, str(version.folder), signatures=module.signatures(), options=options)
         check_saved_model(
             version.folder,
-            asked.examples,
+            serving.examples,
             live,
             names,
-            multi_label=several,
+            task=task,
             separator=separator,
             tolerance=_HALF_TOLERANCE if half else _TOLERANCE,
-            pixels=asked.pixels,
+            feature=serving.feature,
+            arrays=serving.arrays,
         )
         write_copies(
             model,
             preprocess,
             version.folder / "assets.extra",
-            instances=asked.instances,
+            instances=serving.instances,
             onnx=onnx,
             litert=litert,
         )
     if keep is not None:
         remove_old_versions(directory, keep, below=int(version.folder.name))
     return version.folder
-
-
-class _Asked(NamedTuple):
-    """What an export is compared on."""
-
-    served: type[ServedClassifier]
-    examples: list[bytes]
-    logits: npt.NDArray[np.float32]  # the live model's answers
-    pixels: dict[int, npt.NDArray[np.uint8]]  # of examples that are pictures, by place
-    instances: list[Any]  # two of the examples as they stand in a request to the server
-
-
-def _asked(model: Any, preprocess: Any, samples: Sequence[Any]) -> _Asked:
-    if isinstance(preprocess, ImagePreprocess):
-        pictures = image_samples(preprocess, samples)
-        sent = [{"b64": base64.b64encode(picture).decode()} for picture in (list(samples) or pictures)[:2]]
-        logits = image_logits(model, preprocess, pictures)
-        return _Asked(ServedImageClassifier, pictures, logits, png_pixels(preprocess, pictures), sent)
-    texts = text_samples(preprocess, samples)
-    logits = text_logits(model, preprocess, texts)
-    return _Asked(ServedTextClassifier, texts, logits, {}, list(samples)[:2] or list(TEXT_EXAMPLES))
 
 
 def _check_names(names: tuple[str, ...], separator: str | None) -> None:

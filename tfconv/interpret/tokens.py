@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from tfconv.errors import InputError
 from tfconv.evaluation.figures import plain_label, text_width
 from tfconv.evaluation.probability import padded_width
+from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = [
     "SignificantTokens",
@@ -231,24 +232,28 @@ def _logits_function(model: Any) -> Any:
 
 
 def _log_odds(logits: Floats, column: int, preprocess: Any) -> Floats:
-    if logits.shape[1] == 1 or getattr(preprocess, "multi_label", False):
+    if logits.shape[1] == 1 or not _task(preprocess).exclusive:
         return _margin(logits, column, preprocess)
     return logits[:, column] - np.logaddexp.reduce(np.delete(logits, column, axis=1), axis=1)
 
 
 def _margin(logits: Floats, column: int, preprocess: Any) -> Floats:
     """Return the target's logit: its own, of two classes with its sign, of many less the mean of the others."""
-    if getattr(preprocess, "multi_label", False):
+    if not _task(preprocess).exclusive:
         return logits[:, column]
     if logits.shape[1] == 1:
         return logits[:, 0] * (2 * column - 1)
     return logits[:, column] - np.delete(logits, column, axis=1).mean(axis=1)
 
 
+def _task(preprocess: Any) -> Task:
+    return getattr(preprocess, "task", CLASSIFICATION)
+
+
 def _target(model: Any, preprocess: Any, target: int | str | None) -> tuple[int, str]:
     """Return the target's column (0 or 1 where the model has one logit) and its name."""
     outputs = model.output_shape[-1]
-    single = outputs == 1 and not getattr(preprocess, "multi_label", False)
+    single = outputs == 1 and _task(preprocess).exclusive
     classes = 2 if single else outputs
     names = tuple(getattr(preprocess, "class_names", ())) or tuple(f"class {i}" for i in range(classes))
     if target is None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -34,18 +35,42 @@ _LEAST = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DialectOptions:
-    """How a CSV file is written, where a look at its first rows does not say so."""
-
-    delimiter: str | None = None  # between the columns, such as ; or tab
-    no_header: bool = False  # the first row is data; columns are called 1, 2, ...
-    quoting: Literal["minimal", "none"] | None = None  # none: quote marks are text
-    encoding: str | None = None  # such as latin-1; without it: UTF-8, or UTF-16 where the file says so
+class NoOptions:
+    """No settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingOptions(DialectOptions):
-    """Settings of every training; `TrainText` and `TrainImages` add theirs."""
+class DialectOptions:
+    """How a CSV file is written, where a look at its first rows does not say so.
+
+    Args:
+        delimiter: between the columns, such as ; or tab
+        no_header: the first row is data; columns are called 1, 2, ...
+        quoting: none: quote characters are text
+        encoding: such as latin-1; without it: UTF-8, or UTF-16 where the file says so
+    """
+
+    delimiter: str | None = None
+    no_header: bool = False
+    quoting: Literal["minimal", "none"] | None = None
+    encoding: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableOptions(DialectOptions):
+    """How labelled rows are read and split, for kinds whose data may be a table."""
+
+    label: str | None = None  # column of the labels; without it: label, or found
+    split: str | None = None  # column that says train, validation or test
+    test: str | None = None  # file to test on, or the fraction of the examples to hold out for testing
+    validation: float | None = None  # fraction of the training examples to hold out; without it: 0.1
+    multi_label: bool = False  # an example may have any number of labels
+    separator: str = "|"  # between the labels of one example
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Settings of every training; each kind adds its own."""
 
     usual_epochs: ClassVar[int] = 10  # where there are enough examples
     usual_batch_size: ClassVar[int] = 64
@@ -56,34 +81,56 @@ class TrainingOptions(DialectOptions):
     patience: int | None = None
     """stop after that many epochs without a better validation loss, not before 200 updates; keep the best weights"""
     batch_size: int | None = None  # examples a step, on all devices together; without it: 64, less where there are few
-    learning_rate: float = 0.001  # at its highest
-    optimizer: Literal["adam", "lazy-adam", "sgd", "muon"] = "adam"  # lazy-adam: only the words of a batch move
-    lookahead: bool = False  # every 6 updates go half of the way only
-    schedule: Schedule = "constant"  # course of the learning rate; see it with: tfconv plot schedule NAME
-    warmup: float = 0.2  # share of the updates in which the learning rate of cosine and one-cycle rises
+    learning_rate: float = 0.001  # the highest of the schedule
+    optimizer: Literal["adam", "lazy-adam", "sgd", "muon"] = "adam"  # lazy-adam: only the tokens of a batch are updated
+    lookahead: bool = False  # Lookahead around the optimizer, k=6, alpha=0.5
+    schedule: Schedule = "constant"  # learning-rate schedule; see it with: tfconv plot schedule NAME
+    warmup: float = 0.2  # fraction of the updates in which the learning rate of cosine and one-cycle rises
     cycle_epochs: int = 1  # length of the first cycle of sgdr, of each of triangle
-    cycle_multiplier: int = 2  # each cycle of sgdr is so many times as long as the one before
+    cycle_multiplier: int = 2  # factor by which each cycle of sgdr is longer than the one before
     snapshots: bool = False  # with --schedule sgdr: keep the model of each cycle's end in RUN/cycles
-    weight_decay: float = 0.0  # decoupled, times the learning rate; none for biases and normalisation
-    clip_norm: float | None = None  # gradients are scaled down to this norm
-    accumulate: int = 1  # batches whose gradients make one update
-    ema: float | None = None  # keep a moving average of the weights with this momentum, such as 0.999, and end with it
-    swa_epochs: int | None = None  # end with the mean of the weights after each of the last epochs; no early stopping
-    label_smoothing: float = 0.0  # share of each target that all classes divide evenly; not with several labels
-    balanced: Literal["no", "weights", "sampling"] = "no"  # classes count the same: in the loss, or drawn more often
-    precision: Precision = "float32"  # of training; the kept model is float32
+    weight_decay: float = 0.0  # decoupled weight decay; not of biases and normalization
+    clip_norm: float | None = None  # gradients are clipped to this global norm
+    accumulate: int = 1  # gradient accumulation: batches per update
+    ema: float | None = None  # exponential moving average of the weights with this momentum, such as 0.999
+    swa_epochs: int | None = None  # stochastic weight averaging over so many last epochs; no early stopping
+    label_smoothing: float = 0.0  # label smoothing, from 0 to below 1; not with several labels
+    balanced: Literal["no", "weights", "sampling"] = "no"  # balance classes: by class weights, or by oversampling
+    precision: Precision = "float32"  # dtype policy of training; the saved model is float32
     strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """run whose network to go on from; the classes may be others"""
     freeze_to: int | None = None  # with --from: train only the layer groups from this one on; -1: the head
-    discriminative: float | None = None  # with --from: rate of the first layer group as a share of the head's
-    folds: int | None = None  # parts of a cross-validation; each is held out and scored once
-    repeats: int = 1  # trainings, or cross-validations, on other random splits
-    seed: int = 0  # of splits, weights, order and whatever else is random
-    deterministic: bool = False  # the same bits every time, a little slower
+    discriminative: float | None = (
+        None  # with --from: learning rate of the first layer group, as a fraction of the head's
+    )
+    folds: int | None = None  # k-fold cross-validation
+    repeats: int = 1  # trainings, or cross-validations, on so many random splits
+    seed: int = 0  # random seed of splits, weights, shuffling and augmentation
+    deterministic: bool = False  # deterministic operations: bit-equal runs, a little slower
     resume: bool = False  # go on where a stopped run was
     overwrite: bool = False  # replace a run that is in the folder
-    threads: int | None = None  # threads an operation may use; without it: one a core
+    threads: int | None = None  # intra-op threads; without it: one per core
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What `tfconv lr-find` asks for beside the settings of a training, and what of these would do nothing."""
+
+    run: tyro.conf.Suppress[Path] = Path("RUN")
+    patience: tyro.conf.Suppress[int | None] = None
+    resume: tyro.conf.Suppress[bool] = False
+    overwrite: tyro.conf.Suppress[bool] = False
+    strategy: tyro.conf.Suppress[str] = "auto"
+    folds: tyro.conf.Suppress[int | None] = None
+    repeats: tyro.conf.Suppress[int] = 1
+    snapshots: tyro.conf.Suppress[bool] = False
+    swa_epochs: tyro.conf.Suppress[int | None] = None
+    out: Path  # file for the figure: .png, .svg, .pdf or another that matplotlib writes
+    start: float = 1e-7  # learning rate of the first step
+    end: float = 10.0  # learning rate of the last step
+    steps: int | None = None  # at most; it stops when the loss explodes; without it: 200, less for few examples
+    batch_sizes: bool = False  # also try batch sizes, as long as they fit into memory
 
 
 def check_options(config: Any) -> None:
@@ -101,23 +148,14 @@ def check_options(config: Any) -> None:
             raise InputError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {value}")
     if not config.data or not config.run.name:
         raise InputError("DATA and --run must not be empty: give a file or folder, and a folder for the run")
-    if config.test == "":
-        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
-    dialect_of(config)
     try:
         strategy_names.check(config.strategy)
     except InputError as error:
         raise InputError(f"--strategy: {error}") from None
-    if config.validation is not None and not 0 <= config.validation < 1:
-        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
     if not 0 <= config.seed < 2**32:
         raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
     if config.resume and config.overwrite:
         raise InputError("--resume keeps a run and --overwrite deletes it: give one of the two")
-    if config.balanced != "no" and config.multi_label:
-        raise InputError("--balanced is for one label an example: leave it out with --multi-label")
-    if config.multi_label and config.label_smoothing not in (0, _default(config, "label_smoothing")):
-        raise InputError("--label-smoothing is for one label an example: leave it out with --multi-label")
     _check_epochs(config)
     if config.ema == 0:
         raise InputError("--ema must be above 0, got 0: with it the average is the last weights")
@@ -135,6 +173,23 @@ def check_options(config: Any) -> None:
         raise InputError(f"--snapshots goes with --schedule sgdr, whose cycles end; got --schedule {config.schedule}")
     if (config.folds or config.repeats > 1) and config.strategy == "multiworker":
         raise InputError("--folds and --repeats train one after the other: use another --strategy")
+
+
+def check_table_options(config: Any) -> None:
+    """Refuse settings of `TableOptions` that are out of range or do not go together.
+
+    Raises:
+        InputError: naming the option, the rule and the value.
+    """
+    if config.test == "":
+        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
+    dialect_of(config)
+    if config.validation is not None and not 0 <= config.validation < 1:
+        raise InputError(f"--validation must be a fraction from 0 to below 1, got {config.validation}")
+    if config.balanced != "no" and config.multi_label:
+        raise InputError("--balanced is for one label an example: leave it out with --multi-label")
+    if config.multi_label and config.label_smoothing not in (0, _default(config, "label_smoothing")):
+        raise InputError("--label-smoothing is for one label an example: leave it out with --multi-label")
 
 
 def _check_epochs(config: Any) -> None:
@@ -243,7 +298,6 @@ def callbacks_of(config: Any, data: Any) -> list["keras.callbacks.Callback"]:
     """Return the callbacks that the settings ask for: averages of the weights, snapshots, early stopping."""
     from tfconv import training
     from tfconv.files import atomic_path
-    from tfconv.kinds.source import early_stopping
 
     def keep(cycle: int, model: "keras.Model") -> None:
         with atomic_path(config.run / "cycles" / f"{cycle}.keras") as temporary:
@@ -267,3 +321,29 @@ def chosen_precision(config: TrainingOptions) -> str:
     from tfconv import runtime
 
     return runtime.precision() if config.precision == "auto" else config.precision
+
+
+def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["keras.callbacks.Callback"]:
+    """Stop by the validation loss and keep the best weights, from the epoch `first` on; `None`: train to the end."""
+    import keras
+
+    if patience is None:
+        return []
+    if "validation" not in data.examples:
+        print(f"no validation {data.unit}s: training runs for all epochs", file=sys.stderr)
+        return []
+    return [
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True, start_from_epoch=first)
+    ]
+
+
+def balanced_weights(data: Any) -> dict[int, float]:
+    """Weights by which each class counts the same.
+
+    Raises:
+        InputError: examples have several labels.
+    """
+    if not data.task.exclusive:
+        raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
+    counts = data.examples["train"].class_counts(len(data.class_names))
+    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}

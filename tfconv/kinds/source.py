@@ -1,11 +1,9 @@
-"""What the verbs for texts and for images share: checks of settings, the end of a training, what it was trained on."""
+"""What a training reads: the data set that settings or a run name, how its tables are written, whether it changed."""
 
 import dataclasses
+import glob
 import hashlib
-import json
 import os
-import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace, UnionType
@@ -14,46 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
-    import keras
-
     from tfconv.data import Dialect
 
 _LARGE = 1 << 29  # bytes
 DIALECT = ("delimiter", "no_header", "quoting", "encoding")  # options
-
-
-def early_stopping(data: Any, patience: int | None, first: int = 0) -> list["keras.callbacks.Callback"]:
-    """Stop by the validation loss and keep the best weights, from the epoch `first` on; `None`: train to the end."""
-    import keras
-
-    if patience is None:
-        return []
-    if "validation" not in data.examples:
-        print(f"no validation {data.unit}s: training runs for all epochs", file=sys.stderr)
-        return []
-    return [
-        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True, start_from_epoch=first)
-    ]
-
-
-def read_by_tensorflow(data: str, kind: str) -> bool:
-    """Whether reading runs TensorFlow's operations, before which its devices must be chosen; a mistake shows later."""
-    return data.startswith("tfds:") or (kind == "images" and Path(data).exists())
-
-
-def check_source(data: str, kind: str) -> None:
-    """Refuse what is no data set by its name alone, before TensorFlow is imported to read it.
-
-    Raises:
-        InputError: there is no such file or folder.
-    """
-    from tfconv.data.patterns import is_pattern
-
-    known = ("imdb", "synthetic") if kind == "text" else ("cifar10", "synthetic")
-    files = "a file, a folder" if kind == "text" else "a folder, a table of paths"
-    if data in known or data.startswith("tfds:") or Path(data).exists() or is_pattern(data):
-        return
-    raise InputError(f"{data}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
 
 
 def dialect_of(config: Any) -> "Dialect":
@@ -138,18 +100,6 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def balanced_weights(data: Any) -> dict[int, float]:
-    """Weights by which each class counts the same.
-
-    Raises:
-        InputError: examples have several labels.
-    """
-    if data.multi_label:
-        raise InputError(f"--balanced is for one label a {data.unit}: {data.name} has several")
-    counts = data.examples["train"].class_counts(len(data.class_names))
-    return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
-
-
 def fingerprint(data: str) -> str | None:
     """SHA-256 of a data file, of the names and sizes of a folder's files, or those of a pattern; `None` for other data.
 
@@ -193,70 +143,37 @@ def unchanged_source(run: Any) -> str:
     return source
 
 
-def plain_settings(config: Any, kind: str) -> dict[str, Any]:
-    """The settings as `config.json` keeps them, paths made whole so that `tfconv evaluate` finds them from anywhere."""
-    values = dataclasses.asdict(config) | {"kind": kind, "data_sha256": fingerprint(config.data)}
+def check_known(source: str, known: Sequence[str], files: str) -> None:
+    """Refuse what is no data set by its name alone, before TensorFlow is imported to read it.
+
+    Args:
+        source: a file, a folder, a pattern, `tfds:NAME`, or one of `known`.
+        known: names of data sets.
+        files: which files it may be, for the message.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
     from tfconv.data.patterns import is_pattern
 
-    for name in ("data", "test"):
-        if values[name] is not None and (Path(str(values[name])).exists() or is_pattern(str(values[name]))):
-            values[name] = str(Path(values[name]).absolute())
-    values |= {name: str(value) for name, value in values.items() if isinstance(value, Path)}
-    return values | {name: list(value) for name, value in values.items() if isinstance(value, tuple)}  # as JSON has it
+    if source in known or source.startswith("tfds:") or Path(source).exists() or is_pattern(source):
+        return
+    raise InputError(f"{source}: no such file or folder; give {files}, {', '.join(known)} or tfds:NAME")
 
 
-def score(
-    config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float, reading: list[str]
-) -> dict[str, Any]:
-    """Score on the test split (or what stands in for it), write report and result, print both; return the scores."""
-    from tfconv import evaluation, training
+def files_below(folder: str, endings: tuple[str, ...]) -> list[str]:
+    """The files with such endings in a folder and the folders in it.
 
-    split = next(name for name in ("test", "validation", "train") if name in data.examples)
-    report = config.run / "report"
-    scores = evaluation.report(
-        model,
-        data.batches(split),
-        report,
-        class_names=data.class_names,
-        multi_label=data.multi_label,
-        notes=reading,
-        about=about_scores(config.run, settings, data.name, split),
-    )
-    training.write_result(config.run, settings, history, {split: scores["metrics"]}, seconds, reading=reading)
-    print(f"\n{split} split, {scores['examples']:,} {data.unit}s")
-    print_scores(scores)
-    print(f"\nreport: {report / 'report.md'}")
-    return scores["metrics"]
+    Raises:
+        InputError: there is none.
+    """
+    from tfconv.data.patterns import matching_files
 
-
-def about_scores(run: Path, settings: dict[str, Any], data: str, split: str) -> dict[str, str]:
-    """Return what a report of a run's scores is about, by name."""
-    found = {"run": str(run), "model": str(settings.get("model", "")), "data": data, "split": split}
-    precision = str(settings.get("precision", ""))
-    differing = [f"label smoothing {settings['label_smoothing']}"] if settings.get("label_smoothing") else []
-    differing += [f"{precision} arithmetic"] if precision.startswith("mixed") else []
-    if differing:
-        found["average_loss"] = (
-            "cross-entropy of the kept float32 model; the loss and val_loss of the training are with "
-            f"{' and '.join(differing)}, and so are other numbers"
-        )
-    return {name: value for name, value in found.items() if value}
-
-
-def print_scores(scores: dict[str, Any]) -> None:
-    """Print the tables of a report, and what is to be known about its loss."""
-    from tfconv import evaluation
-
-    evaluation.print_scores(scores)
-    if "average_loss" in scores["about"]:
-        line = f"average_loss: {scores['about']['average_loss']}"
-        print("\n".join(textwrap.wrap(line, 100, subsequent_indent="  ")))
-
-
-def kept_reading(run: Path) -> list[str]:
-    """Return what the curves of a run's training said, as its `result.json` has it; nothing where there is none."""
     try:
-        reading = json.loads((run / "result.json").read_text("utf-8"))["reading"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return []
-    return [line for line in reading if isinstance(line, str)] if isinstance(reading, list) else []
+        found = matching_files(f"{glob.escape(folder)}/**")
+    except InputError:
+        found = []
+    names = [str(path) for path in found if path.suffix.lower() in endings]
+    if not names:
+        raise InputError(f"{folder} holds no such file: {', '.join(endings)}")
+    return names

@@ -55,7 +55,9 @@ def test_trains_on_mixed_pictures_and_validates_on_plain_ones(kind, tmp_path):
         "several labels": lambda x, y: (x, tf.stack([tf.cast(y == 0, tf.float32), tf.cast(y > 1, tf.float32)], axis=1)),
     }[kind]
     outputs = {"classes": classes, "one logit": 1, "several labels": 2}[kind]
-    loss, metrics = soft_label_objective(outputs, multi_label=kind == "several labels", label_smoothing=0.05)
+    loss, metrics = soft_label_objective(
+        outputs, task="multi-label" if kind == "several labels" else "classification", label_smoothing=0.05
+    )
     train = mixed(data.train.map(change), outputs, mixup_alpha=0.2, cutmix_alpha=1.0)
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

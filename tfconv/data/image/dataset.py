@@ -1,6 +1,6 @@
 """Labelled pictures: one split (`ImageExamples`) and a whole data set (`ImageData`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -75,6 +75,7 @@ class ImagePreparation:
         )
 
 
+_READ_AT_ONCE = 1024  # images
 _CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
 
 
@@ -125,6 +126,16 @@ class ImageExamples:
             raise ValueError("only pictures of one store can be joined without copying their pixels")
         rows = [np.arange(len(part)) if part.rows is None else part.rows for part in (self, other)]
         return ImageExamples(self.store, np.concatenate([self.labels, other.labels]), np.concatenate(rows))
+
+    def contents(self) -> Iterator[bytes]:
+        """The pixels of each image as bytes, by which equal ones are told."""
+        for start in range(0, len(self), _READ_AT_ONCE):
+            rows = np.arange(start, min(start + _READ_AT_ONCE, len(self)))
+            yield from (pixels.tobytes() for pixels in self.images(rows))
+
+    def excerpt(self, number: int) -> str:
+        """Nothing of an image can be said in a message."""
+        return ""
 
     def class_counts(self, classes: int) -> np.ndarray:
         """How many pictures bear each label: int64 (classes,)."""

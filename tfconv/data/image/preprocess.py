@@ -16,6 +16,7 @@ from tfconv.data.image.decode import decode_pixels, fit_pixels
 from tfconv.data.preprocess import are_strings, read_json, unreadable
 from tfconv.errors import InputError
 from tfconv.files import write_json
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 __all__ = ["ImagePreprocess"]
 
@@ -37,6 +38,8 @@ class ImagePreprocess(tf.Module):
     Raises:
         InputError: a number is out of range, `crop` is larger than `size`, another `fit`.
     """
+
+    kind = "images"
 
     def __init__(
         self,
@@ -75,6 +78,11 @@ class ImagePreprocess(tf.Module):
             raise InputError(f"std must be above 0 in every channel, got {self.std}")
         self.class_names = tuple(class_names)
         self.multi_label = multi_label
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return MULTI_LABEL if self.multi_label else CLASSIFICATION
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

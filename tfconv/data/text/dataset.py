@@ -1,6 +1,6 @@
 """Labelled texts in memory: one split (`TextExamples`) and a whole data set (`TextData`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -168,6 +168,15 @@ class TextExamples:
     def join(self, other: "TextExamples") -> "TextExamples":
         """These examples, then the others."""
         return TextExamples([*self.texts, *other.texts], np.concatenate([self.labels, other.labels]))
+
+    def contents(self) -> Iterator[bytes]:
+        """Each text as bytes, by which equal ones are told."""
+        return (text.encode("utf-8", "surrogatepass") for text in self.texts)
+
+    def excerpt(self, number: int) -> str:
+        """The beginning of a text, in quotes, for messages."""
+        words = " ".join(self.take(np.array([number])).texts[0].split())
+        return f'"{words}"' if len(words) <= 30 else f'"{words[:30]}..."'
 
     def class_counts(self, classes: int) -> np.ndarray:
         """How many texts bear each label: int64 (classes,); zeros for unlabelled texts."""

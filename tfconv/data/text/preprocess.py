@@ -16,6 +16,7 @@ from tfconv.data.preprocess import are_strings, read_json, unreadable
 from tfconv.data.text.token_counts import TokenCounts
 from tfconv.errors import InputError
 from tfconv.files import write_json
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 __all__ = [
     "TextPreprocess",
@@ -251,6 +252,8 @@ class TextPreprocess(tf.Module):
         multi_label: each class is a yes or no of its own.
     """
 
+    kind = "text"
+
     def __init__(
         self,
         tokenizer: Tokenizer,
@@ -269,6 +272,11 @@ class TextPreprocess(tf.Module):
         self.start = start
         self.class_names = tuple(class_names)
         self.multi_label = multi_label
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return MULTI_LABEL if self.multi_label else CLASSIFICATION
 
     def __call__(self, texts: tf.Tensor, *, pad_to: int | None = None) -> tf.Tensor:
         """Strings (n,) to int32 ids (n, width), padded with 0 at the end.

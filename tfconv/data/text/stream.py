@@ -139,6 +139,15 @@ class StreamedTextExamples:
         )
         return TextExamples([text for text, _ in rows], labels)
 
+    def contents(self) -> Iterator[bytes]:
+        """Each text as bytes, by which equal ones are told."""
+        return (text.encode("utf-8", "surrogatepass") for text in self.texts)
+
+    def excerpt(self, number: int) -> str:
+        """The beginning of a text, in quotes, for messages."""
+        words = " ".join(self.take(np.array([number])).texts[0].split())
+        return f'"{words}"' if len(words) <= 30 else f'"{words[:30]}..."'
+
     def class_counts(self, classes: int) -> np.ndarray:
         """How many texts bear each label: int64 (classes,)."""
         return np.array(self.found.counts[self.split], np.int64)
@@ -266,6 +275,10 @@ class StreamedTextData(TextData):
             InputError: always.
         """
         raise InputError(f"{self.name} is streamed: read it with another seed for other splits")
+
+    def only(self, examples: dict[str, Any]) -> TextData:
+        """As a data set in memory, which encodes these texts and no others."""
+        return TextData(self.name, self.class_names, self.multi_label, examples, preparation=self.preparation)
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
         from tfconv.data.text.shards import read_shards

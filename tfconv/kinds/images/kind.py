@@ -1,138 +1,290 @@
-"""`tfconv train images`: from labelled pictures to a run directory."""
+"""Image classification, as a kind of work."""
 
-import dataclasses
 import functools
-import sys
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from tfconv.data.image.headers import ENDINGS
+from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
-from tfconv.kinds.options import (
-    Precision,
-    Schedule,
-    TrainingOptions,
-    check_numbers,
-    check_options,
-    chosen_precision,
-    make_optimizer,
-)
-from tfconv.kinds.source import DIALECT, check_source, dialect_of, read_options, unchanged_source, with_found_columns
+from tfconv.kinds.kind import Kind
 
 if TYPE_CHECKING:
     import keras
+    import numpy.typing as npt
     import tensorflow as tf
+    from matplotlib.figure import Figure
 
     from tfconv.data import ImageData
+    from tfconv.export.graph import Serving
+    from tfconv.kinds.images.options import TrainImages
+    from tfconv.tasks import Task
+
+__all__ = ["ImageKind"]
 
 
-Augment = Literal["none", "flip", "flip-translate", "side-on", "top-down"]
-Model = Literal[
-    "whitened-resnet",
-    "resnet20",
-    "lesson-resnet",
-    "mini-alexnet",
-    "mini-alexnet-batch-norm",
-    "all-conv-net",
-    "conv-net",
-    "simple-net",
-    "resnet18",
-    "resnet34",
-]
+class ImageKind(Kind):
+    """Images, each of one class or with several labels."""
 
+    name = "images"
+    unit = "image"
+    title = "an image classifier"
+    inputs = "size, channels and their statistics"
+    inherited = ("model", "size", "fit", "channels")
+    batch = 32
+    work = "images"
+    figures = {
+        "samples": ("count", "seed", "split"),
+        "predictions": ("count", "seed", "split"),
+        "confidence": ("count", "split"),
+        "filters": ("count", "layer"),
+        "features": ("count", "layer", "seed", "split"),
+    }
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainImages(TrainingOptions):
-    """Settings of `tfconv train images`."""
+    model_figures = frozenset({"filters"})
 
-    usual_epochs: ClassVar[int] = 12
-    usual_batch_size: ClassVar[int] = 128
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """folder of classes; .csv, .tsv, .jsonl or .parquet file of paths; cifar10; synthetic; tfds:NAME"""
-    image: str | None = None  # column of the pictures' paths; without it: image, or found
-    label: str | None = None  # column of the labels; without it: label, or found
-    split: str | None = None  # column that says train, validation or test
-    test: str | None = None  # table to test on, or the fraction of the pictures to hold out for testing
-    validation: float | None = None  # fraction of the training pictures to hold out; without it 0.1, of CIFAR-10 0.2
-    multi_label: bool = False  # a picture may have any number of labels
-    separator: str = "|"  # between the labels of one picture
-    skip_broken: bool = False  # leave broken pictures and bad rows out and list them
-    size: int | None = None  # height and width pictures are resized to; without it: their own up to 64, else 64
-    fit: Literal["crop", "stretch"] | None = None  # for pictures of another shape; without it: crop
-    channels: Literal[1, 3] | None = None  # of what the model sees, 1 for grey; without it: 1 where all files are grey
-    augment: Augment = "side-on"  # random changes to training pictures; top-down: all eight symmetries
-    mixup: float | None = None  # blend training pictures and labels in pairs; shares of Beta(x, x), such as 0.2
-    cutmix: float | None = None  # put a part of another picture into each; shares of Beta(x, x), such as 1
-    model: Model = "whitened-resnet"  # architecture; resnet18 and 34 are for pictures of about 224 pixels
-    epochs: int | None = None  # passes over the training pictures; without it: 12, more where there are few
-    batch_size: int | None = None  # pictures a step, on all devices together; without it: 128, less where there are few
-    learning_rate: float = 0.003  # at its highest
-    schedule: Schedule = "cosine"  # course of the learning rate; see it with: tfconv plot schedule NAME
-    weight_decay: float = 0.02  # decoupled, times the learning rate; none for biases and normalisation
-    label_smoothing: float = 0.1  # share of each target that all classes divide evenly; not with several labels
-    precision: Precision = "auto"  # of training; the kept model is float32
+    @property
+    def options(self) -> "type[TrainImages]":
+        """`TrainImages`."""
+        from tfconv.kinds.images.options import TrainImages
 
+        return TrainImages
 
-def train_images(config: Annotated[TrainImages, tyro.conf.arg(name="")]) -> None:
-    """Train an image classifier on labelled pictures; score it on the test split; write it all into a run folder."""
-    from tfconv.cli.train import train
+    @property
+    def sweep_options(self) -> type:
+        """`SweepImages`."""
+        from tfconv.kinds.images.options import SweepImages
 
-    train(config, sys.modules[__name__], "images")
+        return SweepImages
 
+    @property
+    def check_options(self) -> type:
+        """`CheckImages`."""
+        from tfconv.kinds.images.options import CheckImages
 
-def check(config: TrainImages) -> None:
-    """Refuse settings that are out of range or do not go together, before anything is read."""
-    check_options(config)
-    check_numbers(config, {"size": 8}, ())
-    check_source(config.data, "images")
-    for name in ("mixup", "cutmix"):
-        value = getattr(config, name)
-        if value is not None and not 0.001 <= value <= 1000:
-            raise InputError(f"--{name} must be from 0.001 to 1000, got {value}")
-    if config.optimizer == "lazy-adam":
-        raise InputError("--optimizer lazy-adam is for the words of texts: use --optimizer adam")
-    if config.balanced == "weights" and (config.mixup is not None or config.cutmix is not None):
-        raise InputError(
-            "--balanced weights needs one class a picture: use --balanced sampling with --mixup or --cutmix"
+        return CheckImages
+
+    def check(self, config: Any) -> None:
+        """Refuse settings that are out of range or do not go together."""
+        from tfconv.kinds.options import check_numbers, check_table_options
+
+        super().check(config)
+        check_table_options(config)
+        check_numbers(config, {"size": 8}, ())
+        self.check_source(config.data)
+        for name in ("mixup", "cutmix"):
+            value = getattr(config, name)
+            if value is not None and not 0.001 <= value <= 1000:
+                raise InputError(f"--{name} must be from 0.001 to 1000, got {value}")
+        if config.optimizer == "lazy-adam":
+            raise InputError("--optimizer lazy-adam is for the words of texts: use --optimizer adam")
+        if config.balanced == "weights" and (config.mixup is not None or config.cutmix is not None):
+            raise InputError(
+                "--balanced weights needs one class an image: use --balanced sampling with --mixup or --cutmix"
+            )
+
+    def check_source(self, source: str) -> None:
+        """Refuse what is no data set by its name alone."""
+        from tfconv.kinds.source import check_known
+
+        check_known(source, ("cifar10", "synthetic"), "a folder, a table of paths")
+
+    def reads_with_tensorflow(self, source: str) -> bool:
+        """Files are decoded by TensorFlow."""
+        return source.startswith("tfds:") or Path(source).exists()
+
+    def recognizes(self, config: Any) -> bool:
+        """Whether it is CIFAR-10, has image files in it, or a column of images."""
+        from tfconv.data import rows
+        from tfconv.kinds.source import dialect_of
+
+        path = Path(config.source)
+        if config.image is not None or config.text is not None:
+            return config.text is None
+        if config.source == "cifar10" or path.name.startswith("cifar-10-"):
+            return True
+        if path.is_dir():
+            return any(file.suffix.lower() in ENDINGS for file in path.rglob("*"))
+        try:
+            next(rows(path, text="image", label=config.label, dialect=dialect_of(config)))
+        except (InputError, StopIteration):
+            return False
+        return True
+
+    def settled(self, config: Any) -> Any:
+        """The settings with what a look at a CSV file finds."""
+        from tfconv.kinds.source import with_found_columns
+
+        return with_found_columns(config, "image")
+
+    def read(self, config: Any) -> "ImageData":
+        """The data set, its images decoded; `runtime.configure` comes first."""
+        from tfconv.data import image_source
+        from tfconv.kinds.source import dialect_of
+
+        options = "image label split size fit channels test validation multi_label separator skip_broken seed".split()
+        values = {name: getattr(config, name) for name in options}
+        return image_source(config.data, dialect=dialect_of(config), **values)
+
+    def prepare(self, config: Any, data: Any) -> "ImageData":
+        """The data set with its augmentation; --from brings its own size and statistics."""
+        if "train" in data.examples and data.examples["train"].all_equal:
+            raise InputError(f"{data.name}: all training images are the same, so that nothing tells the classes apart")
+        preprocess = None
+        if config.from_ is not None:
+            from tfconv.data.preprocess import load_preprocess
+
+            preprocess = load_preprocess(config.from_ / "preprocess")
+        return data.prepare(
+            batch_size=config.batch_size,
+            augment=_augment(config.augment),
+            balanced=config.balanced == "sampling",
+            preprocess=preprocess,
+            seed=config.seed,
         )
 
+    def build(self, config: Any, data: Any) -> "keras.Model":
+        """The model, untrained, or that of --from."""
+        import numpy as np
 
-def settled(config: TrainImages) -> TrainImages:
-    """Return the settings with what a look at a CSV file finds."""
-    return with_found_columns(config, "image")
+        from tfconv import models
+        from tfconv.kinds.fine_tuning import starting_model
+        from tfconv.kinds.options import chosen_precision
+
+        precision = chosen_precision(config)
+        if config.from_ is not None:
+            return starting_model(config.from_, data, dtype=precision)
+        builders: dict[str, Any] = {
+            "whitened-resnet": models.WhitenedResNet,
+            "resnet20": models.resnet20,
+            "lesson-resnet": models.LessonResNet,
+            "mini-alexnet": models.MiniAlexNet,
+            "mini-alexnet-batch-norm": functools.partial(models.MiniAlexNet, normalization="batch"),
+            "all-conv-net": models.AllConvNet,
+            "conv-net": models.ConvNet,
+            "simple-net": models.SimpleNet,
+            "resnet18": models.resnet18,
+            "resnet34": models.resnet34,
+        }
+        try:
+            model = builders[config.model](input_shape=data.image_shape, classes=data.outputs, dtype=precision)
+        except ValueError as error:  # images smaller than the layers take
+            shape = "x".join(map(str, data.image_shape))
+            raise InputError(
+                f"--model {config.model} cannot take images of {shape} ({error}): give a --size"
+            ) from error
+        if config.model == "whitened-resnet":
+            some = np.random.default_rng(config.seed).permutation(len(data.examples["train"]))[:5000]
+            model.adapt(data.preprocess.normalize(data.examples["train"].images(np.sort(some))))
+        return model
+
+    def objective(self, config: Any, data: Any) -> tuple[Any, Any]:
+        """Those of soft labels where there is mixing or label smoothing."""
+        from tfconv import training
+
+        mixing = config.mixup is not None or config.cutmix is not None
+        smoothing = config.label_smoothing if data.task.exclusive else 0.0
+        if not mixing and smoothing == 0 and data.task.exclusive:
+            return None, None
+        return training.soft_label_objective(data.outputs, task=data.task, label_smoothing=smoothing)
+
+    def training_batches(self, config: Any, data: Any) -> "tf.data.Dataset":
+        """Training batches, mixed in pairs where the settings say so."""
+        if config.mixup is None and config.cutmix is None:
+            return data.train
+        from tfconv.data import augment
+
+        return augment.mixed(
+            data.train, data.outputs, mixup_alpha=config.mixup, cutmix_alpha=config.cutmix, seed=config.seed
+        )
+
+    def describe(self, config: Any, data: Any, model: "keras.Model") -> str:
+        """The model's and the images' size."""
+        height, width, channels = data.image_shape
+        return f"{config.model}: {model.count_params():,} parameters, images of {height} x {width} x {channels}"
+
+    def next_commands(self, run: Path) -> list[str]:
+        """Predict, plot and export."""
+        return [
+            f"tfconv predict {run} photo.jpg",
+            f"tfconv plot {run} predictions",
+            f"tfconv export {run} saved_models/{run.name}",
+        ]
+
+    def inherited_settings(self, config: Any, source: Path) -> dict[str, Any]:
+        """The size, fit and channels of the images, but of CIFAR-10, whose size is checked against the run's."""
+        from tfconv.data.preprocess import read_json, unreadable
+        from tfconv.kinds.source import fits
+
+        (read,) = read_json(source / "preprocess", ("image.json",), self.unit)
+        if not isinstance(read, dict) or not (fits(read.get("size"), list[int]) and len(read["size"]) == 2):
+            raise unreadable(source / "preprocess", self.unit, "settings are missing, or of another type")
+        if config.data.startswith("cifar10"):
+            return {}
+        height, width = read["size"]
+        taken: dict[str, Any] = {"size": height if height == width else (height, width)}
+        if config.data != "synthetic":
+            taken |= {"fit": read.get("fit", "crop"), "channels": read.get("channels", 3)}
+        return taken
+
+    def labelled(self, run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
+        """Batches (normalised images, labels by the run's class numbers)."""
+        from tfconv.kinds.images.examples import labelled_images
+
+        return labelled_images(run, data)
+
+    def draw(self, run: Any, figure: str, options: Mapping[str, Any]) -> "Figure":
+        """Samples, predictions, confidence, filters, feature maps."""
+        from tfconv.kinds.images.figures import draw
+
+        return draw(run, figure, options)
+
+    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+        """Image files, also those in a folder or of a pattern."""
+        from tfconv.kinds.source import files_below
+
+        for argument in arguments:
+            if os.path.isdir(argument):
+                files = files_below(argument, ENDINGS)
+            elif is_pattern(argument):
+                files = [str(path) for path in matching_files(argument)]
+            else:
+                files = [argument]  # that it is not there is said when it is read
+            yield from ((file, None) for file in files)
+
+    def names(self, examples: Sequence[Any]) -> list[Any]:
+        """Paths as they are, "image 3" for bytes."""
+        from tfconv.data.image.checked_decode import picture_names
+
+        return picture_names(examples)
+
+    def predictor(
+        self, model: "keras.Model", preprocess: Any, task: "Task"
+    ) -> "Callable[[Sequence[Any], Sequence[str] | None], npt.NDArray]":
+        """Trace pixels to probabilities; files are read one by one, so that an error names the file."""
+        import tensorflow as tf
+
+        from tfconv.data.image.checked_decode import PictureReader
+        from tfconv.evaluation.probability import pixel_graph
+
+        reader = PictureReader(preprocess)
+        given = tf.TensorSpec([None, None, None, preprocess.channels], tf.uint8, name="pixels")
+        function = tf.function(pixel_graph(model, preprocess, task=task), input_signature=[given])
+        return lambda images, names: function(reader(images, names)).numpy()
+
+    def serving(self, model: "keras.Model", preprocess: Any, samples: Sequence[Any]) -> "Serving":
+        """Encoded images in, or pixels."""
+        from tfconv.kinds.images.serving import image_serving
+
+        return image_serving(model, preprocess, samples)
 
 
-def read(config: TrainImages) -> "ImageData":
-    """Return the data set, its pictures decoded; `runtime.configure("images")` comes first."""
-    from tfconv.data import image_source
-
-    options = "image label split size fit channels test validation multi_label separator skip_broken seed".split()
-    values = {name: getattr(config, name) for name in options}
-    return image_source(config.data, dialect=dialect_of(config), **values)
-
-
-def prepare(config: TrainImages, data: "ImageData") -> "ImageData":
-    """Return the data set with the settings by which it gives batches."""
-    if "train" in data.examples and data.examples["train"].all_equal:
-        raise InputError(f"{data.name}: all training pictures are the same, so that nothing tells the classes apart")
-    preprocess = None
-    if config.from_ is not None:
-        from tfconv.data.preprocess import load_preprocess
-
-        preprocess = load_preprocess(config.from_ / "preprocess")
-    return data.prepare(
-        batch_size=config.batch_size,
-        augment=_augment(config.augment),
-        balanced=config.balanced == "sampling",
-        preprocess=preprocess,
-        seed=config.seed,
-    )
-
-
-def _augment(name: Augment) -> Any:
+def _augment(name: str) -> Any:
     from tfconv.data import augment
 
-    functions: dict[Augment, Any] = {
+    functions: dict[str, Any] = {
         "none": None,
         "flip": augment.random_flip,
         "flip-translate": augment.random_flip_translate,
@@ -140,181 +292,3 @@ def _augment(name: Augment) -> Any:
         "top-down": augment.top_down,
     }
     return functions[name]
-
-
-def build(config: TrainImages, data: "ImageData") -> "keras.Model":
-    """Return the model, untrained."""
-    import numpy as np
-
-    from tfconv import models
-
-    precision = chosen_precision(config)
-    if config.from_ is not None:
-        from tfconv.kinds.fine_tuning import starting_model
-        from tfconv.training import load_run
-
-        return starting_model(load_run(config.from_), data, dtype=precision)
-
-    builders: dict[Model, Any] = {
-        "whitened-resnet": models.WhitenedResNet,
-        "resnet20": models.resnet20,
-        "lesson-resnet": models.LessonResNet,
-        "mini-alexnet": models.MiniAlexNet,
-        "mini-alexnet-batch-norm": functools.partial(models.MiniAlexNet, normalization="batch"),
-        "all-conv-net": models.AllConvNet,
-        "conv-net": models.ConvNet,
-        "simple-net": models.SimpleNet,
-        "resnet18": models.resnet18,
-        "resnet34": models.resnet34,
-    }
-    try:
-        model = builders[config.model](input_shape=data.image_shape, classes=data.outputs, dtype=precision)
-    except ValueError as error:  # pictures smaller than the layers take
-        shape = "x".join(map(str, data.image_shape))
-        raise InputError(f"--model {config.model} cannot take pictures of {shape} ({error}): give a --size") from error
-    if config.model == "whitened-resnet":
-        some = np.random.default_rng(config.seed).permutation(len(data.examples["train"]))[:5000]
-        model.adapt(data.preprocess.normalize(data.examples["train"].images(np.sort(some))))
-    return model
-
-
-def optimizer(config: TrainImages, data: "ImageData") -> "keras.optimizers.Optimizer":
-    """Return a new optimizer as the settings say."""
-    return make_optimizer(config, data)
-
-
-def objective(config: TrainImages, data: "ImageData") -> tuple[Any, Any]:
-    """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
-    from tfconv import training
-
-    mixing = config.mixup is not None or config.cutmix is not None
-    smoothing = 0.0 if data.multi_label else config.label_smoothing
-    if not mixing and smoothing == 0 and not data.multi_label:
-        return None, None
-    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
-
-
-def training_batches(config: TrainImages, data: "ImageData") -> "tf.data.Dataset":
-    """Return what is trained on."""
-    if config.mixup is None and config.cutmix is None:
-        return data.train
-    from tfconv.data import augment
-
-    return augment.mixed(
-        data.train, data.outputs, mixup_alpha=config.mixup, cutmix_alpha=config.cutmix, seed=config.seed
-    )
-
-
-def describe(config: TrainImages, data: "ImageData", model: "keras.Model") -> str:
-    """Return a line on the model."""
-    height, width, channels = data.image_shape
-    return f"{config.model}: {model.count_params():,} parameters, pictures of {height} x {width} x {channels}"
-
-
-def following(config: TrainImages) -> list[str]:
-    """Return the commands that come next."""
-    return [
-        f"tfconv predict {config.run} picture.jpg",
-        f"tfconv plot {config.run} predictions",
-        f"tfconv export {config.run} saved_models/{config.run.name}",
-    ]
-
-
-_OPTIONS = (
-    "image",
-    "label",
-    "split",
-    "size",
-    "fit",
-    "channels",
-    "test",
-    "validation",
-    "multi_label",
-    "separator",
-    "skip_broken",
-    "seed",
-    *DIALECT,
-)
-
-
-def own_images(run: Any) -> "tuple[ImageData, str]":
-    """Read a run's own data set, divided as it was for training.
-
-    Args:
-        run: from `load_run`, of pictures.
-
-    Returns:
-        The data set, and the name of the split that the run is scored on: test, or what stands in for it.
-
-    Raises:
-        InputError: the run does not say what it was trained on, or that has changed.
-    """
-    from tfconv import data
-
-    source = unchanged_source(run)
-    options = read_options(run, _OPTIONS, TrainImages)
-    found = data.image_source(source, **options)
-    shape = next(iter(found.examples.values())).store.shape[1:]
-    before = (*run.preprocess.size, run.preprocess.channels)
-    for what, then, now in (("classes", run.class_names, found.class_names), ("shape", before, shape)):
-        if tuple(then) != tuple(now):
-            were, are = ", ".join(map(str, then)), ", ".join(map(str, now))
-            raise InputError(f"{source} changed since training: the {what} of its pictures were {were}, now {are}")
-    return found, next(name for name in ("test", "validation", "train") if name in found.examples)
-
-
-def labelled_images(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
-    """Read a run's own test split, or another data set.
-
-    Args:
-        run: from `load_run`, of pictures.
-        data: a data set like the one it was trained on; all its splits count. `None`: the run's own test split.
-
-    Returns:
-        Batches (normalised pictures, labels by the run's class numbers), and what to call them.
-
-    Raises:
-        InputError: the data cannot be read or have changed, their pictures have another size, or they have a class that
-            the run does not know.
-    """
-    import numpy as np
-
-    from tfconv.data import ImageExamples, ImagePreparation
-
-    if data is None:
-        found, split = own_images(run)
-        splits = [split]
-    else:
-        found, splits = _other_images(run, data)
-    what = f"{found.name}, {' and '.join(splits)}" + (" split" if data is None else "")
-    if unknown := sorted(set(found.class_names) - set(run.class_names)):
-        raise InputError(
-            f"{what} has the class {unknown[0]!r}, which the run does not know: {', '.join(run.class_names)}"
-        )
-    parts = [found.examples[split] for split in splits]
-    labels = np.concatenate([part.labels for part in parts])
-    place = np.array([run.class_names.index(name) for name in found.class_names])
-    if run.multi_label:
-        wide = np.zeros((len(labels), len(run.class_names)), np.float32)
-        wide[:, place] = labels
-    rows = np.concatenate([np.arange(len(part)) if part.rows is None else part.rows for part in parts])
-    every = ImageExamples(parts[0].store, wide if run.multi_label else place[labels].astype(np.int32), rows)
-    return ImagePreparation(batch_size=256).batches(every, run.preprocess, training=False), what
-
-
-def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
-    from tfconv.data import image_source
-
-    kept = ("image", "label", "multi_label", "separator", "skip_broken", *DIALECT)
-    options = read_options(run, kept, TrainImages)
-    preprocess = run.preprocess
-    if data == "synthetic":
-        options["size"] = preprocess.size[0]
-    elif data != "cifar10":  # whose pictures have a size of their own
-        options |= {"size": preprocess.size, "fit": preprocess.fit, "channels": preprocess.channels}
-    found = image_source(data, validation=0.0, **options)
-    shape = next(iter(found.examples.values())).store.shape[1:]
-    if shape != (*preprocess.size, preprocess.channels):
-        took, there = "x".join(map(str, (*preprocess.size, preprocess.channels))), "x".join(map(str, shape))
-        raise InputError(f"{data} has pictures of {there}, and the run takes {took}: give a data set of that size")
-    return found, list(found.examples)

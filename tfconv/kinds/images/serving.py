@@ -1,7 +1,9 @@
 """The graph that answers encoded pictures and pixels: decoding, resizing, normalisation and model in one."""
 
+import base64
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,30 @@ from tfconv.data.image.checked_decode import PictureReader, checked_decode
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import check_picture_shape, pixel_graph
-from tfconv.export.graph import ServedClassifier, bytes_feature
+from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
+from tfconv.tasks import Task
 
-__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "png_pixels"]
+__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "image_serving", "png_pixels"]
 
 
 FEATURE = "image"
+
+
+def image_serving(model: Any, preprocess: ImagePreprocess, samples: Sequence[bytes]) -> Serving:
+    """Say what an export of an image classifier writes, and what it is compared on.
+
+    Raises:
+        InputError: a sample is no image, the model takes other images than the preprocessing makes, or its answer is
+            not finite.
+    """
+
+    def module(names: Sequence[str], task: Task, separator: str, assets: Path) -> ServedImageClassifier:
+        return ServedImageClassifier(model, preprocess, names, task=task, separator=separator, assets=assets)
+
+    images = image_samples(preprocess, samples)
+    instances = [{"b64": base64.b64encode(image).decode()} for image in (list(samples) or images)[:2]]
+    logits = image_logits(model, preprocess, images)
+    return Serving(module, FEATURE, images, logits, instances, {"pixels": png_pixels(preprocess, images)})
 
 
 class ServedImageClassifier(ServedClassifier):
@@ -44,7 +64,7 @@ class ServedImageClassifier(ServedClassifier):
             lambda encoded: checked_decode(preprocess, encoded), input_signature=[tf.TensorSpec([None], tf.string)]
         )
         self._probabilities = tf.function(
-            pixel_graph(model, preprocess, multi_label=self._multi_label),
+            pixel_graph(model, preprocess, task=self._task),
             input_signature=[tf.TensorSpec([None, None, None, preprocess.channels], tf.uint8)],
         )
 

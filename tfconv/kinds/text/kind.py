@@ -1,260 +1,244 @@
-"""`tfconv train text`: from labelled texts to a run directory."""
+"""Text classification, as a kind of work."""
 
-import dataclasses
 import functools
-import sys
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
-from tfconv.kinds.options import (
-    TrainingOptions,
-    check_numbers,
-    check_options,
-    chosen_precision,
-    make_optimizer,
-)
-from tfconv.kinds.source import DIALECT, dialect_of, read_options, unchanged_source, with_found_columns
+from tfconv.kinds.kind import Kind
 
 if TYPE_CHECKING:
     import keras
+    import numpy.typing as npt
     import tensorflow as tf
 
     from tfconv.data import TextData
+    from tfconv.export.graph import Serving
+    from tfconv.kinds.text.options import TrainText
+    from tfconv.tasks import Task
+
+__all__ = ["TextKind"]
+
+_LONGEST_OF = 100  # batches among which the longest texts are looked for
 
 
-Model = Literal[
-    "multi-width-text-cnn",
-    "text-cnn",
-    "char-cnn",
-    "residual-text-cnn",
-    "dilated-text-cnn",
-    "bag-of-words-linear",
-    "bag-of-words-mlp",
-]
+class TextKind(Kind):
+    """Texts, each of one class or with several labels."""
 
+    name = "text"
+    unit = "text"
+    title = "a text classifier"
+    inputs = "tokenizer and vocabulary"
+    inherited = ("model", "vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors")
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainText(TrainingOptions):
-    """Settings of `tfconv train text`."""
+    @property
+    def options(self) -> "type[TrainText]":
+        """`TrainText`."""
+        from tfconv.kinds.text.options import TrainText
 
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """.csv, .tsv, .jsonl, .parquet or .tfrecord file, folder or "pattern" of them; folder of classes; imdb; synthetic;
-    tfds:NAME"""
-    text: str | None = None  # column of the texts; without it: text, or found
-    label: str | None = None  # column of the labels; without it: label, or found
-    split: str | None = None  # column that says train, validation or test
-    test: str | None = None  # file to test on, or the fraction of the rows to hold out for testing
-    validation: float = 0.1  # fraction of the training texts to hold out
-    multi_label: bool = False  # a text may have any number of labels
-    separator: str = "|"  # between the labels of one text
-    skip: bool = False  # leave bad rows out and list them
-    stream: bool = False  # read files with memory that does not grow with them; large and several ones always are
-    model: Model = "multi-width-text-cnn"  # architecture
-    vocabulary_size: int = 30000  # ids in all; rarer tokens are unknown
-    length: int = 800  # tokens of the longest text; the rest of a longer one is cut off
-    level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise
-    words_only: bool = False  # drop punctuation and emoticons
-    vectors: Path | None = None  # word vectors in GloVe's text format (.txt, .gz, .zip) to start from
-    freeze_vectors: bool = False  # do not train the word vectors further
-    patience: int | None = 2
-    """stop after that many epochs without a better validation loss, not before 200 updates; keep the best weights"""
+        return TrainText
 
+    @property
+    def sweep_options(self) -> type:
+        """`SweepText`."""
+        from tfconv.kinds.text.options import SweepText
 
-def train_text(config: Annotated[TrainText, tyro.conf.arg(name="")]) -> None:
-    """Train a text classifier on labelled files; score it on the test split; write it all into a run folder."""
-    from tfconv.cli.train import train
+        return SweepText
 
-    train(config, sys.modules[__name__], "text")
+    @property
+    def check_options(self) -> type:
+        """`CheckText`."""
+        from tfconv.kinds.text.options import CheckText
 
+        return CheckText
 
-def check(config: TrainText) -> None:
-    """Refuse settings that are out of range or do not go together, before anything is read."""
-    check_options(config)
-    check_numbers(config, {"vocabulary_size": 4, "length": 1}, ())
-    if config.freeze_vectors and config.vectors is None:
-        raise InputError("--freeze-vectors goes with --vectors FILE: without it nothing would be learned about words")
-    if config.vectors is not None and config.level == "char":
-        raise InputError("--vectors are for words: leave out --level char")
+    def check(self, config: Any) -> None:
+        """Refuse settings that are out of range or do not go together."""
+        from tfconv.kinds.options import check_numbers, check_table_options
 
+        super().check(config)
+        check_table_options(config)
+        check_numbers(config, {"vocabulary_size": 4, "length": 1}, ())
+        if config.freeze_vectors and config.vectors is None:
+            raise InputError(
+                "--freeze-vectors goes with --vectors FILE: without it nothing would be learned about words"
+            )
+        if config.vectors is not None and config.level == "char":
+            raise InputError("--vectors are for words: leave out --level char")
 
-def settled(config: TrainText) -> TrainText:
-    """Return the settings with what a look at a CSV file finds."""
-    return with_found_columns(config, "text")
+    def check_source(self, source: str) -> None:
+        """Refuse what is no data set by its name alone."""
+        from tfconv.kinds.source import check_known
 
+        check_known(source, ("imdb", "synthetic"), "a file, a folder")
 
-def read(config: TrainText) -> "TextData":
-    """Return the data set; TensorFlow is not imported yet."""
-    from tfconv.data import text_source
+    def reads_with_tensorflow(self, source: str) -> bool:
+        """Of TensorFlow Datasets only."""
+        return source.startswith("tfds:")
 
-    options = "text label split test validation multi_label separator skip seed".split()
-    values = {name: getattr(config, name) for name in options}
-    return text_source(config.data, dialect=dialect_of(config), stream=True if config.stream else None, **values)
+    def recognizes(self, config: Any) -> bool:
+        """Whether it has a column of texts."""
+        return config.text is not None
 
+    def settled(self, config: Any) -> Any:
+        """The settings with what a look at a CSV file finds."""
+        from tfconv.kinds.source import with_found_columns
 
-def prepare(config: TrainText, data: "TextData") -> "TextData":
-    """Return the data set with the settings by which it gives batches."""
-    level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
-    preprocess = None
-    if config.from_ is not None:
-        from tfconv.data.preprocess import load_preprocess
+        return with_found_columns(config, "text")
 
-        preprocess = load_preprocess(config.from_ / "preprocess")
-    return data.prepare(
-        vocabulary_size=config.vocabulary_size,
-        length=config.length,
-        level=level,
-        punctuation=not config.words_only and level == "word",
-        batch_size=config.batch_size,
-        bucket=True,
-        balanced=config.balanced == "sampling",
-        preprocess=preprocess,
-        seed=config.seed,
-    )
+    def read(self, config: Any) -> "TextData":
+        """The data set; TensorFlow is not imported yet."""
+        from tfconv.data import text_source
+        from tfconv.kinds.source import dialect_of
 
+        options = "text label split test validation multi_label separator skip seed".split()
+        values = {name: getattr(config, name) for name in options}
+        return text_source(config.data, dialect=dialect_of(config), stream=True if config.stream else None, **values)
 
-def build(config: TrainText, data: "TextData") -> "keras.Model":
-    """Return the model, untrained."""
-    from tfconv import models
+    def prepare(self, config: Any, data: Any) -> "TextData":
+        """The data set with its tokenizer's settings; --from brings its own vocabulary."""
+        level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
+        preprocess = None
+        if config.from_ is not None:
+            from tfconv.data.preprocess import load_preprocess
 
-    precision = chosen_precision(config)
-    if config.from_ is not None:
+            preprocess = load_preprocess(config.from_ / "preprocess")
+        return data.prepare(
+            vocabulary_size=config.vocabulary_size,
+            length=config.length,
+            level=level,
+            punctuation=not config.words_only and level == "word",
+            batch_size=config.batch_size,
+            bucket=True,
+            balanced=config.balanced == "sampling",
+            preprocess=preprocess,
+            seed=config.seed,
+        )
+
+    def build(self, config: Any, data: Any) -> "keras.Model":
+        """The model, untrained, or that of --from."""
+        from tfconv import models
         from tfconv.kinds.fine_tuning import starting_model
-        from tfconv.training import load_run
+        from tfconv.kinds.options import chosen_precision
 
-        return starting_model(load_run(config.from_), data, dtype=precision)
-    builders: dict[Model, Any] = {
-        # As in recipes/imdb_text_cnn.py, which measured it.
-        "multi-width-text-cnn": functools.partial(models.MultiWidthTextCNN, hidden_units=250),
-        "text-cnn": models.TextCNN,
-        "char-cnn": models.CharCNN,
-        "residual-text-cnn": models.ResidualTextCNN,
-        "dilated-text-cnn": models.DilatedTextCNN,
-        "bag-of-words-linear": models.BagOfWordsLinear,
-        "bag-of-words-mlp": models.BagOfWordsMLP,
-    }
-    vocabulary = data.preprocess.vocabulary
-    builder = functools.partial(builders[config.model], len(vocabulary), classes=data.outputs, dtype=precision)
-    if config.vectors is None:
-        return builder()
-    if config.model in ("bag-of-words-linear", "char-cnn"):
-        raise InputError(f"--vectors do not go with --model {config.model}: it has no word embedding")
-    from tfconv.data import read_vectors
+        precision = chosen_precision(config)
+        if config.from_ is not None:
+            return starting_model(config.from_, data, dtype=precision)
+        builders: dict[str, Any] = {
+            # As in recipes/imdb_text_cnn.py, which measured it.
+            "multi-width-text-cnn": functools.partial(models.MultiWidthTextCNN, hidden_units=250),
+            "text-cnn": models.TextCNN,
+            "char-cnn": models.CharCNN,
+            "residual-text-cnn": models.ResidualTextCNN,
+            "dilated-text-cnn": models.DilatedTextCNN,
+            "bag-of-words-linear": models.BagOfWordsLinear,
+            "bag-of-words-mlp": models.BagOfWordsMLP,
+        }
+        vocabulary = data.preprocess.vocabulary
+        builder = functools.partial(builders[config.model], len(vocabulary), classes=data.outputs, dtype=precision)
+        if config.vectors is None:
+            return builder()
+        if config.model in ("bag-of-words-linear", "char-cnn"):
+            raise InputError(f"--vectors do not go with --model {config.model}: it has no word embedding")
+        from tfconv.data import read_vectors
 
-    vectors = read_vectors(config.vectors, vocabulary.tokens)
-    print(vectors.summary())
-    model = builder(embedding_dim=vectors.matrix.shape[1], embedding_trainable=not config.freeze_vectors)
-    models.load_word_vectors(model, vectors.matrix)
-    return model
+        vectors = read_vectors(config.vectors, vocabulary.tokens)
+        print(vectors.summary())
+        model = builder(embedding_dim=vectors.matrix.shape[1], embedding_trainable=not config.freeze_vectors)
+        models.load_word_vectors(model, vectors.matrix)
+        return model
 
+    def objective(self, config: Any, data: Any) -> tuple[Any, Any]:
+        """Those of soft labels where there is label smoothing."""
+        from tfconv import training
 
-def optimizer(config: TrainText, data: "TextData") -> "keras.optimizers.Optimizer":
-    """Return a new optimizer as the settings say."""
-    return make_optimizer(config, data)
+        if config.label_smoothing == 0 and data.task.exclusive:
+            return None, None
+        smoothing = config.label_smoothing if data.task.exclusive else 0.0
+        return training.soft_label_objective(data.outputs, task=data.task, label_smoothing=smoothing)
 
+    def longest_batch(self, batches: "tf.data.Dataset") -> Any:
+        """The longest texts, among the first hundred batches."""
+        return max(batches.take(_LONGEST_OF), key=lambda batch: batch[0].shape[1])
 
-def objective(config: TrainText, data: "TextData") -> tuple[Any, Any]:
-    """Return loss and metrics; `None`: those that `fit` chooses by the labels."""
-    from tfconv import training
+    def describe(self, config: Any, data: Any, model: "keras.Model") -> str:
+        """The model's size and the vocabulary's."""
+        known = len(data.preprocess.vocabulary)
+        return f"{config.model}: {model.count_params():,} parameters, {known:,} tokens known"
 
-    if config.label_smoothing == 0 and not data.multi_label:
-        return None, None
-    smoothing = 0.0 if data.multi_label else config.label_smoothing
-    return training.soft_label_objective(data.outputs, multi_label=data.multi_label, label_smoothing=smoothing)
+    def agreed(self, data: Any) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": data.preprocess.vocabulary.tokens}
 
+    def next_commands(self, run: Path) -> list[str]:
+        """Predict and export."""
+        return [f'tfconv predict {run} "some text"', f"tfconv export {run} saved_models/{run.name}"]
 
-def training_batches(config: TrainText, data: "TextData") -> "tf.data.Dataset":
-    """Return what is trained on."""
-    return data.train
+    def inherited_settings(self, config: Any, source: Path) -> dict[str, Any]:
+        """The length that texts are cut to."""
+        from tfconv.data.preprocess import read_json, unreadable
 
+        (read,) = read_json(source / "preprocess", ("text.json",), self.unit)
+        if not isinstance(read, dict):
+            raise unreadable(source / "preprocess", self.unit, "settings are missing, or of another type")
+        return {"length": read.get("length")}
 
-def describe(config: TrainText, data: "TextData", model: "keras.Model") -> str:
-    """Return a line on the model."""
-    return f"{config.model}: {model.count_params():,} parameters, {len(data.preprocess.vocabulary):,} tokens known"
+    def labelled(self, run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
+        """Batches (ids, labels by the run's class numbers)."""
+        from tfconv.kinds.text.examples import labelled_texts
 
+        return labelled_texts(run, data)
 
-def following(config: TrainText) -> list[str]:
-    """Return the commands that come next."""
-    return [f'tfconv predict {config.run} "some text"', f"tfconv export {config.run} saved_models/{config.run.name}"]
+    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+        """Texts as they are, and those of the .txt files that a path, a folder or a pattern names."""
+        from tfconv.kinds.source import files_below
 
+        for argument in arguments:
+            of_files = argument.endswith(".txt") and not re.search(r"\s", argument)  # a text may hold a * or a ?
+            if os.path.isdir(argument) and os.sep in argument:  # "reviews" alone is a text
+                files = files_below(argument, (".txt",))
+            elif of_files and is_pattern(argument):
+                files = [str(path) for path in matching_files(argument)]
+            elif of_files and os.path.isfile(argument):
+                files = [argument]
+            else:
+                yield argument, None
+                continue
+            for file in files:
+                yield _text_of(file), file
 
-def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
-    """Read a run's own test split, or another data set.
+    def predictor(
+        self, model: "keras.Model", preprocess: Any, task: "Task"
+    ) -> "Callable[[Sequence[Any], Sequence[str] | None], npt.NDArray]":
+        """Trace text to probabilities."""
+        import tensorflow as tf
 
-    Args:
-        run: from `load_run`, of texts.
-        data: a data set like the one it was trained on; all its splits count. `None`: the run's own test split.
+        from tfconv.evaluation.probability import probability_graph
 
-    Returns:
-        Batches (ids, labels by the run's class numbers), and what to call them.
+        graph = probability_graph(model, preprocess, task=task)
+        function = tf.function(graph, input_signature=[tf.TensorSpec([None], tf.string, name="text")])
 
-    Raises:
-        InputError: the data cannot be read or have changed, or they have a class that the run does not know.
-    """
-    import numpy as np
+        def ask(texts: Sequence[Any], names: Sequence[str] | None) -> "npt.NDArray":
+            # "surrogateescape" is how Python hands over bytes of stdin that are no UTF-8.
+            raw = [text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text for text in texts]
+            return function(tf.constant(raw, tf.string)).numpy()
 
-    from tfconv.data import batches, token_chunks
+        return ask
 
-    what, texts, names = _own_texts(run) if data is None else _other_texts(run, data)
-    if unknown := sorted({name for some in names for name in some} - set(run.class_names)):
-        known = ", ".join(run.class_names)
-        raise InputError(f"{what} has the class {unknown[0]!r}, which the run does not know: {known}")
-    place = {name: number for number, name in enumerate(run.class_names)}
-    labels = np.zeros((len(texts), len(run.class_names)), np.float32)
-    for row, some in zip(labels, names, strict=True):
-        row[[place[name] for name in some]] = 1
-    ids = run.preprocess.encode(token_chunks(texts, run.preprocess.tokenizer))
-    targets = labels if run.multi_label else labels.argmax(axis=1).astype(np.int32)
-    return batches(ids, targets, batch_size=256), what
+    def serving(self, model: "keras.Model", preprocess: Any, samples: Sequence[Any]) -> "Serving":
+        """Raw texts in."""
+        from tfconv.kinds.text.serving import text_serving
 
-
-Texts = tuple[str, list[str], list[tuple[str, ...]]]  # what they are, the texts, the class names of each
-
-
-def _own_texts(run: Any) -> Texts:
-    """The test split that the run was scored on, or what stood in for it."""
-    from tfconv import data
-
-    source = unchanged_source(run)
-    options = _options(
-        run, "split", "test", "validation", "seed", "stream"
-    )  # the same rows are held out as in training
-    found = data.text_source(source, **options)
-    split = next(name for name in ("test", "validation", "train") if name in found.examples)
-    return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
-
-
-def _other_texts(run: Any, data: str) -> Texts:
-    """Every labelled text of another data set; classes may be rare or missing in it."""
-    from tfconv import data as sources
-    from tfconv.data.source import table_format
-
-    if table_format(Path(data)) is not None:
-        options = _options(run)
-        skipped: list[str] | None = [] if options.pop("skip", False) else None
-        rows = list(sources.rows(data, skipped=skipped, **options))
-        if skipped:
-            print(f"{len(skipped)} rows skipped, the first: {skipped[0]}", file=sys.stderr)
-        if not rows:
-            raise InputError(f"{data} holds no labelled text")
-        names = [(label,) if isinstance(label, str) else label for _, _, label in rows]
-        return Path(data).stem, [text for _, text, _ in rows], names
-    found = sources.text_source(data, validation=0.0, **_options(run))
-    splits = [name for name in found.examples if name != "unlabelled"]
-    texts = [text for split in splits for text in found.examples[split].texts]
-    return f"{found.name}, {' and '.join(splits)}", texts, [some for split in splits for some in _names(found, split)]
+        return text_serving(model, preprocess, samples)
 
 
-def _options(run: Any, *more: str) -> dict[str, Any]:
-    """How the run's own data were read."""
-    found = read_options(run, ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more), TrainText)
-    return {name: value for name, value in found.items() if name != "stream" or value}
-
-
-def _names(found: Any, split: str) -> list[tuple[str, ...]]:
-    labels = found.examples[split].labels
-    if found.multi_label:
-        return [tuple(name for name, on in zip(found.class_names, row, strict=True) if on) for row in labels]
-    return [(found.class_names[number],) for number in labels]
+def _text_of(file: str) -> str:
+    """A text file's content; bytes that are not UTF-8 become U+FFFD, as they do in the exported graph."""
+    try:
+        return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error

@@ -11,13 +11,30 @@ import tensorflow as tf
 from tfconv.data.text.preprocess import TextPreprocess, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import padded_width, probability_graph
-from tfconv.export.graph import ServedClassifier, bytes_feature
+from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
+from tfconv.tasks import Task
 
-__all__ = ["ServedTextClassifier", "file_backed", "text_logits", "text_samples"]
+__all__ = ["ServedTextClassifier", "file_backed", "text_logits", "text_samples", "text_serving"]
 
 
 VOCABULARY_FILE = "vocabulary.txt"
 FEATURE = "text"
+
+
+def text_serving(model: Any, preprocess: Any, samples: Sequence[str]) -> Serving:
+    """Say what an export of a text classifier writes, and what it is compared on.
+
+    Raises:
+        InputError: the model's answer to a text is not finite.
+    """
+
+    def module(names: Sequence[str], task: Task, separator: str, assets: Path) -> ServedTextClassifier:
+        backed = file_backed(preprocess, assets)
+        return ServedTextClassifier(model, backed, names, task=task, separator=separator, assets=assets)
+
+    texts = text_samples(preprocess, samples)
+    instances = list(samples)[:2] or list(TEXT_EXAMPLES)
+    return Serving(module, FEATURE, texts, text_logits(model, preprocess, texts), instances)
 
 
 class ServedTextClassifier(ServedClassifier):
@@ -40,7 +57,7 @@ class ServedTextClassifier(ServedClassifier):
         width = padded_width(model, preprocess)
         # A function of its own: the signatures share one trace, which halves the graph.
         self._probabilities = tf.function(
-            probability_graph(model, preprocess, multi_label=self._multi_label, width=width),
+            probability_graph(model, preprocess, task=self._task, width=width),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
 
@@ -101,7 +118,7 @@ def file_backed(preprocess: Any, assets: Path) -> Any:
         preprocess.length,
         start=preprocess.start,
         class_names=preprocess.class_names,
-        multi_label=preprocess.multi_label,
+        multi_label=not preprocess.task.exclusive,
     )
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfconv import tasks
 from tfconv.errors import InputError
 from tfconv.models.outputs import last_activation
+from tfconv.tasks import CLASSIFICATION, Task
 from tfconv.training.distribution.gradients import reduce_gradients_first
 from tfconv.training.loop.feed import first_batches, labels_spec
 from tfconv.training.loop.model_state import fresh_optimizer
@@ -225,17 +227,17 @@ def are_rows(y_true: Any, y_pred: Any) -> bool:
 
 
 def soft_label_objective(
-    outputs: int, *, multi_label: bool = False, label_smoothing: float = 0.0
+    outputs: int, *, task: Task | str = CLASSIFICATION, label_smoothing: float = 0.0
 ) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
     """Loss and metrics for training on `tfconv.data.augment.mixed` batches and validating on ordinary ones.
 
     Args:
         outputs: logits of the model; 1 for two classes.
-        multi_label: whether a picture may have any number of labels.
+        task: "classification", or "multi-label": an image may have any number of labels.
         label_smoothing: share of each target that all classes divide evenly; with one logit or several labels a share
             that goes to one half, as in `keras.losses.BinaryCrossentropy`.
     """
-    binary = multi_label or outputs == 1
+    binary = not tasks.get(task).exclusive or outputs == 1
     accuracy = SoftLabelAccuracy(binary=binary)
     if binary:
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing), [accuracy]

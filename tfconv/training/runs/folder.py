@@ -4,8 +4,9 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tfconv.data.preprocess import kind_of
 from tfconv.errors import InputError
 
 __all__: list[str] = []
@@ -13,7 +14,6 @@ __all__: list[str] = []
 CONTENTS = (
     "config.json model.keras preprocess checkpoints history.csv logs report result.json answers.npz cycles".split()
 )
-_KINDS: dict[str, Literal["text", "images"]] = {"image.json": "images", "text.json": "text", "vocabulary.json": "text"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RunFolder:
 
     directory: Path
     config: dict[str, Any]  # empty where none was kept
-    kind: Literal["text", "images"] | None  # None: the model was trained without `preprocess`
+    kind: str | None  # None: the model was trained without `preprocess`
 
 
 def look(directory: str | Path, *, preprocess: bool = True) -> RunFolder:
@@ -49,7 +49,7 @@ def look(directory: str | Path, *, preprocess: bool = True) -> RunFolder:
     if not zipfile.is_zipfile(path):  # of which Keras says that it is not there
         raise InputError(f"{path} is no Keras model, or cut short: copy it anew, or train again")
     config = read_config(directory / "config.json") if (directory / "config.json").exists() else {}
-    kind = next((kind for name, kind in _KINDS.items() if (directory / "preprocess" / name).is_file()), None)
+    kind = kind_of(directory / "preprocess")
     if preprocess and kind is None:
         if (directory / "preprocess").is_dir():
             raise InputError(f"{directory / 'preprocess'} holds neither text.json nor image.json: copy the run anew")

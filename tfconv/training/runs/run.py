@@ -7,34 +7,31 @@ result.json     what came out                       report/        plots and tab
 answers.npz     some inputs, and the model's answers as it was trained
 """
 
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from tfconv.data.image.preprocess import ImagePreprocess
-from tfconv.data.preprocess import load_preprocess
-from tfconv.data.text.preprocess import TextPreprocess
-from tfconv.errors import InputError
-from tfconv.files import atomic_path, write_json
-from tfconv.files import atomic_write
-from tfconv.files import write_json
-from tfconv.training.runs.folder import CONTENTS, look, read_config, refuse_file, refuse_held
-from typing import Any
-from typing import Any, Literal, NamedTuple
 import contextlib
 import fcntl
 import io
-import keras
-import numpy as np
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
 import tensorflow as tf
 
-__all__ = ['KeptModelError', 'Run', 'check_answers', 'in_float32', 'load_run', 'write_answers', 'write_result']
+from tfconv.data.preprocess import load_preprocess
+from tfconv.errors import InputError
+from tfconv.files import atomic_path, atomic_write, write_json
+from tfconv.tasks import Task
+from tfconv.training.runs.folder import CONTENTS, look, read_config, refuse_file, refuse_held
+
+__all__ = ["KeptModelError", "Run", "check_answers", "in_float32", "load_run", "write_answers", "write_result"]
 
 
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
@@ -45,14 +42,14 @@ class Run:
     """A finished training, read back."""
 
     model: keras.Model
-    preprocess: TextPreprocess | ImagePreprocess
+    preprocess: Any
     config: dict[str, Any]
     directory: Path
 
     @property
-    def kind(self) -> Literal["text", "images"]:
-        """What it classifies, as in `tfconv train text` and `tfconv train images`."""
-        return "images" if isinstance(self.preprocess, ImagePreprocess) else "text"
+    def kind(self) -> str:
+        """What it is a run of: "text" or "images", the word after `tfconv train`."""
+        return self.preprocess.kind
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -60,9 +57,9 @@ class Run:
         return self.preprocess.class_names
 
     @property
-    def multi_label(self) -> bool:
-        """Whether each class is a yes or no of its own."""
-        return self.preprocess.multi_label
+    def task(self) -> Task:
+        """What it predicts: one class an example, or any number of labels."""
+        return self.preprocess.task
 
 
 def load_run(directory: str | Path) -> Run:
