@@ -12,7 +12,7 @@ from PIL import Image
 from tfconv.cli import check as check_verb
 from tfconv.data import ImageExamples, TextExamples, conflicting_labels, example_keys, shared_examples
 from tfconv.kinds import KINDS
-from tfconv.kinds.images.kind import TrainImages
+from tfconv.kinds.images.options import TrainImages
 
 WORDS = {"good": "great fine lovely superb", "bad": "awful poor dreadful weak"}
 
