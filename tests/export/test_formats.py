@@ -11,16 +11,26 @@ from tfconv import models
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.export.formats import write_copies
 
+# Fewer layers than by default, of the same kinds: the converters take as long as a graph has operations.
+FEWER = {
+    "CharCNN": {"kernel_sizes": (7, 3), "pool_sizes": (3, 1)},
+    "DilatedTextCNN": {"dilations": (1, 2)},
+    "MultiWidthTextCNN": {"kernel_sizes": (3, 4)},
+    "ResNet": {"blocks": (1, 1, 1, 1)},
+    "ResNetCIFAR": {"depth": 8},
+    "ResidualTextCNN": {"blocks": 2},
+}
 MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
 
 
 def model_and_preprocess(name):
     if name in contract_images.MODELS:
-        model = getattr(models, name)(**contract_images.MODELS[name][1])
+        model = getattr(models, name)(**contract_images.MODELS[name][1] | FEWER.get(name, {}))
         given = np.zeros((1, *model.input_shape[1:]), np.float32)
         prepare = ImagePreprocess(given.shape[1:3], channels=given.shape[3], mean=(0.5,), std=(0.25,))
     else:
-        model, given, prepare = getattr(models, name)(13), np.ones((1, 8), np.int32), preprocess()
+        model = getattr(models, name)(13, **FEWER.get(name, {}))
+        given, prepare = np.ones((1, 8), np.int32), preprocess()
     model(given)  # Keras converts what has been called
     return model, prepare
 

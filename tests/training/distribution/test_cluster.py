@@ -2,10 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from warm_processes import Process
 
 from tfconv.errors import InputError
 from tfconv.training.distribution.cluster import resolver_from_environment
@@ -191,15 +190,10 @@ def test_two_tasks_of_a_slurm_step_reduce_together(tmp_path):
     # A job number by this process's, so that two suites at once take different ports.
     environments = [slurm("localhost", [2], rank, 0, rank, job=os.getpid()) for rank in (0, 1)]
     clean = {name: value for name, value in os.environ.items() if name != "TF_CONFIG" and not name.startswith("SLURM_")}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER], env=clean | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for environment in environments
-    ]
+    workers = [Process(["-c", WORKER], env=clean | environment) for environment in environments]
     try:
         answers = [worker.communicate(timeout=100) for worker in workers]
     finally:
         for worker in workers:
             worker.kill()
-    assert [out.decode() for out, _ in answers] == ["2 11.0\n"] * 2, answers
+    assert [out for out, _ in answers] == ["2 11.0\n"] * 2, answers

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 
-import contract  # noqa: E402
+import contract
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants  # noqa: E402
+from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants
 
 TORCH = importlib.util.find_spec("torch") is not None
 every_name = pytest.mark.parametrize("name", sorted(CLASSES))

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import contract_images
 import keras
 import numpy as np
+from contract_images import kernel
 
-sys.path.insert(0, str(Path(__file__).with_name("support")))
-import contract_images  # noqa: E402
-from contract_images import kernel  # noqa: E402
-
-from tfconv import layers, models  # noqa: E402
+from tfconv import layers, models
 
 VOCABULARY = 12
 
