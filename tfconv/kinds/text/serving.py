@@ -36,7 +36,14 @@ def text_serving(model: Any, preprocess: Any, samples: Sequence[str]) -> Serving
 
     texts = text_samples(preprocess, samples)
     instances = list(samples)[:2] or list(TEXT_EXAMPLES)
-    return Serving(module, FEATURE, texts, text_logits(model, preprocess, texts), instances)
+    widths = (12, 30) if model.input_shape[1] is None else (model.input_shape[1],)
+    return Serving(module, FEATURE, texts, text_logits(model, preprocess, texts), instances, [*map(_ids, widths)])
+
+
+def _ids(width: int) -> npt.NDArray[np.int32]:
+    """Ids of a text that fills two thirds of the width."""
+    length = 2 * width // 3
+    return np.pad(1 + np.arange(length, dtype=np.int32) % len(SPECIAL), (0, width - length))[None]
 
 
 class ServedTextClassifier(ServedClassifier):
