@@ -35,6 +35,7 @@ ENTRY_POINTS = {
     "tfconv.data.text.stream.text_stream": "as csv",
     "tfconv.data.source.text_source": "any source by its name, so the options of all of them",
     "tfconv.data.source.image_source": "any source by its name, so the options of all of them",
+    "tfconv.export.checks.check_saved_model": "what an export is compared on, each from another source",
     "tfconv.cli.plot.plot": "its parameters are the options of `tfconv plot`",
 }
 

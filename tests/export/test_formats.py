@@ -10,6 +10,9 @@ from small_classifiers import preprocess
 from tfconv import models
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.export.formats import write_copies
+from tfconv.export.graph import Serving
+from tfconv.kinds.images import serving as images
+from tfconv.kinds.text import serving as texts
 
 # Fewer layers than by default, of the same kinds: the converters take as long as a graph has operations.
 FEWER = {
@@ -31,14 +34,15 @@ def model_and_preprocess(name):
     else:
         model = getattr(models, name)(13, **FEWER.get(name, {}))
         given, prepare = np.ones((1, 8), np.int32), preprocess()
+    inputs = images.network_inputs(prepare) if name in contract_images.MODELS else texts.network_inputs(model)
     model(given)  # Keras converts what has been called
-    return model, prepare
+    return model, prepare, Serving(None, "text", [], None, ["good"], inputs)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_copies(tmp_path, name):
-    model, prepare = model_and_preprocess(name)
+    model, prepare, serving = model_and_preprocess(name)
     onnx = importlib.util.find_spec("tf2onnx") is not None  # pip install 'tfconv[onnx]'
-    write_copies(model, prepare, tmp_path / "extra", instances=["good"], onnx=onnx, litert=True)
+    write_copies(model, prepare, tmp_path / "extra", serving, onnx=onnx, litert=True)
     assert (tmp_path / "extra" / "model.tflite").is_file()
     assert (tmp_path / "extra" / "model.onnx").is_file() == onnx

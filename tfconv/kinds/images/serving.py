@@ -18,7 +18,7 @@ from tfconv.evaluation.probability import check_image_shape, pixel_graph
 from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
 from tfconv.tasks import Task
 
-__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "image_serving", "png_pixels"]
+__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "image_serving", "network_inputs", "png_pixels"]
 
 
 FEATURE = "image"
@@ -38,11 +38,14 @@ def image_serving(model: Any, preprocess: ImagePreprocess, samples: Sequence[byt
     images = image_samples(preprocess, samples)
     instances = [{"b64": base64.b64encode(image).decode()} for image in (list(samples) or images)[:2]]
     logits = image_logits(model, preprocess, images)
-    shape = (1, *preprocess.size, preprocess.channels)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    inputs = [preprocess.normalize(pixels).numpy()]
     arrays = {"pixels": png_pixels(preprocess, images)}
-    return Serving(module, FEATURE, images, logits, instances, inputs, arrays)
+    return Serving(module, FEATURE, images, logits, instances, network_inputs(preprocess), arrays)
+
+
+def network_inputs(preprocess: ImagePreprocess) -> list[npt.NDArray[np.float32]]:
+    """One normalised image of noise."""
+    shape = (1, *preprocess.size, preprocess.channels)
+    return [preprocess.normalize(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).numpy()]
 
 
 class ServedImageClassifier(ServedClassifier):
