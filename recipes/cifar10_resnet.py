@@ -47,7 +47,7 @@ def make_data(config: Config):
     from tfconv import data
     from tfconv.data import augment
 
-    source = data.image_source(config.data, validation=config.validation, seed=config.seed)
+    source = data.image_source(config.data, data.Columns(validation=config.validation, seed=config.seed))
     return source.prepare(
         batch_size=config.batch_size,
         augment=functools.partial(augment.random_flip_translate, pixels=config.shift),

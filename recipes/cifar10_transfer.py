@@ -51,7 +51,7 @@ class Config:
 
 def make_data(config: Config):
     """Return the data of every second class, and of the other classes with few images."""
-    source = tfconv.data.image_source(config.data, seed=config.seed)
+    source = tfconv.data.image_source(config.data, tfconv.data.Columns(seed=config.seed))
     found = []
     for start in (1, 0):
         examples = {}

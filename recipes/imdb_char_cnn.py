@@ -38,7 +38,7 @@ class Config:
 def make_data(config: Config):
     from tfconv import data
 
-    source = data.text_source(config.data, validation=config.validation, seed=config.seed)
+    source = data.text_source(config.data, data.Columns(validation=config.validation, seed=config.seed))
     return source.prepare(
         level="char",
         vocabulary_size=config.characters,

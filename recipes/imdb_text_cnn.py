@@ -47,7 +47,7 @@ class Config:
 def make_data(config: Config):
     from tfconv import data
 
-    source = data.text_source(config.data, validation=config.validation, seed=config.seed)
+    source = data.text_source(config.data, data.Columns(validation=config.validation, seed=config.seed))
     return source.prepare(
         vocabulary_size=config.vocabulary_size,
         length=config.length,

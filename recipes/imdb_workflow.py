@@ -40,7 +40,7 @@ class Config:
 def make_data(config: Config):
     from tfconv import data
 
-    source = data.text_source(config.data, seed=config.seed)
+    source = data.text_source(config.data, data.Columns(seed=config.seed))
     return source.prepare(vocabulary_size=5000, length=200, batch_size=config.batch_size, seed=config.seed)
 
 

@@ -10,7 +10,7 @@ import pytest
 import tyro
 import yaml
 
-from tfconv.kinds.images.kind import TrainImages
+from tfconv.kinds.images.options import TrainImages
 from tfconv.training.distribution.cluster import resolver_from_environment
 
 FOLDER = Path(__file__).parents[1] / "recipes" / "cluster"

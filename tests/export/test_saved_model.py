@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from small_classifiers import WORDS, by_hand, preprocess, stock_model
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.export import export_serving
 from tfconv.models import TextCNN
+from tfconv.tasks import MULTI_LABEL
 
 TEXTS = ["Good film!", "", "not bad at all, 日本", "film " * 4000, "unknown wörds 🙂", b"good \xff film"]
 
@@ -80,7 +81,7 @@ def test_two_classes(tmp_path, make):
 @pytest.mark.parametrize("classes", [1, 4])
 def test_several_labels(tmp_path, classes):
     names = ("red", "green", "blue", "not red")[:classes]
-    model, prepare = stock_model(classes, seed=3), preprocess(names, multi_label=True)
+    model, prepare = stock_model(classes, seed=3), preprocess(names, task=MULTI_LABEL)
     got = ask(export_serving(model, prepare, tmp_path, separator=" + "))
     want = by_hand(model, prepare, TEXTS, multi_label=True)
     np.testing.assert_allclose(got["probabilities"], want, atol=1e-5)
