@@ -42,7 +42,7 @@ LOWEST := tests/cli/test_arguments.py tests/data/image/test_bad_images.py tests/
 	tests/models/text/test_bag_of_words.py tests/training/loop/test_fit.py tests/test_public_api.py
 
 lowest: .venv-lowest/dev
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W ignore::DeprecationWarning $(LOWEST)
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W ignore::DeprecationWarning $(sort $(LOWEST) $(QUICK))
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 PACKAGE = ROOT / "tfconv"
 PATHS = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -27,14 +27,6 @@ ENTRY_POINTS = {
     "tfconv.training.search.lr_finder.lr_find": "what fit is given, and the range of the sweep",
     "tfconv.training.optimizers.factory.make": "one argument for each option that wraps or configures an optimizer",
     "tfconv.export.saved_model.export_serving": "what goes into the SavedModel, and the formats beside it",
-    "tfconv.data.rows.tables.csv": "where the file is, its columns and its dialect, as pandas.read_csv has them",
-    "tfconv.data.rows.tables.jsonl": "as csv",
-    "tfconv.data.rows.tables.parquet": "as csv",
-    "tfconv.data.image.tables.image_table": "as csv",
-    "tfconv.data.sets.tfds.tfds": "as csv",
-    "tfconv.data.text.stream.text_stream": "as csv",
-    "tfconv.data.source.text_source": "any source by its name, so the options of all of them",
-    "tfconv.data.source.image_source": "any source by its name, so the options of all of them",
     "tfconv.export.checks.check_saved_model": "what an export is compared on, each from another source",
     "tfconv.cli.plot.plot": "its parameters are the options of `tfconv plot`",
 }
@@ -214,6 +206,17 @@ def test_folders_can_be_taken_in_at_a_glance():
 def test_file_names_are_nouns_that_one_would_look_up():
     paths = [*PACKAGE.rglob("*"), *(ROOT / "recipes").rglob("*")]
     assert not [str(path.relative_to(ROOT)) for path in paths if path.stem in FILE_NAMES_THAT_SAY_NOTHING]
+
+
+def test_no_public_name_is_that_of_a_file_beside_it():
+    """`package.name` would be the one or the other, by what was imported before."""
+    places = [
+        f"{package}.{name} is from {where}"
+        for package, names in STUBS.items()
+        for name, where in names.items()
+        if f"{package}.{name}" in PATHS and where != f"{package}.{name}"
+    ]
+    assert not places, "\n".join(places)
 
 
 def functions(tree, where):
