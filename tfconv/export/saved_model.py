@@ -74,7 +74,7 @@ def export_serving(
 
     Raises:
         InputError: names or a preprocessing that do not fit the model, `keep` below 1, `directory` a file, a format
-            that is not to be had.
+            that is unavailable.
         ExportError: a check failed. Nothing is published then, and nothing removed.
     """
     names = tuple(getattr(preprocess, "class_names", ()) if class_names is None else class_names)
