@@ -1,8 +1,9 @@
-# make demo | make test | make lint | make bench. Each makes .venv and installs what it needs, once.
+# make demo | make test | make quick | make lowest | make lint | make bench. Each installs what it needs, once, into .venv or
+# .venv-lowest.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lowest lint bench clean
 .DEFAULT_GOAL := demo
 
 .venv/core: pyproject.toml
@@ -41,6 +42,22 @@ OF_ROOM = $(shell ls -d tests/$(ROOM) tests/$(dir $(ROOM))test_$(notdir $(ROOM))
 quick: .venv/dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(if $(ROOM),$(or $(OF_ROOM),$(error no tests of $(ROOM))),$(QUICK))
 
+# Tests under the lowest versions that pyproject.toml allows. uv resolves them: pip knows the highest only. Old versions
+# of libraries call what new versions of others deprecate, hence -W.
+.venv-lowest/dev: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	@touch $@
+
+LOWEST := tests/cli/test_arguments.py tests/data/image/test_bad_images.py tests/data/image/test_orientation.py \
+	tests/data/rows/test_dialect.py tests/data/rows/test_tables.py tests/data/sets/test_tfds.py \
+	tests/evaluation/test_reports.py tests/export/test_formats.py tests/interpret tests/layers/test_conv.py \
+	tests/models/text/test_bag_of_words.py tests/training/loop/test_fit.py tests/project/test_public_api.py
+
+lowest: .venv-lowest/dev
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W ignore::DeprecationWarning $(LOWEST)
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +69,4 @@ bench: .venv/bench
 	$(BIN)/python recipes/benchmarks/augmentation.py
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-lowest build dist *.egg-info

@@ -1,4 +1,4 @@
-"""Five classes of CIFAR-10 from 100 images each: by a network that learned the other five, and from scratch.
+"""Transfer learning on five classes of CIFAR-10 with 100 images each, against training from scratch.
 
 Claim: test accuracy fine-tuned: 70.98 % after 40 epochs in 57 s; from scratch: 60.48 % after 120 epochs in 126 s of
 training (seed 0; 2 cores, AMD EPYC; TensorFlow 2.21.0, Keras 3.15.1). Without the backbone's own training. The images
@@ -26,32 +26,32 @@ from tfconv.cli import run_recipe
 class Config:
     """Settings of this recipe."""
 
-    data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder that holds it, or synthetic
+    data: str = "cifar10"  # cifar10 (from TFCONV_DATA_DIR, or downloaded), a folder with it, or synthetic
     run: Path = Path("runs/cifar10_transfer")  # folder for the run
-    images_a_class: int = 100  # of each of the other five classes, to train on, and as many to check on
+    images_a_class: int = 100  # of each of the other five classes for training, and as many for validation
     depth: int = 20  # layers of the network
     width: int = 16  # channels of the first of three stages; each later one has twice as many
     small: int = 24  # height and width of small images
-    small_epochs: int = 6  # passes of the backbone over small images, 0: none
-    backbone_epochs: int = 8  # passes of the backbone over whole images
-    head_epochs: int = 40  # passes of the head over the features
-    head_rate: float = 0.01  # learning rate of Adam at its highest, of the head alone; of the backbone 0.005
-    part_epochs: int = 10  # passes of the last two of three layer groups
-    epochs: int = 40  # passes of the whole network then
-    learning_rate: float = 0.004  # of the head when more than it is trained
-    lowest: float = 0.3  # what the rate of the first layers is multiplied by; of those between, something between
-    freeze_norm: bool = False  # keep the statistics of batch normalisation as the first classes left them
-    scratch_epochs: int = 120  # passes from scratch
-    scratch_rate: float = 0.01  # from scratch
-    batch_size: int = 64  # images a step
-    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
+    small_epochs: int = 6  # of the backbone on small images, 0: none
+    backbone_epochs: int = 8  # of the backbone on whole images
+    head_epochs: int = 40  # of the head on the features
+    head_rate: float = 0.01  # peak learning rate of Adam for the head alone; 0.005 for the backbone
+    part_epochs: int = 10  # of the last two of three layer groups
+    epochs: int = 40  # of the whole network then
+    learning_rate: float = 0.004  # peak learning rate of the head when more than it is trained
+    lowest: float = 0.3  # multiplies the learning rate of the first layer group; the middle one is in between
+    freeze_norm: bool = False  # freeze the moving statistics of batch normalisation
+    scratch_epochs: int = 120  # of training from scratch
+    scratch_rate: float = 0.01  # peak learning rate from scratch
+    batch_size: int = 64  # images per step
+    strategy: str = "auto"  # tf.distribute: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the splits, weights, order and augmentation
-    overwrite: bool = False  # replace a run that is in the folder
+    overwrite: bool = False  # replace the run that the folder holds
 
 
 def make_data(config: Config):
-    """Return every second class, and the others with few images."""
-    source = tfconv.data.image_source(config.data, seed=config.seed)
+    """Return the data of every second class, and of the other classes with few images."""
+    source = tfconv.data.image_source(config.data, tfconv.data.Columns(seed=config.seed))
     found = []
     for start in (1, 0):
         examples = {}
@@ -74,7 +74,7 @@ def make_model(config: Config, data):
 
 
 def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lowest=1.0, **settings: Any):
-    """Train in stages with Adam, whose learning rate rises over a fifth of the steps and falls along a cosine to 0."""
+    """Train in stages with Adam and a cosine schedule after a warm-up of a fifth of the steps."""
     import keras
 
     groups = tfconv.training.transfer.layer_groups(model)
@@ -142,7 +142,7 @@ def main(config: Config) -> dict[str, Any]:
             results[name] = tfconv.training.write_result(directory, asked, history, {"test": scores}, seconds)
             tfconv.interpret.curves_figure(history).savefig(report / "curves.png", dpi=120)
             print(f"{name}: test accuracy {100 * scores['accuracy']:.2f} % after {seconds:.0f} s")
-    print(f"report: {config.run}/report/report.md   next: tfconv predict {config.run} picture.jpg")
+    print(f"report: {config.run}/report/report.md   next: tfconv predict {config.run} image.jpg")
     return results.get("fine-tuned", {})
 
 

@@ -5,17 +5,16 @@ in 4 s; CNN: 85.48 % after 4 epochs in 16 s; CNN, pretrained vectors: 86.48 % af
 0; 2 cores, Intel(R) Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1).
 
 Linear bag of words, embedding bag of words, CNN, and CNN with pretrained word vectors, as in "Classifying text with
-TensorFlow Estimators" (2018): vocabulary 5000, first 200 words, embedding 50. Writes a table, precision-recall curves
-in one picture, answers to new sentences, the most significant tokens, and word vectors for TensorBoard's projector.
+TensorFlow Estimators" (2018): vocabulary 5000, first 200 words, embedding 50. It prints scores and predictions for new
+sentences, and writes precision-recall curves, the most significant tokens, and vectors for TensorBoard's projector.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
 from tfconv import InputError, runtime
-from tfconv.cli import run_recipe
+from tfconv.cli import run_recipe, train_and_score
 
 SENTENCES = ("I really liked the movie!", "Hated every second of it...", "Not bad at all.", "A waste of good actors.")
 
@@ -24,24 +23,24 @@ SENTENCES = ("I really liked the movie!", "Hated every second of it...", "Not ba
 class Config:
     """Settings of this recipe."""
 
-    data: str = "imdb"  # imdb (from TFCONV_DATA_DIR, or downloaded), a folder that holds aclImdb, or synthetic
-    vectors: Path | None = None  # vectors of 50 numbers in GloVe's text format; without it the fourth row is left out
-    runs: Path = Path("runs/imdb_workflow")  # folder for the four runs and what compares them
-    epochs: int = 6  # passes over the training reviews, at most; one without a better validation loss is the last
-    linear_epochs: int = 20  # of the linear model, which learns slower
-    batch_size: int = 100  # reviews a step, as in the original
-    strategy: str = "auto"  # devices: auto, cpu:N, mirrored or multiworker
+    data: str = "imdb"  # imdb (from TFCONV_DATA_DIR, or downloaded), a folder with aclImdb, or synthetic
+    vectors: Path | None = None  # word vectors of dimension 50 in GloVe's text format; adds the fourth row
+    runs: Path = Path("runs/imdb_workflow")  # folder for the four runs and their comparison
+    epochs: int = 6  # at most; training stops after one without a better validation loss
+    linear_epochs: int = 20  # of the linear model, which needs more
+    batch_size: int = 100  # reviews per step, as in the original
+    strategy: str = "auto"  # tf.distribute: auto, cpu:N, mirrored or multiworker
     seed: int = 0  # of the split, weights, order and dropout
-    deterministic: bool = False  # the same bits every time
-    resume: bool = False  # go on where a stopped run was
-    overwrite: bool = False  # replace runs that are in the folder
-    explained: int = 200  # test reviews from which the CNN's significant tokens are measured
+    deterministic: bool = False  # bit-identical results in every run
+    resume: bool = False  # resume a stopped run from its last checkpoint
+    overwrite: bool = False  # replace the runs that the folder holds
+    explained: int = 200  # test reviews on which the CNN's significant tokens are measured
 
 
 def make_data(config: Config):
     from tfconv import data
 
-    source = data.text_source(config.data, seed=config.seed)
+    source = data.text_source(config.data, data.Columns(seed=config.seed))
     return source.prepare(vocabulary_size=5000, length=200, batch_size=config.batch_size, seed=config.seed)
 
 
@@ -63,6 +62,10 @@ def make_models(config: Config, data) -> dict[str, Any]:
     return made
 
 
+def folder_of(config: Config, name: str) -> Path:
+    return config.runs / name.replace(",", "").replace(" ", "_").lower()
+
+
 def main(config: Config) -> dict[str, Any]:
     if config.vectors and not config.vectors.is_file():
         raise InputError(f"{config.vectors}: no such file; give --vectors a file in GloVe's text format")
@@ -73,45 +76,38 @@ def main(config: Config) -> dict[str, Any]:
 
     from tfconv import evaluation, training
 
-    devices = training.strategy.choose(config.strategy)
+    strategy = training.strategy.choose(config.strategy)
     data = make_data(config)
     print(data)
-    with devices.scope():
+    with strategy.scope():
         made = make_models(config, data)
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()}
     results, labels, columns = {}, None, []
     for name, model in made.items():
         print(f"\n{name}: {model.count_params():,} parameters")
-        asked, run_dir = settings | {"model": name}, config.runs / name.replace(",", "").replace(" ", "_").lower()
-        begin = time.monotonic()
-        history = training.fit(
+        trained = train_and_score(
+            config,
+            data,
             model,
-            data.train,
-            validation_data=data.validation,
+            strategy,
+            about={"model": name},
+            run_dir=folder_of(config, name),
+            print_scores=False,
             epochs=config.linear_epochs if name.startswith("linear") else config.epochs,
             optimizer=training.FusedAdam(0.003 if name.startswith("linear") else 0.001),
             callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)],
-            strategy=devices,
-            run_dir=run_dir,
-            preprocess=data.preprocess,
-            config=asked,
-            resume=config.resume,
-            overwrite=config.overwrite,
         )
-        if not training.strategy.is_chief(devices):
+        if trained is None:  # a worker that is not the chief
             continue
-        seconds = time.monotonic() - begin
-        scores = evaluation.report(model, data.test, run_dir / "report", class_names=data.class_names)
-        labels, logits = evaluation.labels_and_logits(model, data.test)
+        labels, logits = evaluation.labels_and_logits(trained.model, data.test)
         columns.append(evaluation.probabilities(logits)[:, 1])
-        results[name] = training.write_result(run_dir, asked, history, {"test": scores["metrics"]}, seconds)
+        results[name] = trained.result
     if results:  # of the chief
         compare(config, data, results, np.repeat(labels[:, None], len(columns), axis=1), np.stack(columns, axis=1))
     return results
 
 
 def compare(config: Config, data, results: dict[str, Any], labels, scores) -> None:
-    """One table, one picture of curves, and what the models say and look at."""
+    """Print a table and predictions; write precision-recall curves, significant tokens and the projector's files."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -130,8 +126,7 @@ def compare(config: Config, data, results: dict[str, Any], labels, scores) -> No
     names = list(results)
     figure = evaluation.pr_curve_figure(labels, scores, names, title="IMDB, test split: four classifiers")
     figure.savefig(config.runs / "pr_curves.png", dpi=150)
-    folders = [config.runs / name.replace(",", "").replace(" ", "_").lower() for name in names]
-    runs = [training.load_run(folder) for folder in folders]
+    runs = [training.load_run(folder_of(config, name)) for name in names]
     for answer in evaluation.predict(SENTENCES, runs):
         console.print(f"{answer['probabilities']['pos']:.3f}  {answer['run']:<24} {answer['text']}", highlight=False)
 
@@ -142,7 +137,7 @@ def compare(config: Config, data, results: dict[str, Any], labels, scores) -> No
     tokens = interpret.significant_tokens(runs[2].model, runs[2].preprocess, some)
     interpret.tokens_figure(tokens).savefig(config.runs / "tokens_cnn.png", dpi=150)
     interpret.write_projector(runs[2].model, runs[2].preprocess.vocabulary, config.runs / "projector")
-    console.print(f"\npictures: {config.runs}/*.png   word vectors: tensorboard --logdir {config.runs}/projector")
+    console.print(f"\nfigures: {config.runs}/*.png   word vectors: tensorboard --logdir {config.runs}/projector")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Whole numbers that are in range."""
+"""Check arguments that are numbers."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from tfconv.errors import InputError
 
-__all__ = ["check_whole"]
+__all__ = ["check_fraction", "check_number", "check_whole"]
 
 
 def check_whole(name: str, value: Any, least: int = 1, bits: int = 31, *, optional: bool = False) -> None:
-    """Refuse what is no whole number from `least` to 2**bits - 1 (nor None, where `optional`).
+    """Check that a value is a whole number from `least` to 2**bits - 1 (or None, where `optional`).
 
     Raises:
         InputError: naming the argument, the limits and the value.
@@ -19,3 +19,23 @@ def check_whole(name: str, value: Any, least: int = 1, bits: int = 31, *, option
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**bits:
         limits = f"from {least} to {2**bits - 1} (2**{bits} - 1)"
         raise InputError(f"{name} must be a whole number {limits}, got {value!r:.60}")
+
+
+def check_number(name: str, value: Any, low: float, high: float) -> None:
+    """Check that a value is a number from `low` to `high`.
+
+    Raises:
+        InputError: naming the argument, the limits and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r:.60}")
+
+
+def check_fraction(name: str, fraction: float) -> None:
+    """Check that a value is a fraction in [0, 1).
+
+    Raises:
+        InputError: naming the argument, the rule and the value.
+    """
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+        raise InputError(f"{name} must be a fraction from 0 (none) to less than 1; got {fraction!r}")

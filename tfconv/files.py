@@ -1,4 +1,4 @@
-"""Writes that are whole or absent: a temporary name in the same folder, fsync, rename.
+"""Write files atomically: a temporary name in the same folder, fsync, rename.
 
 A killed process or a full disk leaves the last good file, and at most a temporary whose name starts with a dot.
 """
@@ -18,7 +18,7 @@ __all__ = ["atomic_directory", "atomic_path", "atomic_write", "check_writable", 
 
 
 def check_writable(path: str | Path, name: str) -> None:
-    """Refuse a place that cannot be written, before the work whose result it is for; nothing is left there.
+    """Check that a file or folder can be written, before the work whose result it is for; nothing is left there.
 
     Args:
         path: of a file or folder, whose folders need not be there yet.
@@ -125,7 +125,7 @@ def _umask() -> int:
 
 
 def _sync_directory(path: Path) -> None:
-    """Make the rename itself durable (POSIX keeps it in the folder, not in the file)."""
+    """Make the rename itself durable (POSIX records it in the folder, not in the file)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

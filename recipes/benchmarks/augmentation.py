@@ -1,11 +1,11 @@
-"""Pictures a second through flip and translation: tfconv's one gather against Keras' layers and tf.image.
+"""Images per second through random flip and translation: tfconv against Keras' layers and tf.image.
 
     python recipes/benchmarks/augmentation.py --json augmentation.json
 
-Each system mirrors a picture or not and shifts it by up to four pixels, with draws of its own for each picture, in a
-`tf.data` pipeline that ends in batches of 128. Keras' two layers draw for each picture also when they are given a
-batch, which is faster than one by one; both ways are here. `RandomTranslation` shifts by parts of a pixel unless its
-interpolation is "nearest", which is faster too and is all that the others do.
+Each system flips an image at random and shifts it by up to four pixels, independently for each image, in a `tf.data`
+pipeline that ends in batches of 128. Keras' two layers draw for each image also when they are given a batch, which is
+faster than one by one; both ways are measured. `RandomTranslation` shifts by fractions of a pixel unless its
+interpolation is "nearest", which is faster, too, and is all that the others do.
 """
 
 import sys
@@ -31,8 +31,8 @@ SYSTEMS = {
 class Config:
     """The benchmark's settings."""
 
-    batches: int = 200  # batches a turn
-    batch_size: int = 128  # pictures a batch
+    batches: int = 200  # batches per turn
+    batch_size: int = 128  # images per batch
     turns: int = 5  # turns of each system; their median counts
     threads: int = 2  # threads of each system
     json: Path | None = None  # file to write the rows to
@@ -50,10 +50,10 @@ def make_pipeline(system: str, images: np.ndarray, batch_size: int):
         flip = keras.layers.RandomFlip("horizontal", seed=1)
         shift = {"fill_mode": "reflect", "interpolation": system.rpartition("-")[2], "seed": 2}
         translate = keras.layers.RandomTranslation(PIXELS / SIDE, PIXELS / SIDE, **shift)
-        return lambda picture: translate(flip(picture, training=True), training=True)
+        return lambda image: translate(flip(image, training=True), training=True)
 
-    def tf_image(picture):
-        padded = tf.pad(tf.image.random_flip_left_right(picture), [[PIXELS] * 2, [PIXELS] * 2, [0, 0]], "REFLECT")
+    def tf_image(image):
+        padded = tf.pad(tf.image.random_flip_left_right(image), [[PIXELS] * 2, [PIXELS] * 2, [0, 0]], "REFLECT")
         return tf.image.random_crop(padded, (SIDE, SIDE, 3))
 
     def tfconv(step, batch):

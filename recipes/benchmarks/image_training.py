@@ -2,8 +2,8 @@
 
     python recipes/benchmarks/image_training.py --json image_training.json
 
-Every system trains the same network on the same batches (CIFAR-10 where it lies on this machine, else made-up shapes),
-each in a process of its own, turn by turn. Images a second at equal precision are compared: float32, and, where the
+Every system trains the same network on the same batches (CIFAR-10 where it is on this machine, else synthetic shapes),
+each in a process of its own, turn by turn. Images per second at equal precision are compared: float32, and, where the
 processor has 16-bit arithmetic, bfloat16 (Keras' mixed policy, PyTorch's autocast).
 """
 
@@ -40,10 +40,10 @@ SYSTEMS = {
 class Config:
     """The benchmark's settings."""
 
-    data: str = "auto"  # "cifar10", "shapes" (made up), or "auto": cifar10 where it is on this machine
+    data: str = "auto"  # "cifar10", "shapes" (synthetic), or "auto": cifar10 where it is on this machine
     network: Literal["all", "alexnet", "six", "resnet20"] = "all"  # what to train
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: both where the processor has both
-    batch_size: int = 128  # images a step
+    batch_size: int = 128  # images per step
     steps: int = 12  # steps of one turn
     turns: int = 5  # turns of each system; their median counts
     json: Path | None = None  # file to write the rows to

@@ -21,7 +21,7 @@ NETWORKS = ("text CNN, one width", "text CNN, three widths", "image CNN, batch n
 class Config:
     """The benchmark's settings."""
 
-    steps: int = 40  # training steps a turn
+    steps: int = 40  # training steps per turn
     turns: int = 5  # turns of each setting; their median counts
     threads: int = 2  # threads of each setting
     json: Path | None = None  # file to write the rows to
@@ -39,7 +39,7 @@ def image_cnn():
 
 
 def work(network: str, steps: int, threads: int) -> None:
-    """Be one setting: train on the same made-up batches in every turn."""
+    """Be one setting: train on the same synthetic batches in every turn."""
     from tfconv import runtime
 
     runtime.configure("text", threads=threads)
@@ -73,7 +73,7 @@ def main(config: Config) -> dict[str, list[Row]]:
         settings = {"oneDNN on": {"TF_ENABLE_ONEDNN_OPTS": "1"}, "oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
         seconds = take_turns(dict.fromkeys(settings, command), config.turns, settings)
         rows += rows_of(network, "steps/s", config.steps, seconds, reference="oneDNN on")
-    notes = ["ratio: steps a second with oneDNN on, divided by the row's; batches of 64, made-up data"]
+    notes = ["ratio: steps a second with oneDNN on, divided by the row's; batches of 64, synthetic data"]
     report("oneDNN", rows, config.json, notes)
     return {"rows": rows}
 

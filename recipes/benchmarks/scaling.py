@@ -3,7 +3,7 @@
     python recipes/benchmarks/scaling.py
 
 Writes scaling.md beside itself. The network is that of six convolutions with batch normalisation of
-`image_training.py`, on CIFAR-10 where it lies on this machine, else on made-up shapes. The batch is that of all workers
+`image_training.py`, on CIFAR-10 where it is on this machine, else on synthetic shapes. The batch is that of all workers
 together. Each worker is pinned to a core of its own; the systems take turns.
 
 The second table asks what one device pays for it: the same trainings by the package of this checkout, and by that of an
@@ -51,8 +51,8 @@ Seconds = Mapping[str, Sequence[float]]
 class Config:
     """The benchmark's settings."""
 
-    data: str = "auto"  # "cifar10", "shapes" (made up), or "auto": cifar10 where it is on this machine
-    batch_sizes: tuple[int, ...] = (256, 128, 512)  # images a step, of all workers together
+    data: str = "auto"  # "cifar10", "shapes" (synthetic), or "auto": cifar10 where it is on this machine
+    batch_sizes: tuple[int, ...] = (256, 128, 512)  # images per step, of all workers together
     images: int = 4096  # images of one turn
     turns: int = 5  # turns of each system; their median counts
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: Keras' mixed policy

@@ -24,13 +24,13 @@ Row = dict[str, str | float]
 
 
 def take_turns(
-    commands: Mapping[str, Sequence[str]], repeats: int, environment: Mapping[str, Mapping[str, str]] | None = None
+    commands: Mapping[str, Sequence[str]], turns: int, environment: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, list[float]]:
-    """Return the seconds of each system's turns, A B C A B C ..., `repeats` of each; print each as it is measured.
+    """Return the seconds of each system's turns, A B C A B C ..., `turns` of each; print each as it is measured.
 
     Args:
         commands: the command line of each system.
-        repeats: turns a system.
+        turns: of each system.
         environment: variables to set for a system.
 
     Raises:
@@ -42,10 +42,10 @@ def take_turns(
             systems[name] = _System(name, command, (environment or {}).get(name, {}))
             systems[name].expect_ready()  # one after the other: warming up is not measured, but is done in peace
         seconds: dict[str, list[float]] = {name: [] for name in systems}
-        for turn in range(repeats):
+        for turn in range(turns):
             for name, system in systems.items():
                 seconds[name].append(system.turn())
-                print(f"turn {turn + 1} of {repeats}  {seconds[name][-1]:8.3f} s  {name}", flush=True)
+                print(f"turn {turn + 1} of {turns}  {seconds[name][-1]:8.3f} s  {name}", flush=True)
         return seconds
     finally:
         for system in systems.values():

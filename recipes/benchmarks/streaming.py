@@ -1,6 +1,6 @@
 """Memory and time of data larger than memory: 100,000 reviews against 1,000,000, streamed from JSON Lines files.
 
-The reviews are made up, and a word of each occurs nowhere else, so that the different words grow with the reviews.
+The reviews are synthetic, and one word of each occurs nowhere else, so that the vocabulary grows with the reviews.
 Each measurement is a process of its own that reads the rows, counts the words, writes the shards and trains a small
 text CNN for the same number of steps; the sizes take turns. Its peak memory is the operating system's (`ru_maxrss`).
 

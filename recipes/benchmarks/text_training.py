@@ -1,4 +1,4 @@
-"""Training steps a second: tfconv against stock Keras layers and PyTorch, in one run.
+"""Training steps per second: tfconv against stock Keras layers and PyTorch, in one run.
 
 Every system trains the same network on the same batches of real reviews, on two threads at most, in its own
 process; they take turns, so that a machine's drift cancels, and the median of the turns counts. "400 words" takes
@@ -48,9 +48,9 @@ SYSTEMS: dict[str, dict[str, tuple[str, int, dict[str, str]]]] = {
 class Config:
     """The benchmark's settings."""
 
-    data: str = "auto"  # "imdb", "zipf" (made-up word numbers), or "auto": imdb where it is on this machine
+    data: str = "auto"  # "imdb", "zipf" (synthetic token ids), or "auto": imdb where it is on this machine
     network: Literal["both", "cnn", "linear"] = "both"  # what to train
-    batch_size: int = 64  # reviews a step
+    batch_size: int = 64  # reviews per step
     cnn_steps: int = 10  # steps of a text CNN in one turn
     linear_steps: int = 780  # steps of a linear bag of words in one turn
     turns: int = 5  # turns of each system; their median counts
@@ -73,7 +73,7 @@ def make_data(config: Config) -> tuple[str, np.ndarray, np.ndarray]:
     n = 200 * config.batch_size
     ids = np.minimum(rng.zipf(1.2, size=(n, LENGTH)) + 2, VOCABULARY - 1).astype(np.int32)
     ids[np.arange(LENGTH) >= rng.integers(100, 2 * LENGTH, size=(n, 1))] = 0
-    return "made-up texts, their words by Zipf's law (the IMDB reviews are not here)", ids, rng.integers(0, 2, n)
+    return "synthetic texts, words drawn by Zipf's law (the IMDB reviews are not here)", ids, rng.integers(0, 2, n)
 
 
 def compare(config: Config, row: str, network: str, steps: int, ids: np.ndarray, labels: np.ndarray) -> list[Row]:

@@ -29,7 +29,7 @@ def write_texts(path, rows=(), n=60, text="text"):
     return path
 
 
-def write_pictures(folder, n=12, side=16):
+def write_images(folder, n=12, side=16):
     rng = np.random.default_rng(0)
     for number, name in enumerate(("dark", "light")):
         for i in range(n):
@@ -117,15 +117,15 @@ def test_what_cannot_be_learned_fails_with_status_1(tmp_path, capsys):
     assert any("all texts of the batch are the same to the model" in line for line in lines)
 
 
-def test_pictures_are_told_from_texts(tmp_path, capsys):
-    folder = write_pictures(tmp_path / "photos")
+def test_images_are_told_from_texts(tmp_path, capsys):
+    folder = write_images(tmp_path / "photos")
     assert status("check", folder, "--model", "simple-net") == 0
-    assert lines_of(capsys)[0] == "photos: 22 training pictures"
+    assert lines_of(capsys)[0] == "photos: 22 training images"
     with open(tmp_path / "p.csv", "w", newline="") as file:
         rows = [(path.relative_to(tmp_path), path.parent.name) for path in sorted(folder.glob("*/*.png"))]
         csv.writer(file).writerows([("image", "label"), *rows])
     assert status("check", tmp_path / "p.csv", "--model", "simple-net", "--size", 12) == 0
-    assert lines_of(capsys)[0] == "p: 22 training pictures"
+    assert lines_of(capsys)[0] == "p: 22 training images"
 
 
 def test_settings_are_as_training_has_them_not_as_json():
@@ -178,7 +178,7 @@ def test_a_run_is_checked_with_its_own_settings(tmp_path, capsys, monkeypatch):
         (("nowhere.csv",), "nowhere.csv: no such file"),
         (("synthetic", "--kind", "text", "--model", "resnet20"), "--model resnet20 is none for text"),
         (("synthetic", "--kind", "text", "--size", 9), "--size does not go with texts"),
-        (("synthetic", "--kind", "images", "--text", "t"), "--text does not go with pictures"),
+        (("synthetic", "--kind", "images", "--text", "t"), "--text does not go with images"),
         (("synthetic", "--kind", "images", "--size", 2), "--size must be from 8"),
         (("synthetic", "--kind", "text", "--examples", 1), "--examples must be from 2"),
         (("synthetic", "--kind", "text", "--steps", 0), "--steps must be from 2"),

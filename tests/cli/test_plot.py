@@ -30,7 +30,7 @@ def run(tmp_path_factory):
                 pixels = rng.integers(0, 128, (12, 12, 3), np.uint8) + np.uint8(127 * number)
                 Image.fromarray(pixels).save(path)
     options = {"size": 8, "seed": 5}
-    shown = data.image_source(folder / "photos", **options)
+    shown = data.image_source(folder / "photos", data.Columns(seed=5), size=8)
     model = keras.Sequential(
         [L.Input((8, 8, 3)), L.Conv2D(4, 3, name="first"), L.Flatten(), L.Dense(shown.outputs, name="logits")]
     )

@@ -10,6 +10,7 @@ from stored_images import three_classes
 from tfconv import InputError
 from tfconv.data import ImageData, TextData, TextExamples, batches, synthetic_reviews
 from tfconv.data.batching import balanced_order
+from tfconv.tasks import MULTI_LABEL
 
 IMBALANCED = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 
@@ -89,14 +90,14 @@ def test_classes_are_mixed_within_an_epoch():
     assert abs(halves[0] - 250) < 60  # hypergeometric, sd 7.9
 
 
-def test_texts_and_pictures_are_balanced_in_training_alone():
+def test_texts_and_images_are_balanced_in_training_alone():
     reviews = synthetic_reviews(200)
     labels = reviews.examples["train"].labels
     rare = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:10]])
-    data = TextData("x", ("neg", "pos"), False, {**reviews.examples, "train": reviews.examples["train"].take(rare)})
-    pictures = three_classes()
-    few = pictures.examples["train"].take(np.flatnonzero(pictures.examples["train"].labels != 2)[:17])
-    images = ImageData("x", ("a", "b", "c"), False, {**pictures.examples, "train": few})
+    data = TextData("x", ("neg", "pos"), {**reviews.examples, "train": reviews.examples["train"].take(rare)})
+    stored = three_classes()
+    few = stored.examples["train"].take(np.flatnonzero(stored.examples["train"].labels != 2)[:17])
+    images = ImageData("x", ("a", "b", "c"), {**stored.examples, "train": few})
     for prepared in (data.prepare(bucket=True, balanced=True), images.prepare(balanced=True)):
         counts = np.bincount(np.concatenate([y for _, y in prepared.train]))
         assert np.ptp(counts) <= 1 and counts.sum() == len(prepared.examples["train"])
@@ -112,4 +113,4 @@ def test_several_labels_and_no_seed_are_refused():
         batches(ids, classes, batch_size=2, balanced=True)
     some = TextExamples(["a b", "c d"], np.eye(2, dtype=np.float32))
     with pytest.raises(InputError, match="one label an example"):
-        _ = TextData("x", ("a", "b"), True, {"train": some}).prepare(balanced=True).train
+        _ = TextData("x", ("a", "b"), {"train": some}, task=MULTI_LABEL).prepare(balanced=True).train

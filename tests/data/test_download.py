@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pytest
+from folder_contents import listed
 
 from tfconv import InputError
 from tfconv.data.download import data_directory, download
@@ -74,7 +75,7 @@ def test_a_file_arrives_whole_and_only_once(server, tmp_path):
     assert path.read_bytes() == CONTENT
     assert download(server.url, path, **CHECKS) == path
     assert server.requests == [None]
-    assert os.listdir(path.parent) == ["file.bin"]
+    assert listed(path.parent) == ["file.bin"]
 
 
 def test_a_server_that_dies_half_way_is_asked_for_the_rest(server, tmp_path):
@@ -143,7 +144,7 @@ def test_a_short_file_without_a_stated_length(server, tmp_path):
     server.says_length, server.content = False, CONTENT[:-1]
     with pytest.raises(InputError, match="2,999,999 bytes arrived where 3,000,000 are expected; what arrived was"):
         download(server.url, tmp_path / "a", **CHECKS)
-    assert os.listdir(tmp_path) == []
+    assert listed(tmp_path) == []
 
 
 @pytest.mark.parametrize("check", ["md5", "sha256"])
@@ -151,14 +152,14 @@ def test_a_wrong_checksum(server, tmp_path, check):
     server.content = b"x" + CONTENT[1:]
     with pytest.raises(InputError, match=f"its {check} is [0-9a-f]+ where {CHECKS[check]} is expected; what"):
         download(server.url, tmp_path / "a", **{check: CHECKS[check]})
-    assert os.listdir(tmp_path) == []
+    assert listed(tmp_path) == []
 
 
 def test_a_page_in_place_of_the_file_is_refused_before_it_is_read(server, tmp_path):
     server.content = b"<html>please log in</html>"
     with pytest.raises(InputError, match="offers 26 bytes where 3,000,000 are expected"):
         download(server.url, tmp_path / "a", **CHECKS)
-    assert os.listdir(tmp_path) == []
+    assert listed(tmp_path) == []
 
 
 def test_answers_other_than_the_file(server, tmp_path):
@@ -173,7 +174,7 @@ def test_answers_other_than_the_file(server, tmp_path):
         download(server.url, tmp_path / "b", pause=0)
     with pytest.raises(InputError, match="cannot be downloaded: .*refused"):
         download(closed_url(), tmp_path / "c")
-    assert os.listdir(tmp_path) == ["a"]
+    assert listed(tmp_path) == ["a"]
 
 
 def test_a_place_that_cannot_be_written(server, tmp_path):
@@ -187,13 +188,13 @@ def test_several_processes_share_one_download(server, tmp_path):
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) for _ in range(4)]
     assert [process.wait(60) for process in processes] == [0] * 4
     assert (tmp_path / "a").read_bytes() == CONTENT
-    assert os.listdir(tmp_path) == ["a"]
+    assert listed(tmp_path) == ["a"]
     assert server.requests == [None]
 
 
 def test_one_line_on_standard_error_where_there_is_no_terminal(server, tmp_path, capfd):
     download(server.url, tmp_path / "a")
-    assert capfd.readouterr().err.splitlines() == [f"downloading {server.url} (3 MB)"]
+    assert capfd.readouterr().err.splitlines() == [f"downloading {server.url} (3.0 MB)"]
 
 
 def test_where_data_lie(monkeypatch, tmp_path):

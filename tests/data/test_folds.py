@@ -94,7 +94,7 @@ def test_folds_of_texts_hold_out_every_text_once(held_out):
 def test_the_vocabulary_is_of_the_fold_s_own_train_part():
     texts = [f"common word{i}" for i in range(12)]
     examples = TextExamples(texts, (np.arange(12) % 2).astype(np.int32))
-    data = TextData("t", ("a", "b"), False, {"train": examples}).prepare(punctuation=False)
+    data = TextData("t", ("a", "b"), {"train": examples}).prepare(punctuation=False)
     assert len(data.preprocess.vocabulary) == 3 + 13
     for i in range(3):
         fold = data.fold(i, 3)
@@ -105,7 +105,7 @@ def test_the_vocabulary_is_of_the_fold_s_own_train_part():
     assert all(one is two for one, two in zip(data.examples["train"].texts, texts, strict=True))
 
 
-def test_folds_of_pictures_share_the_store_and_take_their_own_statistics():
+def test_folds_of_images_share_the_store_and_take_their_own_statistics():
     data = three_classes()
     seen = []
     for i in range(3):
@@ -140,7 +140,7 @@ def test_folds_refuse_what_they_cannot_hold_out():
         data.fold(0, 41)
     with pytest.raises(InputError, match="has no validation split to draw anew"):
         data.resplit(0)
-    bare = TextData("t", ("a", "b"), False, {"test": data.examples["train"]})
+    bare = TextData("t", ("a", "b"), {"test": data.examples["train"]})
     with pytest.raises(InputError, match="no split 'train' to hold examples out of"):
         bare.fold(0, 2)
 

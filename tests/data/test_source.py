@@ -7,12 +7,13 @@ from image_trees import tree, write_files
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data import Dialect, image_source
+from tfconv.data import Columns, Dialect, image_source
+from tfconv.tasks import MULTI_LABEL
 
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path, monkeypatch):
-    """A folder of pictures that is also listed in tables."""
+    """A folder of images that is also listed in tables."""
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "data"))
     files = tree(count=20, height=8, width=8)
     write_files(tmp_path / "photos", files)
@@ -28,7 +29,7 @@ def sizes(data):
 
 
 def test_a_folder(photos):
-    data = image_source(str(photos), size=4, fit="stretch", channels=1, test="0.2", validation=0.25, seed=5)
+    data = image_source(str(photos), Columns(test="0.2", validation=0.25, seed=5), size=4, fit="stretch", channels=1)
     assert data.image_shape == (4, 4, 1) and data.fit == "stretch"
     assert sizes(data) == {"train": 24, "validation": 8, "test": 8}
     same = tfconv.data.image_folder(photos, size=4, fit="stretch", channels=1, test=0.2, validation=0.25, seed=5)
@@ -38,18 +39,18 @@ def test_a_folder(photos):
 
 def test_tables(photos, tmp_path):
     columns = {"image": "file", "label": "kind"}
-    data = image_source(tmp_path / "photos.csv", **columns, test=0.1, validation=0)
+    data = image_source(tmp_path / "photos.csv", Columns(**columns, test=0.1, validation=0))
     assert sizes(data) == {"train": 36, "test": 4} and data.class_names == ("cat", "dog")
-    data = image_source(tmp_path / "photos.tsv", **columns, multi_label=True, separator=",", validation=0)
-    assert data.multi_label and sizes(data) == {"train": 40}
+    data = image_source(tmp_path / "photos.tsv", Columns(**columns, multi_label=True, separator=",", validation=0))
+    assert data.task is MULTI_LABEL and sizes(data) == {"train": 40}
     write_files(photos, {"cat/0.png": b""})
-    with pytest.raises(InputError, match="row 2 .*an empty file.*--skip-broken"):
-        image_source(tmp_path / "photos.tsv", **columns)
-    assert len(image_source(tmp_path / "photos.tsv", **columns, skip_broken=True).skipped) == 1
+    with pytest.raises(InputError, match="row 2 .*an empty file.*--skip"):
+        image_source(tmp_path / "photos.tsv", Columns(**columns))
+    assert len(image_source(tmp_path / "photos.tsv", Columns(**columns, skip=True)).skipped) == 1
 
 
 def test_synthetic_shapes_are_those_of_the_seed():
-    data = image_source("synthetic", seed=3, test=0.1)
+    data = image_source("synthetic", Columns(seed=3, test=0.1))
     same = tfconv.data.synthetic_shapes(seed=3, test=0.1)
     np.testing.assert_array_equal(data.examples["test"].pixels, same.examples["test"].pixels)
 
@@ -64,7 +65,7 @@ def test_cifar10_where_a_folder_holds_it(tmp_path):
 
 
 def test_the_real_cifar10(data_directory):
-    data = image_source(data_directory, validation=0.1)
+    data = image_source(data_directory, Columns(validation=0.1))
     assert data.name == "cifar10" and sizes(data) == {"train": 45_000, "validation": 5_000, "test": 10_000}
 
 
@@ -72,7 +73,7 @@ def test_the_real_cifar10(data_directory):
     "name, options, problem",
     [
         ("cifar10", {"image": "x"}, "--image does not go with cifar10: it is for files with columns"),
-        ("cifar10", {"size": 64}, "--size does not go with cifar10: its pictures are 32 x 32"),
+        ("cifar10", {"size": 64}, "--size does not go with cifar10: its images are 32 x 32"),
         ("cifar10", {"test": "0.1"}, "--test does not go with cifar10: it has a test split of its own"),
         ("cifar10", {"multi_label": True}, "--multi-label does not go with cifar10"),
         ("synthetic", {"fit": "crop"}, "--fit does not go with synthetic"),
@@ -88,4 +89,5 @@ def test_the_real_cifar10(data_directory):
 )
 def test_options_that_do_not_go_with_a_source(name, options, problem):
     with pytest.raises(InputError, match=problem):
-        image_source(name, **options)
+        shape = {option: options.pop(option) for option in ("size", "fit") if option in options}
+        image_source(name, Columns(**options), **shape)

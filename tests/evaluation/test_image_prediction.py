@@ -11,13 +11,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfconv import tasks
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.data.preprocess import load_preprocess
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import Predictor, predict, report
-from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 from tfconv.training import load_run
 
 
@@ -26,7 +25,7 @@ class SmallRun:
     model: keras.Model
     preprocess: ImagePreprocess | TextPreprocess
     class_names: tuple[str, ...]
-    task: tasks.Task
+    task: Task
     directory: Path
 
 
@@ -35,8 +34,14 @@ def small_run(classes=1, *, multi_label=False, directory="runs/small", size=12):
     x = keras.layers.Flatten()(keras.layers.Conv2D(3, 4, strides=2)(pixels))
     model = keras.Model(pixels, keras.layers.Dense(classes, bias_initializer="normal")(x) * 3)
     names = ("cat", "dog") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
-    preprocess = ImagePreprocess(size + 2, crop=size, mean=(0.5, 0.4, 0.3), class_names=names, multi_label=multi_label)
-    return SmallRun(model, preprocess, names, MULTI_LABEL if multi_label else CLASSIFICATION, Path(directory))
+    preprocess = ImagePreprocess(
+        size + 2,
+        crop=size,
+        mean=(0.5, 0.4, 0.3),
+        class_names=names,
+        task=MULTI_LABEL if multi_label else CLASSIFICATION,
+    )
+    return SmallRun(model, preprocess, names, preprocess.task, Path(directory))
 
 
 def encoded(form="PNG", size=(9, 30), seed=0):
@@ -116,7 +121,9 @@ def test_texts_and_images_are_asked_apart():
     ids = keras.Input((6,), dtype="int32")
     x = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(ids))
     prepare = TextPreprocess(Tokenizer(), Vocabulary(["good", "bad"]), 6)
-    texts = SmallRun(keras.Model(ids, keras.layers.Dense(1)(x)), prepare, ("neg", "pos"), False, Path("reviews"))
+    texts = SmallRun(
+        keras.Model(ids, keras.layers.Dense(1)(x)), prepare, ("neg", "pos"), CLASSIFICATION, Path("reviews")
+    )
     with pytest.raises(InputError, match="small classifies images and reviews texts: ask them apart"):
         predict("good", [small_run(), texts])
     assert predict("good", texts)[0]["text"] == "good"

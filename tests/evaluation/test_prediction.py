@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv import tasks
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict
 from tfconv.evaluation.probability import padded_width
-from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
+from tfconv.tasks import Task
 
 WORDS = ["good", "bad", "film", "not"]
 
@@ -24,7 +23,7 @@ class SmallRun:
     model: keras.Model
     preprocess: TextPreprocess
     class_names: tuple[str, ...]
-    task: tasks.Task
+    task: Task
     directory: Path
 
 
@@ -39,7 +38,7 @@ def small_run(classes=1, *, length=None, multi_label=False, directory="runs/smal
     model = keras.Model(ids, keras.layers.Dense(classes, bias_initializer="normal")(x) * 20)
     preprocess = TextPreprocess(Tokenizer(), Vocabulary(WORDS), 12)
     names = ("neg", "pos") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
-    return SmallRun(model, preprocess, names, MULTI_LABEL if multi_label else CLASSIFICATION, Path(directory))
+    return SmallRun(model, preprocess, names, preprocess.task, Path(directory))
 
 
 def by_hand(run, text):

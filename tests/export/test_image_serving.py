@@ -20,6 +20,7 @@ from small_classifiers import by_hand, image_model, image_preprocess, picture
 from tfconv.export import ExportError, check_saved_model, export_serving
 from tfconv.export.checks import rule_breaks
 from tfconv.kinds.images import serving as image_graph
+from tfconv.tasks import MULTI_LABEL
 
 PICTURES = [
     picture("JPEG"),
@@ -243,7 +244,7 @@ OBLONG = {"size": (20, 30), "crop": None, "fit": "stretch"}
         (lambda: image_model(shape=(16, 16, 1)), lambda: image_preprocess(channels=1), {"litert": True, "onnx": ONNX}),
         (
             lambda: image_model(4, shape=(20, 30, 3), seed=3),
-            lambda: image_preprocess("abcd", multi_label=True, **OBLONG),
+            lambda: image_preprocess("abcd", task=MULTI_LABEL, **OBLONG),
             {"separator": " + "},
         ),
         (lambda: image_model(3, dtype="mixed_bfloat16"), lambda: image_preprocess("abc"), {}),
@@ -257,11 +258,11 @@ def test_other_classifiers(tmp_path, model, prepare, options):
         copy = folder / "assets.extra" / name
         assert copy.is_file() == options.get(option, False) and (not copy.exists() or copy.stat().st_size > 500)
     got = tf.saved_model.load(str(folder)).signatures["serving_default"](image=tf.constant(PICTURES))
-    want = by_hand(model, prepare, PICTURES, multi_label=prepare.multi_label)
+    want = by_hand(model, prepare, PICTURES, multi_label=not prepare.task.exclusive)
     half = model.layers[1].compute_dtype == "bfloat16"
     np.testing.assert_allclose(got["probabilities"], want, atol=2e-2 if half else 1e-5)
     names = np.array(prepare.class_names)
-    if prepare.multi_label:
+    if not prepare.task.exclusive:
         assert [label.decode() for label in got["label"].numpy()] == [" + ".join(names[row > 0.5]) for row in want]
     elif not half:
         assert [label.decode() for label in got["label"].numpy()] == names[want.argmax(axis=1)].tolist()

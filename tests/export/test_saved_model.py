@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 from small_classifiers import WORDS, by_hand, preprocess, stock_model
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.export import export_serving
 from tfconv.models import TextCNN
+from tfconv.tasks import MULTI_LABEL
 
 ONNX = importlib.util.find_spec("tf2onnx") is not None
 TEXTS = ["Good film!", "", "not bad at all, 日本", "film " * 4000, "unknown wörds 🙂", b"good \xff film"]
@@ -104,7 +105,7 @@ def check_two_classes(model, prepare, folder):
 @pytest.mark.parametrize("classes", [1, 4])
 def test_several_labels(tmp_path, classes):
     names = ("red", "green", "blue", "not red")[:classes]
-    model, prepare = stock_model(classes, seed=3), preprocess(names, multi_label=True)
+    model, prepare = stock_model(classes, seed=3), preprocess(names, task=MULTI_LABEL)
     got = ask(export_serving(model, prepare, tmp_path, separator=" + "))
     want = by_hand(model, prepare, TEXTS, multi_label=True)
     np.testing.assert_allclose(got["probabilities"], want, atol=1e-5)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfconv.data.text.preprocess import Vocabulary
+from tfconv.data import Vocabulary
 from tfconv.errors import InputError
 from tfconv.interpret import embedding_matrix, write_projector
 from tfconv.models import BagOfWordsLinear, TextCNN

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.errors import InputError
 from tfconv.interpret import linear_weights, occlusion, significant_tokens
 from tfconv.models import BagOfWordsLinear, TextCNN
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 WORDS = ["good", "bad", "film", "not", "at", "all", "great", "awful"]
 SIZE = len(WORDS) + 3
@@ -16,7 +17,12 @@ SIZE = len(WORDS) + 3
 
 def preprocess(names=("neg", "pos"), *, start=True, multi_label=False, length=10):
     return TextPreprocess(
-        Tokenizer(), Vocabulary(WORDS), length, start=start, class_names=names, multi_label=multi_label
+        Tokenizer(),
+        Vocabulary(WORDS),
+        length,
+        start=start,
+        class_names=names,
+        task=MULTI_LABEL if multi_label else CLASSIFICATION,
     )
 
 

@@ -42,7 +42,7 @@ def test_the_kept_image_model_scores_as_the_trained_one(kind, tmp_path):
     store = np.stack([an_image(kind, rng, label) for label in labels])
     rows = np.arange(len(labels))
     examples = {"train": ImageExamples(store, labels, rows), "validation": ImageExamples(store, labels, rows)}
-    data = ImageData("halves", ("a", "b"), False, examples, ()).prepare(batch_size=8)
+    data = ImageData("halves", ("a", "b"), examples, ()).prepare(batch_size=8)
     keras.utils.set_random_seed(0)
     model = models.WhitenedResNet(data.image_shape, 1, widths=(8, 16), dtype="mixed_bfloat16")
     model.adapt(data.preprocess.normalize(store))
@@ -95,7 +95,7 @@ def test_data_without_a_difference_are_refused(tmp_path, monkeypatch, capsys):
 def test_batches_of_one_are_refused_where_their_statistics_would_count(tmp_path, capsys):
     command = ("train", "images", "synthetic", "--run", tmp_path / "run", "--batch-size", 1, "--epochs", 1)
     assert status(*command) == 2
-    assert "batch normalisation, which learns nothing of use from batches of one picture" in capsys.readouterr().err
+    assert "batch normalisation, which learns nothing of use from batches of one image" in capsys.readouterr().err
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 

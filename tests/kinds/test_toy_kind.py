@@ -77,7 +77,7 @@ class DigitData(LabelledData):
     """All splits."""
 
     unit: ClassVar[str] = "sequence"
-    preprocess: ClassVar[DigitPreprocess] = DigitPreprocess()
+    preprocess: ClassVar[DigitPreprocess] = DigitPreprocess()  # type: ignore
     preparation: Preparation = Preparation()
 
     def _batches(self, split, training):
@@ -107,7 +107,7 @@ def read(path):
     parts = stratified_parts(labels, validation=0.2, test=0.2, seed=0)
     every = Digits(raw, labels)
     splits = {split: every.take(rows) for split, rows in parts.items()}
-    return DigitData(Path(path).stem, NAMES, False, splits)
+    return DigitData(Path(path).stem, NAMES, splits)
 
 
 class DigitServing(ServedClassifier):

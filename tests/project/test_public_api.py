@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,14 @@ import tfconv
 
 PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
-    "tfconv.cli": """main one_line_errors run_recipe""",
+    "tfconv.cli": """Trained main one_line_errors run_recipe train_and_score""",
     "tfconv.data": """
-        Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
+        Columns Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
         image_folder
         image_source image_table
         synthetic_shapes
-        Preparation StreamedTextData TABLE_ENDINGS TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
-        augment batches build_vocabulary csv imdb jsonl parquet read_shards read_vectors rows shared_examples
+        Preparation StreamedTextData TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
+        augment batches build_vocabulary csv imdb jsonl parquet read_shards read_rows read_vectors shared_examples
         stratified_folds synthetic_reviews
         text_folder text_source text_stream tfds token_chunks write_shards
     """,
@@ -123,3 +124,22 @@ def imports_at_module_level(tree: ast.Module) -> set[str]:
 def test_only_backend_kernels_import_tensorflow_at_module_level(path):
     names = imports_at_module_level(ast.parse((PACKAGE / path).read_text()))
     assert ("tensorflow" in names) == path.endswith("_tensorflow.py")
+
+
+def test_type_checkers_see_what_is_imported_lazily(tmp_path):
+    """mypy, and with it an editor, knows the signatures behind `import tfconv` and nothing more."""
+    names = ["models.TextCNN", "data.csv", "training.fit", "evaluation.report", "export.export_serving"]
+    file = tmp_path / "user.py"
+    file.write_text("\n".join(["import tfconv", *(f"reveal_type(tfconv.{name})" for name in names)]))
+    options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={os.devnull}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(file)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MYPYPATH": str(PACKAGE.parent)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    signatures = dict(zip(names, re.findall(r'Revealed type is "(.*)"', done.stdout), strict=True))
+    assert all(signature.startswith("def (") for signature in signatures.values()), signatures
+    assert signatures["models.TextCNN"].endswith(".TextCNN") and "vocabulary_size: int" in signatures["models.TextCNN"]
+    assert signatures["data.csv"].endswith(".TextData") and "epochs: int" in signatures["training.fit"]

@@ -95,16 +95,16 @@ def test_text_training_measures_a_real_system(side_by_side, monkeypatch):
     monkeypatch.setitem(text_training.SYSTEMS, "linear", {"tfconv fit": ("tfconv", 1, {})})
     config = text_training.Config(data="zipf", batch_size=2, turns=2)
     source, ids, labels = text_training.make_data(config)
-    assert "made-up" in source and ids.shape == (400, 400) and 0 < np.mean(ids == 0) < 0.5
+    assert "synthetic" in source and ids.shape == (400, 400) and 0 < np.mean(ids == 0) < 0.5
     rows = text_training.compare(config, "row", "linear", 3, ids, labels)
     assert len(rows) == 1 and rows[0]["median"] > 0 and rows[0]["ratio"] == 1
 
 
-def test_every_system_augments_each_picture_by_a_draw_of_its_own(side_by_side):
+def test_every_system_augments_each_image_independently(side_by_side):
     augmentation = importlib.import_module("augmentation")
-    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for system in augmentation.SYSTEMS.values():
-        dataset = augmentation.make_pipeline(system, np.stack([picture] * 64), 32)
+        dataset = augmentation.make_pipeline(system, np.stack([image] * 64), 32)
         for batch in dataset:
             assert batch.shape == (32, 32, 32, 3)
             assert len(np.unique(np.reshape(batch, (32, -1)), axis=0)) > 16, system

@@ -1,4 +1,4 @@
-"""Every recipe runs to its end on made-up data, and each one's page holds to its form."""
+"""Every recipe runs to its end on synthetic data, and each one's page holds to its form."""
 
 import ast
 import functools
@@ -50,7 +50,7 @@ def test_every_recipe_is_tried():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, indirect=True)
-def test_recipe_runs_on_made_up_data(recipe, tmp_path, capsys, monkeypatch):
+def test_recipe_runs_on_synthetic_data(recipe, tmp_path, capsys, monkeypatch):
     name, more = recipe.__name__, {}
     if name in ("imdb_text_cnn", "cifar10_mini_alexnet"):
         more["export_to"] = tmp_path / "exported"

@@ -1,4 +1,4 @@
-"""CIFAR-10 in small: 20 pictures a file instead of 10,000, in the forms that the official files have."""
+"""CIFAR-10 in small: 20 images a file instead of 10,000, in the forms that the official files have."""
 
 import io
 import pickle

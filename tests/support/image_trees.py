@@ -1,4 +1,4 @@
-"""Picture files that the tests of image sources write."""
+"""Image files that the tests of image sources write."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def photo(seed=0, height=24, width=32, mode="RGB"):
-    """A smooth picture with a little noise, so that JPEG keeps it."""
+    """A smooth image with a little noise, so that JPEG keeps it."""
     rng = np.random.default_rng(seed)
     down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     colours = rng.uniform(40, 215, (3, 1, 1))
@@ -44,13 +44,13 @@ def write_files(directory, files):
 
 
 def tree(classes=("cat", "dog"), count=4, **options):
-    """Files of `count` PNG pictures a class, each of its own colours."""
+    """Files of `count` PNG images a class, each of its own colours."""
     names = [f"{name}/{number}.png" for name in classes for number in range(count)]
     return {name: encoded(photo(seed, **options)) for seed, name in enumerate(names)}
 
 
 def by_class(data):
-    """Every picture by its class, of all splits together."""
+    """Every image by its class, of all splits together."""
     found = {name: [] for name in data.class_names}
     for part in data.examples.values():
         for label, pixels in zip(part.labels, part.pixels, strict=True):
@@ -59,6 +59,6 @@ def by_class(data):
 
 
 def in_order(name):
-    """The order in which pictures are read."""
+    """The order in which images are read."""
     folder, _, file = name.partition("/")
     return folder, file

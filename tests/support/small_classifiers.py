@@ -7,14 +7,15 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfconv.data import TextPreprocess, Tokenizer, Vocabulary
 from tfconv.data.image.preprocess import ImagePreprocess
-from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary
+from tfconv.tasks import CLASSIFICATION
 
 WORDS = ["good", "bad", "film", "not", "at", "all", "great", "awful", "日本", "don't"]
 
 
-def preprocess(names=("neg", "pos"), *, words=WORDS, length=12, multi_label=False, level="word"):
-    return TextPreprocess(Tokenizer(level), Vocabulary(words), length, class_names=names, multi_label=multi_label)
+def preprocess(names=("neg", "pos"), *, words=WORDS, length=12, task=CLASSIFICATION, level="word"):
+    return TextPreprocess(Tokenizer(level), Vocabulary(words), length, class_names=names, task=task)
 
 
 def stock_model(classes=1, *, length=None, seed=0, size=13, dtype=None):

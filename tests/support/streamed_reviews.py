@@ -1,4 +1,4 @@
-"""Made-up reviews in files, and what comes back from them."""
+"""Synthetic reviews in files, and what comes back from them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tables of made-up texts on four topics, for tests of the command."""
+"""Tables of synthetic texts on four topics, for tests of the command."""
 
 import csv
 import random

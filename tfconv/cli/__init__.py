@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from tfconv.cli.recipe import Trained, train_and_score
 from tfconv.errors import InputError
 
-__all__ = ["main", "one_line_errors", "run_recipe"]
+__all__ = ["Trained", "main", "one_line_errors", "run_recipe", "train_and_score"]
 
 Config = TypeVar("Config")
 

@@ -131,8 +131,6 @@ def _settings(config: Any) -> tuple[Kind, Any]:
         for field in dataclasses.fields(other.check_options):
             if field.name in given and field.name not in hints_of(kind.options):
                 raise InputError(f"--{field.name} does not go with {kind.unit}s")
-    if "skip_broken" in hints_of(kind.options) and given.pop("skip", False):
-        given["skip_broken"] = True
     hint = hints_of(kind.options)["model"]
     if config.model is not None and not fits(config.model, hint):
         raise InputError(f"--model {config.model} is none for {kind.name}: give one of {', '.join(get_args(hint))}")

@@ -60,6 +60,7 @@ def train(config: Any, kind: Kind) -> None:
     data = kind.read(config)
     runtime.configure(kind.work, threads=config.threads)
     strategy = strategy or _strategy(config)
+    import numpy as np
     import tensorflow as tf
 
     from tfconv import training
@@ -86,7 +87,8 @@ def train(config: Any, kind: Kind) -> None:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
 
     if config.folds is not None and data.task.exclusive:
-        counts = sum(part.class_counts(len(data.class_names)) for name, part in data.examples.items() if name != "test")
+        pooled = [part for name, part in data.examples.items() if name != "test"]
+        counts = np.sum([part.class_counts(len(data.class_names)) for part in pooled], axis=0)
         if counts.min() < config.folds:
             raise InputError(
                 f"--folds {config.folds}: the class {data.class_names[counts.argmin()]!r} has {counts.min()} examples, "

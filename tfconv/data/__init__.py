@@ -1,4 +1,4 @@
-"""tfconv.data: labelled texts and pictures from files, and what turns them into batches.
+"""tfconv.data: labelled texts and images from files, and what turns them into batches.
 
 Every source returns a `TextData` or an `ImageData`. Importing this package, or a source, imports no TensorFlow: a wrong
 column name is reported at once.

@@ -1,4 +1,4 @@
-"""tfconv.data: labelled texts and pictures from files, and what turns them into batches.
+"""tfconv.data: labelled texts and images from files, and what turns them into batches.
 
 Every source returns a `TextData` or an `ImageData`. Importing this package, or a source, imports no TensorFlow: a wrong
 column name is reported at once.
@@ -15,8 +15,9 @@ from .image.dataset import ImagePreparation as ImagePreparation
 from .image.folders import image_folder as image_folder
 from .image.preprocess import ImagePreprocess as ImagePreprocess
 from .image.tables import image_table as image_table
+from .rows.columns import Columns as Columns
 from .rows.dialect import Dialect as Dialect
-from .rows.labelled import rows as rows
+from .rows.labelled import read_rows as read_rows
 from .rows.tables import csv as csv
 from .rows.tables import jsonl as jsonl
 from .rows.tables import parquet as parquet
@@ -25,7 +26,6 @@ from .sets.imdb import imdb as imdb
 from .sets.synthetic import synthetic_reviews as synthetic_reviews
 from .sets.synthetic import synthetic_shapes as synthetic_shapes
 from .sets.tfds import tfds as tfds
-from .source import TABLE_ENDINGS as TABLE_ENDINGS
 from .source import image_source as image_source
 from .source import text_source as text_source
 from .splits import stratified_folds as stratified_folds
@@ -34,13 +34,13 @@ from .text.dataset import TextData as TextData
 from .text.dataset import TextExamples as TextExamples
 from .text.folders import text_folder as text_folder
 from .text.preprocess import TextPreprocess as TextPreprocess
-from .text.preprocess import Tokenizer as Tokenizer
-from .text.preprocess import Vocabulary as Vocabulary
-from .text.preprocess import build_vocabulary as build_vocabulary
-from .text.preprocess import token_chunks as token_chunks
 from .text.shards import read_shards as read_shards
 from .text.shards import write_shards as write_shards
 from .text.stream import StreamedTextData as StreamedTextData
 from .text.stream import text_stream as text_stream
+from .text.tokenizer import Tokenizer as Tokenizer
+from .text.tokenizer import token_chunks as token_chunks
 from .text.vectors import WordVectors as WordVectors
 from .text.vectors import read_vectors as read_vectors
+from .text.vocabulary import Vocabulary as Vocabulary
+from .text.vocabulary import build_vocabulary as build_vocabulary

@@ -1,4 +1,4 @@
-"""From labelled rows to a data set of texts or of images: checks over all rows, class names, splits."""
+"""Make a data set of labelled rows: check all rows together, number the classes, split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfconv.data.labels import class_indices, label_kind, label_name, sorted_class_names
-from tfconv.data.rows.labelled import LabelledRow
-from tfconv.data.rows.records import reject
-from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.checks import check_fraction
+from tfconv.data.labels import Key, bad_labels, check_classes, label_key, label_name, sorted_class_names
+from tfconv.data.rows.columns import Columns
+from tfconv.data.rows.labelled import LabelledRow, no_training_rows, row_is_good
+from tfconv.data.splits import stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
-from tfconv.errors import InputError
+from tfconv.tasks import Task
 
 __all__ = ["Assembled", "assemble"]
-
-_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
 
 
 class Assembled(NamedTuple):
@@ -28,28 +27,24 @@ class Assembled(NamedTuple):
     rows: list[LabelledRow]
     labels: np.ndarray
     class_names: tuple[str, ...]
-    multi_label: bool
+    task: Task
     parts: dict[str, np.ndarray]
     notes: tuple[str, ...]
 
     def text_data(self, name: str) -> TextData:
         """The rows' texts as a data set called `name`."""
-        every = TextExamples([row.text for row in self.rows], self.labels)
+        every = TextExamples([row.values["text"] for row in self.rows], self.labels)
         examples = {split: every.take(indices) for split, indices in self.parts.items()}
-        return TextData(name, self.class_names, self.multi_label, examples, self.notes)
+        return TextData(name, self.class_names, examples, self.notes, task=self.task)
 
 
 def assemble(
     rows: Sequence[LabelledRow],
+    columns: Columns,
     *,
     where: str,
     noun: str = "text",
-    multi_label: bool = False,
-    validation: float = 0.1,
-    test: float = 0.0,
-    seed: int = 0,
     skipped: Sequence[str] = (),
-    skip: bool = False,
     one_kind: bool = True,
     class_names: tuple[str, ...] | None = None,
 ) -> Assembled:
@@ -57,14 +52,11 @@ def assemble(
 
     Args:
         rows: the rows; those whose `split` is None count as training rows.
+        columns: the task; the fractions of the training rows to hold out for testing, and of the rest for validation,
+            where no row is for that; the seed; whether bad rows are skipped.
         where: the file or folder, for messages.
-        noun: what messages call a row's text or image.
-        multi_label: whether a text may have any number of labels.
-        validation: the share of the training rows to hold out, where no row says that it is for validation.
-        test: the share of the training rows to hold out before that, where no row says that it is for testing.
-        seed: decides the held-out rows.
-        skipped: lines on rows left out before.
-        skip: leave bad rows out, noting each, in place of an error.
+        noun: what is classified: `"text"` or `"image"`.
+        skipped: lines on rows that were left out before.
         one_kind: refuse a mixture of numbers, booleans and other strings as labels.
         class_names: the classes in order where the source knows them; such classes may have a single example.
 
@@ -72,91 +64,48 @@ def assemble(
         Splits train, and validation and test where they have rows; within a split the order of `rows`.
 
     Raises:
-        InputError: no rows, a single class, or (unless `skip`) mixed kinds of labels, a label seen only once, a label
-            that no training row has; `validation` or `test` is not in [0, 1).
+        InputError: no rows, a single class, or (unless `columns.skip`) mixed kinds of labels, a label that occurs once,
+            a label that no training row has; a fraction is not in [0, 1).
     """
-    check_fraction("validation", validation)
-    check_fraction("test", test)
+    check_fraction("validation", columns.validation_fraction)
+    check_fraction("test", columns.test_fraction)
     notes = list(skipped)
-    collector = notes if skip else None
-    kept = list(rows)
+    collector = notes if columns.skip else None
+    _require_training_rows(rows, notes, where)
+    kept = _without_bad_labels(rows, collector, one_kind=one_kind, rare=class_names is not None)
     _require_training_rows(kept, notes, where)
-    if one_kind:
-        kept = _of_one_kind(kept, collector)
     names = [tuple(dict.fromkeys(label_name(label) for label in row.labels)) for row in kept]
-    if class_names is None:
-        kept, names = _without_lonely(kept, names, collector)
-    _require_training_rows(kept, notes, where)
     classes = class_names or sorted_class_names(label for row in names for label in row)
-    if len(classes) < (1 if multi_label else 2):
-        found = f"the only class is {classes[0]!r}" if classes else f"no {noun} has a label"
-        raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
-    labels = class_indices(names, classes, multi_label=multi_label)
+    check_classes(classes, columns.task, where, noun)
+    labels = columns.task.label_array(names, classes)
     splits = np.array([row.split or "train" for row in kept])
     parts = {split: np.flatnonzero(splits == split) for split in ("train", "validation", "test")}
-    for split, fraction, stream in (("test", test, 1), ("validation", validation, 0)):
+    for split, fraction, stream in (("test", columns.test_fraction, 1), ("validation", columns.validation_fraction, 0)):
         if not len(parts[split]):
-            kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[seed, stream])
+            kept_here, held = stratified_split(labels[parts["train"]], fraction, seed=[columns.seed, stream])
             parts[split], parts["train"] = parts["train"][held], parts["train"][kept_here]
     filled = {split: part for split, part in parts.items() if len(part)}
-    return Assembled(kept, labels, classes, multi_label, filled, tuple(notes))
+    return Assembled(kept, labels, classes, columns.task, filled, tuple(notes))
 
 
-def _require_training_rows(rows: list[LabelledRow], notes: list[str], where: str) -> None:
+def _require_training_rows(rows: Sequence[LabelledRow], notes: list[str], where: str) -> None:
     if not any(row.split in (None, "train") for row in rows):
-        first = f"; {len(notes):,} were skipped, the first: {notes[0]}" if notes else ""
-        raise InputError(f"{where}: no rows to train on{first}; give at least two classes of two rows each")
+        raise no_training_rows(where, len(notes), notes)
 
 
-def _of_one_kind(rows: list[LabelledRow], skipped: list[str] | None) -> list[LabelledRow]:
-    """The rows whose labels are of the kind that most labels are of."""
-    first: dict[str, LabelledRow] = {}
-    counts: Counter[str] = Counter()
-    for row in rows:
-        for label in row.labels:
-            kind = label_kind(label)
-            first.setdefault(kind, row)
-            counts[kind] += 1
-    if len(counts) < 2:
-        return rows
-    usual = counts.most_common(1)[0][0]
-    kept = []
-    for row in rows:
-        others = [label for label in row.labels if label_kind(label) != usual]
-        if others:
-            found = _KINDS[label_kind(others[0])]
-            problem = (
-                f"the label {others[0]!r} is a {found} where most are {_KINDS[usual]}s, as in {first[usual].where}"
-            )
-            reject(row.where, problem, "write every label in the same way", skipped)
-        else:
-            kept.append(row)
-    return kept
-
-
-def _without_lonely(
-    rows: list[LabelledRow], names: list[tuple[str, ...]], skipped: list[str] | None
-) -> tuple[list[LabelledRow], list[tuple[str, ...]]]:
-    """Without the rows whose label nothing can be learned about; leaving one out can make another label lonely."""
+def _without_bad_labels(
+    rows: Sequence[LabelledRow], skipped: list[str] | None, *, one_kind: bool, rare: bool
+) -> list[LabelledRow]:
+    """The rows without those of `bad_labels`; leaving a row out can make another label occur once."""
+    kept = list(rows)
     while True:
-        counts: Counter[str] = Counter()
-        trained: set[str] = set()
-        for row, labels in zip(rows, names, strict=True):
-            counts.update(labels)
-            if row.split in (None, "train"):
-                trained.update(labels)
-        kept = []
-        for index, (row, labels) in enumerate(zip(rows, names, strict=True)):
-            once = next((label for label in labels if counts[label] == 1), None)
-            unknown = next((label for label in labels if label not in trained), None)
-            if once is not None:
-                remedy = "mend a misspelling or give more examples"
-                reject(row.where, f"the label {once!r} is seen only here", remedy, skipped)
-            elif unknown is not None:
-                problem = f"the label {unknown!r} is in no training row, only in {row.split}"
-                reject(row.where, problem, "add training rows of it", skipped)
-            else:
-                kept.append(index)
-        if len(kept) == len(rows):
-            return rows, names
-        rows, names = [rows[index] for index in kept], [names[index] for index in kept]
+        counts: dict[Key, Counter[str]] = {}
+        first: dict[Key, str] = {}
+        for row in kept:
+            for key in {label_key(label): None for label in row.labels}:
+                first.setdefault(key, row.where)
+                counts.setdefault(key, Counter())[row.split or "train"] += 1
+        bad = bad_labels(counts, first, one_kind=one_kind, rare=rare)
+        if not bad:
+            return kept
+        kept = [row for row in kept if row_is_good(row, bad, skipped)]

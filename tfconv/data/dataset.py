@@ -1,23 +1,51 @@
-"""What a data set of texts and one of pictures share: splits with labels, how many outputs they need, a summary."""
+"""A labelled data set of any kind: its splits, folds and batches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
 from tfconv.data.splits import stratified_folds, stratified_parts, stratified_split
 from tfconv.errors import InputError
-from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
+from tfconv.tasks import CLASSIFICATION, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["LabelledData", "class_counts"]
+    from tfconv.data.preprocess import Preprocess
+
+__all__ = ["Examples", "LabelledData", "class_counts"]
 
 _CLASSES_SHOWN = 20
 _SKIPPED_SHOWN = 5
+
+
+class Examples(Protocol):
+    """The labelled examples of one split."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """As `Task.label_array` makes them; -1 for unlabelled examples."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def take(self, indices: np.ndarray) -> "Examples":
+        """The examples at `indices`, in that order."""
+
+    def join(self, other: Self) -> "Examples":
+        """These examples, then the others."""
+
+    def class_counts(self, classes: int) -> np.ndarray:
+        """How many examples bear each label: int64 (classes,)."""
+
+    def contents(self) -> Iterator[bytes]:
+        """Each example as bytes, by which equal ones are told."""
+
+    def excerpt(self, number: int) -> str:
+        """What of an example a message can show, such as the first words of a text; "" where there is nothing."""
 
 
 def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -29,16 +57,21 @@ def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelledData:
-    """A named data set with its classes and splits; `TextData` and `ImageData` say how it becomes batches."""
+    """A named data set with its classes and splits; `TextData` and `ImageData` make batches of it."""
 
     unit: ClassVar[str]  # what one example is, for messages
 
     name: str
     class_names: tuple[str, ...]
-    multi_label: bool
-    examples: dict[str, Any]
+    examples: Mapping[str, Examples]
     skipped: tuple[str, ...] = ()
     preparation: Any = None
+    task: Task = field(default=CLASSIFICATION, kw_only=True)
+
+    @property
+    def preprocess(self) -> "Preprocess":
+        """The preprocessing from raw examples to a model's inputs."""
+        raise NotImplementedError
 
     def prepare(self, **changes: Any) -> Self:
         """The same examples with other settings of `preparation`, such as `data.prepare(batch_size=256)`."""
@@ -99,11 +132,11 @@ class LabelledData:
         parts = stratified_parts(pool.labels, validation=share["validation"], test=share.get("test", 0.0), seed=seed)
         return self._with({split: pool.take(rows) for split, rows in parts.items()})
 
-    def only(self, examples: dict[str, Any]) -> "LabelledData":
+    def only(self, examples: "Mapping[str, Examples]") -> "LabelledData":
         """The same data set with these splits and no others."""
         return replace(self, examples=examples)
 
-    def _pool(self, splits: Sequence[str]) -> tuple[Any, dict[str, float]]:
+    def _pool(self, splits: Sequence[str]) -> tuple[Examples, dict[str, float]]:
         """The examples of some splits together, and the share of each."""
         if "train" not in self.examples:
             raise InputError(f"{self.name} has no split 'train' to hold examples out of: it has {list(self.examples)}")
@@ -111,21 +144,16 @@ class LabelledData:
         pool = reduce(lambda one, other: one.join(other), parts.values())
         return pool, {split: len(parts.get(split, ())) / max(len(pool), 1) for split in splits}
 
-    def _with(self, examples: dict[str, Any]) -> Self:
+    def _with(self, examples: dict[str, Examples]) -> Self:
         """Other splits, in the usual order."""
         order = [*dict.fromkeys(("train", "validation", "test", *self.examples))]
-        both = self.examples | examples
+        both = {**self.examples, **examples}
         return replace(self, examples={split: both[split] for split in order if split in both})
 
     @property
-    def task(self) -> Task:
-        """What is predicted."""
-        return MULTI_LABEL if self.multi_label else CLASSIFICATION
-
-    @property
     def outputs(self) -> int:
-        """Logits that a model of this data needs: one for two classes, otherwise one for each class."""
-        return 1 if len(self.class_names) == 2 and not self.multi_label else len(self.class_names)
+        """Number of logits that a model of this data needs: see `Task.outputs`."""
+        return self.task.outputs(self.class_names)
 
     @cached_property
     def train(self) -> "tf.data.Dataset":
@@ -165,7 +193,7 @@ class LabelledData:
         return self.summary()
 
     def summary(self) -> str:
-        """A small table: examples by class and split, then how many rows were skipped and the first of them."""
+        """Return a table of the examples by class and split, and the first of the rows that were skipped."""
         splits = list(self.examples)
         counts = [part.class_counts(len(self.class_names)) for part in self.examples.values()]
         lines = [["class", *splits]]
@@ -181,7 +209,7 @@ class LabelledData:
         for line in lines:
             numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
             table.append("  ".join([line[0].ljust(widths[0]), *numbers]))
-        kind = f"labels, any number a {self.unit}" if self.multi_label else "classes"
+        kind = "labels, any number each" if not self.task.exclusive else "classes"
         total = sum(len(part) for part in self.examples.values())
         head = f"{self.name}: {total:,} {self.unit}s, {len(self.class_names)} {kind}, {len(self.skipped):,} skipped"
         notes = [f"skipped {line}" for line in self.skipped[:_SKIPPED_SHOWN]]

@@ -1,9 +1,10 @@
-"""Downloads that are whole, checked and resumable, also with several processes after the same file."""
+"""Download and unpack files: checked, resumable, and safe with several processes."""
 
 import contextlib
 import gzip
 import hashlib
 import http.client
+import io
 import os
 import re
 import shutil
@@ -17,22 +18,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
 from tfconv.errors import InputError
+from tfconv.progress import WatchedFile, progress
 
-__all__ = ["data_directory", "download", "lock", "unpack"]
-
-
-try:
-    import fcntl
-except ImportError:  # not on Windows: two processes there must not download the same file at once
-    fcntl = None  # type: ignore[assignment]
-
+__all__ = ["data_directory", "download", "unpack"]
 
 _CHUNK = 1 << 18
+_READ_AT_ONCE = 1 << 20
 
 
 def data_directory(directory: str | Path | None = None) -> Path:
-    """Where data sets lie: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv.
+    """Return the folder of data sets: the argument, else the variable TFCONV_DATA_DIR, else ~/.cache/tfconv.
 
     Raises:
         InputError: the path begins with the home folder of a user who has none.
@@ -59,8 +57,8 @@ def download(
 ) -> Path:
     """Download a file; it appears under `path` only when it is complete and its checksum is right.
 
-    What has arrived lies in `path` + ".part" and is used by the next call (HTTP Range); a server that knows no ranges
-    sends it all again. Processes that want the same file wait for the one that has it under way.
+    What has arrived is in `path` + ".part", where the next call continues (HTTP Range); a server that knows no ranges
+    sends it all again. Processes that want the same file wait for the first.
 
     Args:
         url: an http or https address.
@@ -83,7 +81,7 @@ def download(
     if path.exists():
         return path
     with _locked_part(path) as part:
-        if path.exists():  # another process had it under way
+        if path.exists():  # another process downloaded it
             part.truncate(0)
             return path
         while True:
@@ -100,51 +98,26 @@ def download(
     return path
 
 
-def lock(file: BinaryIO, *, shared: bool = False, wait: bool = True) -> None:
-    """Wait until no other process holds the lock on an open file, then hold it until the file is closed.
-
-    Args:
-        file: what to lock.
-        shared: others may hold it at the same time, shared too.
-        wait: `False`: do not wait.
-
-    Raises:
-        BlockingIOError: another process holds it, and `wait` is false.
-    """
-    if fcntl is not None:
-        try:
-            fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise
-        except OSError:  # some network file systems have no locks
-            pass
-
-
 @contextlib.contextmanager
 def _locked_part(path: Path) -> Iterator[BinaryIO]:
-    name = f"{path}.part"
+    """Open the part of a file that has arrived, to read and continue it, while no other process does."""
+    part = Path(f"{path}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            with open(name, "a+b") as part:  # "a": every write goes to the end, which truncate moves
-                lock(part)
-                if not _is_at(part, name):  # it was renamed or removed while this process waited
-                    continue
-                try:
-                    yield part
-                finally:
-                    if _is_at(part, name) and os.fstat(part.fileno()).st_size == 0:
-                        os.unlink(name)
-                return
+        with filelock.FileLock(_lock_of(path)):
+            try:
+                with open(part, "a+b") as file:  # "a": every write goes to the end, which truncate moves
+                    yield file
+            finally:
+                if part.exists() and part.stat().st_size == 0:
+                    part.unlink()
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _is_at(file: BinaryIO, name: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(name))
-    except FileNotFoundError:
-        return False
+def _lock_of(path: Path) -> Path:
+    """The lock file beside what several processes may want to make; it is not removed."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def _fetch_patiently(url: str, part: BinaryIO, size: int | None, attempts: int, pause: float, timeout: float) -> None:
@@ -196,7 +169,7 @@ def _fetch(url: str, part: BinaryIO, size: int | None, timeout: float) -> None:
         if size is not None and total is not None and total != size:
             part.truncate(0)
             raise InputError(f"{url}: the server offers {total:,} bytes where {size:,} are expected; get it elsewhere")
-        with _progress(url, total or size, start) as advance:
+        with progress("downloading", url, total or size, done=start) as advance:
             while chunk := response.read(_CHUNK):
                 part.write(chunk)
                 part.flush()
@@ -222,30 +195,8 @@ def _problem(part: BinaryIO, md5: str | None, sha256: str | None, size: int | No
     return None
 
 
-@contextlib.contextmanager
-def _progress(url: str, total: int | None, start: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal's standard error, one line elsewhere."""
-    from rich import progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    name = url.rsplit("/", 1)[-1]
-    if not console.is_terminal:
-        console.print(f"downloading {url}" + (f" ({total / 1e6:,.0f} MB)" if total else ""), soft_wrap=True)
-    columns = (
-        progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn(),
-        progress.TransferSpeedColumn(), progress.TimeRemainingColumn(),
-    )  # fmt: skip
-    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=total, completed=start)
-        yield lambda count: bar.advance(task, count)
-
-
-_READ_AT_ONCE = 1 << 20
-
-
 def unpack(archive: Path, folder: Path, check: Callable[[Path], None]) -> None:
-    """Unpack into a temporary folder beside, check it, rename it; a process that comes second waits.
+    """Unpack an archive into a folder that appears only when it is complete; a second process waits.
 
     Args:
         archive: a .tar.gz file that holds a folder of the name of `folder`.
@@ -255,20 +206,16 @@ def unpack(archive: Path, folder: Path, check: Callable[[Path], None]) -> None:
     Raises:
         InputError: the archive is broken, cut short, or fails the check; or there is no room.
     """
-    from rich.console import Console
-    from rich.progress import wrap_file
-
     temporary: str | None = None
     try:
-        with open(archive, "rb") as file:
-            lock(file)
+        with filelock.FileLock(_lock_of(folder)):
             if folder.is_dir():
                 return
             temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
-            size, task = archive.stat().st_size, f"unpacking {archive.name}"
             with (
-                wrap_file(file, size, description=task, transient=True, console=Console(stderr=True)) as shown,
-                gzip.open(shown) as unzipped,
+                progress("unpacking", archive.name, archive.stat().st_size) as read,
+                io.BufferedReader(WatchedFile(archive, read), _READ_AT_ONCE) as file,
+                gzip.open(file) as unzipped,
                 tarfile.open(fileobj=unzipped, mode="r:") as tar,
             ):
                 _extract(tar, unzipped, temporary)
@@ -289,7 +236,7 @@ def unpack(archive: Path, folder: Path, check: Callable[[Path], None]) -> None:
 
 
 def _extract(tar: tarfile.TarFile, unzipped: gzip.GzipFile, folder: str) -> None:
-    """Extract every member; tarfile itself takes a damaged header for the end, and leaves the checksum unread."""
+    """Extract every member, to the end: tarfile alone takes a damaged header for the end and reads no checksum."""
     try:
         tar.extractall(folder, filter="data")
     except (LookupError, ValueError, OverflowError, RecursionError) as error:  # a link to no member, a senseless date

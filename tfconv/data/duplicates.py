@@ -1,16 +1,17 @@
-"""Examples that stand in a data set more than once: with different labels, or in two splits."""
+"""Find duplicate examples: with different labels, or in two splits."""
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from tfconv.data.dataset import Examples
 
 __all__ = ["conflicting_labels", "example_keys", "shared_examples"]
 
 
-def example_keys(examples: Any) -> list[bytes]:
-    """A key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal.
+def example_keys(examples: Examples) -> list[bytes]:
+    """Return a key of 16 bytes for each example (BLAKE2b), equal where the text, or every pixel, is equal.
 
     Args:
         examples: of a split, such as `data.examples["train"]`.
@@ -26,8 +27,8 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
         labels: (n,), or (n, classes) where there are several labels.
 
     Returns:
-        For each text or picture that stands with different labels: the number of the example where it stands first,
-        and of the first with another label. In the order of the second.
+        For each text or image with different labels: the number of its first example, and of the first with another
+        label. In the order of the second.
     """
     first: dict[bytes, int] = {}
     found: dict[bytes, tuple[int, int]] = {}
@@ -39,7 +40,7 @@ def conflicting_labels(keys: Sequence[bytes], labels: np.ndarray) -> list[tuple[
 
 
 def shared_examples(train: Sequence[bytes], held: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Find held-out examples that are also trained on: their score is one of memory.
+    """Find held-out examples that are also trained on, which flatters their score.
 
     Args:
         train: from `example_keys` of the training split.

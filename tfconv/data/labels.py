@@ -1,19 +1,35 @@
-"""Labels as they stand in files (strings, numbers, booleans, lists) and the class names they mean."""
+"""Labels as files hold them (strings, numbers, booleans, lists), and the class names they mean."""
 
+import functools
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from tfconv.errors import InputError
+from tfconv.tasks import CLASSIFICATION, Task
 
-__all__ = ["BadLabel", "Label", "class_indices", "label_kind", "label_name", "parse_labels", "sorted_class_names"]
+__all__ = [
+    "Bad",
+    "BadLabel",
+    "Key",
+    "Label",
+    "bad_labels",
+    "check_classes",
+    "label_key",
+    "label_name",
+    "parse_labels",
+    "sorted_class_names",
+]
 
 Label = str | int | float | bool
+Key = tuple[str, str]  # a label's kind and the name of its class
+Bad = dict[Key, tuple[str, str]]  # labels to leave out: what is wrong with them, what to do
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
+_SPLITS = ("train", "validation", "test")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
@@ -25,20 +41,20 @@ class BadLabel(ValueError):
         self.remedy = remedy
 
 
-def parse_labels(value: Any, *, multi_label: bool = False, separator: str = "|") -> tuple[Label, ...]:
-    """The labels of one row: a tuple of one, or of any number when `multi_label`.
+def parse_labels(value: Any, task: Task = CLASSIFICATION, separator: str = "|") -> tuple[Label, ...]:
+    """Return the labels of one row: a tuple of one, or of any number where the task allows it.
 
     Args:
-        value: what the file holds. A string is stripped. With `multi_label` a list is taken as it is, a string is cut
-            at `separator`, and an empty string or list means that the text has none of the labels.
-        multi_label: whether a text may have any number of labels.
+        value: what the file holds. A string is stripped. Of any number of labels a list is taken as it is, a string is
+            cut at `separator`, and an empty string or list means none of the labels.
+        task: whether an example has one label, or any number.
         separator: what stands between labels in a string.
 
     Raises:
         BadLabel: no label (empty, null, NaN), or a value that is no string, number or boolean.
-        InputError: `multi_label` with an empty `separator`.
+        InputError: any number of labels with an empty `separator`.
     """
-    if not multi_label:
+    if task.exclusive:
         if isinstance(value, (list, tuple)):
             raise BadLabel(f"the label is a list, {value!r:.60}", "give one label, or say multi_label=True")
         return (_scalar(value),)
@@ -66,7 +82,13 @@ def _scalar(value: Any) -> Label:
     raise BadLabel(f"the label {value!r:.60} is a {type(value).__name__}", "labels are strings, numbers or booleans")
 
 
-def label_kind(label: Label) -> str:
+@functools.lru_cache(1 << 16, typed=True)  # 1, 1.0 and True are equal, and of two kinds
+def label_key(label: Label) -> Key:
+    """The kind of a label and the name of its class."""
+    return _kind(label), label_name(label)
+
+
+def _kind(label: Label) -> str:
     """`"number"`, `"boolean"` or `"text"`; the string `"4"` is a number, as all values are strings in a CSV file."""
     if isinstance(label, bool):
         return "boolean"
@@ -92,21 +114,54 @@ def sorted_class_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(unique))
 
 
-def class_indices(labels: list[tuple[str, ...]], class_names: tuple[str, ...], *, multi_label: bool) -> np.ndarray:
-    """The label array of `TextExamples`.
+def check_classes(names: tuple[str, ...], task: Task, where: str, noun: str) -> None:
+    """Check that there is something to decide.
 
     Args:
-        labels: the class names of each of n texts.
-        class_names: the classes in the order of their indices.
-        multi_label: whether a text may have any number of them.
+        names: of the classes.
+        task: one class an example, or any number of labels.
+        where: the file or folder, for messages.
+        noun: what is classified: `"text"` or `"image"`.
 
-    Returns:
-        int32 (n,), or float32 (n, classes) of 0 and 1 when `multi_label`.
+    Raises:
+        InputError: there is no class, or a single one that each example has.
     """
-    index = {name: position for position, name in enumerate(class_names)}
-    if not multi_label:
-        return np.array([index[names[0]] for names in labels], np.int32)
-    matrix = np.zeros((len(labels), len(class_names)), np.float32)
-    for row, names in enumerate(labels):
-        matrix[row, [index[name] for name in names]] = 1
-    return matrix
+    if len(names) < (2 if task.exclusive else 1):
+        found = f"the only class is {names[0]!r}" if names else f"no {noun} has a label"
+        raise InputError(f"{where}: {found}; a classifier needs two or more, so check the label column")
+
+
+def bad_labels(
+    counts: Mapping[Key, Counter[str]], first: Mapping[Key, str], *, one_kind: bool = True, rare: bool = False
+) -> Bad:
+    """Find labels of another kind than most; where all are of one kind, those that occur once or never in training.
+
+    Args:
+        counts: how many examples of each split bear each label.
+        first: where each label occurs first, for messages.
+        one_kind: refuse a mixture of numbers, booleans and other strings.
+        rare: labels may occur once, or in no training example.
+    """
+    kinds: Counter[str] = Counter()
+    for (kind, _), splits in counts.items():
+        kinds[kind] += splits.total()
+    if one_kind and len(kinds) > 1:
+        usual = kinds.most_common(1)[0][0]
+        example = next(first[key] for key in counts if key[0] == usual)
+        return {
+            key: (
+                f"the label {key[1]!r} is a {_KINDS[key[0]]} where most are {_KINDS[usual]}s, as in {example}",
+                "write every label in the same way",
+            )
+            for key in counts
+            if key[0] != usual
+        }
+    found: Bad = {}
+    for key, splits in counts.items() if not rare else ():
+        if splits.total() == 1:
+            found[key] = f"the label {key[1]!r} is seen only here", "mend a misspelling or give more examples"
+        elif not splits["train"]:
+            where = " and ".join(split for split in _SPLITS if splits[split])
+            problem = f"the label {key[1]!r} is in no training row, only in {where} ({splits.total()} rows)"
+            found[key] = problem, "add training rows of it"
+    return found

@@ -1,4 +1,4 @@
-"""The files that a pattern such as `photos/**/*.png` stands for."""
+"""Find the files that match a pattern such as `photos/**/*.png`."""
 
 import fnmatch
 import glob

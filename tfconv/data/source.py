@@ -1,58 +1,22 @@
-"""What a data set is, from the one word that names it on a command line."""
+"""Open a data set by the name that a command line gives it."""
 
 import contextlib
-import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
 from tfconv.data.image.dataset import ImageData
 from tfconv.data.patterns import is_pattern
-from tfconv.data.rows.dialect import Dialect
+from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import FORMATS, file_format, is_folder_of_rows, is_row_file, is_text, plain_name, row_files
-from tfconv.data.rows.records import pictures_named
 from tfconv.data.text.dataset import TextData
 from tfconv.errors import InputError
 
-__all__ = [
-    "TABLE_ENDINGS",
-    "first_csv",
-    "fraction",
-    "image_source",
-    "number_or_name",
-    "refuse",
-    "refuse_dialect",
-    "table_format",
-    "text_source",
-]
+__all__ = ["first_csv", "holds_tfrecords", "image_source", "table_format", "text_source"]
 
-
-# A file's ending, and the function of tfconv.data that reads it.
-TABLE_ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 _LARGE = 1 << 29  # bytes; a larger file's texts may not fit into memory
 
 
-def text_source(
-    data: str | Path,
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    split: str | None = None,
-    test: str | float | None = None,
-    validation: float = 0.1,
-    multi_label: bool = False,
-    separator: str = "|",
-    dialect: Dialect | None = None,
-    skip: bool = False,
-    seed: int = 0,
-    stream: bool | None = None,
-) -> TextData:
+def text_source(data: str | Path, columns: Columns = DEFAULT_COLUMNS, *, stream: bool | None = None) -> TextData:
     """Open a data set of texts by name.
 
     Args:
@@ -60,17 +24,7 @@ def text_source(
             .jsonl.gz), or a file of another name that looks like CSV; a folder of such files, or a pattern
             (`"reviews-*.jsonl"`), which are streamed; a folder with one folder a class; `"imdb"`, or a folder that
             holds aclImdb; `"synthetic"`; or `"tfds:NAME"`.
-        text: the column of the texts (tfds: the feature); default "text", or what a look at a CSV file finds.
-        label: the column of the labels (tfds: the feature); default "label", or found.
-        split: a column that says train, validation or test for each row.
-        test: another file to test on (folder or pattern, where `data` is streamed), or the fraction of the rows to
-            hold out for testing, also as a string.
-        validation: the fraction of the training texts to hold out.
-        multi_label: a text may have any number of labels.
-        separator: what stands between the labels of one text.
-        dialect: how a CSV file is written; by default a look at its first rows says.
-        skip: leave bad rows out and list them, in place of an error.
-        seed: decides which rows are held out.
+        columns: the columns, and which rows are held out. Sources without columns take the fractions and the seed.
         stream: read files with memory that does not grow with them (`text_stream`). Default: files above 512 MB
             (packed: above 128 MB), TFRecords, folders of files and patterns are streamed, a smaller file is held in
             memory.
@@ -84,63 +38,120 @@ def text_source(
     from tfconv import data as sources
 
     name, path = str(data), Path(data)
-    test = number_or_name(test)
     table = table_format(path)
-    columns = {"text": text, "label": label, "split": split, "test": test}
-    given: dict[str, Any] = {key: value for key, value in columns.items() if value is not None}
-    more: dict[str, Any] = {"multi_label": multi_label, "separator": separator, "skip": skip}
+    validation = columns.validation_fraction
     if _streamed(data) if stream is None else stream:
         if not _of_files(data):
             raise InputError(f"{name} cannot be streamed (--stream): that is for files with columns, folders of them")
-        return sources.text_stream(data, validation=validation, seed=seed, dialect=dialect, **more, **given)
+        return sources.text_stream(data, columns)
     if table is not None:
         if table != "csv":
-            refuse_dialect(name, dialect, "it is for CSV files")
-        elif dialect is not None:
-            more |= dataclasses.asdict(dialect)
-        return getattr(sources, table)(path, validation=validation, seed=seed, **more, **given)
-    of_folder = path.is_dir() and name != "imdb"
-    if dialect is not None and of_folder:
-        refuse_dialect(name, dataclasses.replace(dialect, encoding=None))
-    else:
-        refuse_dialect(name, dialect)
+            _refuse_dialect(name, columns, "it is for CSV files")
+        return getattr(sources, table)(path, columns)
     if name.startswith("tfds:"):
-        refuse(name, split=split, multi_label=multi_label or None)
-        held: dict[str, Any] = {} if test is None else {"test": fraction(test, name)}
-        found = sources.tfds(name[5:], text=text, label=label, validation=validation, seed=seed, skip=skip, **held)
+        _refuse_dialect(name, columns)
+        _refuse(name, columns, "split", "multi_label")
+        _check_fraction(name, columns)
+        found = sources.tfds(name[5:], columns)
         if not isinstance(found, TextData):
-            raise InputError(f"{name} is read as pictures, not texts; name the feature of its texts with --text")
+            raise InputError(f"{name} is read as images, not texts; name the feature of its texts with --text")
         return found
-    refuse(name, text=text, label=label, split=split, multi_label=multi_label or None)
+    of_classes = path.is_dir() and name != "imdb"
+    _refuse_dialect(name, columns, but="encoding" if of_classes else None)
+    _refuse(name, columns, "text", "label", "split", "multi_label")
     if name == "imdb" or (path / "aclImdb").is_dir() or (path / "train" / "unsup").is_dir():
-        refuse(name, test=test)
-        return sources.imdb(None if name == "imdb" else path, validation=validation, seed=seed)
+        _refuse(name, columns, "test")
+        return sources.imdb(None if name == "imdb" else path, validation=validation, seed=columns.seed)
     if name == "synthetic":
-        return sources.synthetic_reviews(
-            seed=seed, validation=validation, test=fraction(0.2 if test is None else test, name)
-        )
+        _check_fraction(name, columns)
+        held: dict[str, Any] = {} if columns.test is None else {"test": columns.test_fraction}
+        return sources.synthetic_reviews(seed=columns.seed, validation=validation, **held)
     if path.is_dir():
-        encoding = None if dialect is None else dialect.encoding
+        _check_fraction(name, columns)
         return sources.text_folder(
             path,
-            encoding=encoding,
+            encoding=columns.dialect.encoding,
             validation=validation,
-            test=fraction(0.0 if test is None else test, name),
-            seed=seed,
-            skip=skip,
+            test=columns.test_fraction,
+            seed=columns.seed,
+            skip=columns.skip,
         )
-    kinds = ", ".join(FORMATS)
-    if path.exists():
-        raise InputError(f"{name}: its ending is none of {kinds}; rename it to what it is, or give a folder of classes")
-    raise InputError(f"{name}: no such file or folder; give a {kinds} file, a folder, imdb, synthetic or tfds:NAME")
+    raise _unknown(path, ", ".join(FORMATS), "a {} file, a folder, imdb, synthetic or tfds:NAME")
+
+
+def image_source(
+    data: str | Path,
+    columns: Columns = DEFAULT_COLUMNS,
+    *,
+    size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "stretch"] | None = None,
+    channels: int | None = None,
+) -> ImageData:
+    """Open a data set of images by name.
+
+    Args:
+        data: a folder with one folder a class; a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file of image paths;
+            `"cifar10"`, or a folder that holds it in one of its official forms; `"synthetic"`; or `"tfds:NAME"`.
+        columns: the columns, and which rows are held out. Sources without columns take the fractions and the seed.
+        size: what images are resized to, as in `image_folder`, and so are `fit` and `channels`.
+        fit: for images of another shape; default "crop".
+        channels: 3, or 1 for grey; by default 1 where all files are grey.
+
+    Raises:
+        InputError: there is no such data set, an option does not go with it, or it is broken.
+    """
+    from tfconv import data as sources
+
+    name, path = str(data), Path(data)
+    shape: dict[str, Any] = {"size": size, "fit": fit, "channels": channels}
+    shape = {option: value for option, value in shape.items() if value is not None}
+    validation = columns.validation_fraction
+    table = table_format(path)
+    if table is not None:
+        if table != "csv":
+            _refuse_dialect(name, columns, "it is for CSV files")
+        return sources.image_table(path, columns, **shape)
+    _refuse_dialect(name, columns)
+    _refuse(name, columns, "split", "multi_label")
+    if name.startswith("tfds:"):
+        _check_fraction(name, columns)
+        found = sources.tfds(name[5:], columns, **shape)
+        if not isinstance(found, ImageData):
+            raise InputError(f"{name} is read as texts, not images; name the feature of its images with --image")
+        return found
+    _refuse(name, columns, "image", "label")
+    if name == "cifar10" or _holds_cifar10(path):
+        _refuse(name, columns, "test", why="it has a test split of its own")
+        _refuse_options(name, shape, "its images are 32 x 32 and in colour")
+        held = {} if columns.validation is None else {"validation": columns.validation}
+        return sources.cifar10(None if name == "cifar10" else path, seed=columns.seed, **held)
+    if name == "synthetic":
+        given = {option: value for option, value in shape.items() if option != "size"}
+        _refuse_options(name, given, "its images are drawn in the size asked for")
+        _check_fraction(name, columns)
+        options: dict[str, Any] = {} if columns.test is None else {"test": columns.test_fraction}
+        options |= {} if size is None else {"size": size}
+        return sources.synthetic_shapes(seed=columns.seed, validation=validation, **options)
+    if path.is_dir():
+        _check_fraction(name, columns)
+        return sources.image_folder(
+            path,
+            validation=validation,
+            test=columns.test_fraction,
+            seed=columns.seed,
+            skip=columns.skip,
+            **shape,
+        )
+    endings = ", ".join(ending for ending, form in FORMATS.items() if form != "tfrecord")
+    raise _unknown(path, endings, "a folder, a {} file, cifar10, synthetic or tfds:NAME")
 
 
 def table_format(path: Path) -> str | None:
-    """The function of `tfconv.data` that reads a table: by its ending; `csv` for a file of text with another one."""
-    known = TABLE_ENDINGS.get(plain_name(path).suffix.lower())
-    if known is None and path.is_file() and not is_row_file(path.name) and is_text(path):
+    """The name of the function that reads a table, by its ending; `csv` for a text file with another one."""
+    form = FORMATS.get(plain_name(path).suffix.lower())
+    if form is None and path.is_file() and is_text(path):
         return "csv"
-    return known
+    return form if form != "tfrecord" else None
 
 
 def first_csv(data: str | Path) -> Path | None:
@@ -154,15 +165,12 @@ def first_csv(data: str | Path) -> Path | None:
     return None
 
 
-def refuse_dialect(name: str, dialect: "Dialect | None", why: str = "it is for files with columns") -> None:
-    """Refuse how CSV files are written, for a source that is none.
-
-    Raises:
-        InputError: as `refuse`.
-    """
-    given = {} if dialect is None else dataclasses.asdict(dialect)
-    header = given.pop("header", None)
-    refuse(name, why, **given, no_header=None if header is None else True)
+def holds_tfrecords(data: str | Path) -> bool:
+    """Whether a data set is read from TFRecord files, which TensorFlow reads: a file, a folder of them or a pattern."""
+    with contextlib.suppress(InputError):
+        if _of_files(data):
+            return file_format(row_files(data)[0]) == "tfrecord"
+    return False
 
 
 def _of_files(data: str | Path) -> bool:
@@ -179,121 +187,41 @@ def _streamed(data: str | Path) -> bool:
     return is_row_file(path.name) and (file_format(path) == "tfrecord" or path.stat().st_size > most)
 
 
-def number_or_name(test: str | float | None) -> str | float | None:
-    """What a command line gives as a string: a fraction where it is a number, otherwise the name of a file."""
-    if isinstance(test, str):
-        with contextlib.suppress(ValueError):
-            return float(test)
-    return test
-
-
-def fraction(test: str | float, name: str) -> float:
-    """`test` as a fraction.
-
-    Raises:
-        InputError: it names a file.
-    """
-    if isinstance(test, str):
-        raise InputError(f"test={test!r} does not go with {name}: give the fraction of its examples to test on")
-    return test
-
-
-def refuse(name: str, why: str = "it is for files with columns", **options: Any) -> None:
-    """Refuse the options that were given and do not go with a source.
-
-    Raises:
-        InputError: naming the option and the source.
-    """
-    for option, value in options.items():
-        if value is not None:
-            raise InputError(f"--{option.replace('_', '-')} does not go with {name}: {why}")
-
-
-@pictures_named()
-def image_source(
-    data: str | Path,
-    *,
-    image: str | None = None,
-    label: str | None = None,
-    split: str | None = None,
-    size: int | tuple[int, int] | None = None,
-    fit: Literal["crop", "stretch"] | None = None,
-    channels: int | None = None,
-    test: str | float | None = None,
-    validation: float | None = None,
-    multi_label: bool = False,
-    separator: str = "|",
-    dialect: Dialect | None = None,
-    skip_broken: bool = False,
-    seed: int = 0,
-) -> ImageData:
-    """Open a data set of pictures by name.
-
-    Args:
-        data: a folder with one folder a class; a .csv, .tsv, .jsonl, .ndjson, .parquet or .pq file of picture paths;
-            `"cifar10"`, or a folder that holds it in one of its official forms; `"synthetic"`; or `"tfds:NAME"`.
-        image: the column of the paths (tfds: the feature); default "image", or what a look at a CSV file finds.
-        label: the column of the labels (tfds: the feature); default "label", or found.
-        split: a column that says train, validation or test for each row.
-        size: what pictures are resized to, as in `image_folder`, and so are `fit` and `channels`.
-        fit: for pictures of another shape; default "crop".
-        channels: 3, or 1 for grey; by default 1 where all files are grey.
-        test: another table to test on, or the fraction of the pictures to hold out for testing, also as a string.
-        validation: the fraction of the training pictures to hold out; by default 0.1, of CIFAR-10 the last 10,000.
-        multi_label: a picture may have any number of labels.
-        separator: what stands between the labels of one picture.
-        dialect: how a CSV file is written; by default a look at its first rows says.
-        skip_broken: leave bad rows and pictures out and list them, in place of an error.
-        seed: decides which pictures are held out.
-
-    Raises:
-        InputError: there is no such data set, an option does not go with it, or it is broken.
-    """
-    from tfconv import data as sources
-
-    name, path, test = str(data), Path(data), number_or_name(test)
-    options: dict[str, Any] = {"validation": validation, "size": size, "fit": fit, "channels": channels}
-    columns: dict[str, Any] = {"split": split, "multi_label": multi_label or None}
-    table = table_format(path)
-    if table is not None:
-        if table != "csv":
-            refuse_dialect(name, dialect, "it is for CSV files")
-        columns |= {"image": image, "label": label, "dialect": dialect}
-        options |= {"test": test, "separator": separator, "seed": seed, "skip_broken": skip_broken}
-        return sources.image_table(path, **_given(options | columns))
-    refuse_dialect(name, dialect)
-    if name.startswith("tfds:"):
-        refuse(name, **columns)
-        options |= {"image": image, "label": label, "test": _held(test, name), "seed": seed, "skip": skip_broken}
-        found = sources.tfds(name[5:], **_given(options))
-        if not isinstance(found, ImageData):
-            raise InputError(f"{name} is read as texts, not pictures; name the feature of its pictures with --image")
-        return found
-    refuse(name, **columns, image=image, label=label)
-    if name == "cifar10" or _holds_cifar10(path):
-        refuse(name, "it has a test split of its own", test=test)
-        refuse(name, "its pictures are 32 x 32 and in colour", size=size, fit=fit, channels=channels)
-        return sources.cifar10(None if name == "cifar10" else path, **_given({"validation": validation, "seed": seed}))
-    if name == "synthetic":
-        refuse(name, "its pictures are drawn in the size asked for", fit=fit, channels=channels)
-        held = {"validation": validation, "test": _held(test, name), "seed": seed, "size": size}
-        return sources.synthetic_shapes(**_given(held))
-    if path.is_dir():
-        options |= {"test": _held(test, name), "seed": seed, "skip_broken": skip_broken}
-        return sources.image_folder(path, **_given(options))
-    kinds = ", ".join(TABLE_ENDINGS)
-    if path.exists():
-        raise InputError(f"{name}: its ending is none of {kinds}; rename it to what it is, or give a folder of classes")
-    raise InputError(f"{name}: no such file or folder; give a folder, a {kinds} file, cifar10, synthetic or tfds:NAME")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {option: value for option, value in options.items() if value is not None}
-
-
-def _held(test: str | float | None, name: str) -> float | None:
-    return None if test is None else fraction(test, name)
-
-
 def _holds_cifar10(path: Path) -> bool:
     return path.is_dir() and (path.name.startswith("cifar-10-batches-") or any(path.glob("cifar-10-*")))
+
+
+def _unknown(path: Path, endings: str, known: str) -> InputError:
+    """The error for what is no source, with the endings of files and the other sources that are known."""
+    if path.exists():
+        return InputError(f"{path}: its ending is none of {endings}; rename it, or give a folder of classes")
+    return InputError(f"{path}: no such file or folder; give {known.format(endings)}")
+
+
+def _check_fraction(name: str, columns: Columns) -> None:
+    if columns.test_file is not None:
+        raise InputError(
+            f"test={str(columns.test_file)!r} does not go with {name}: give the fraction of its examples to test on"
+        )
+
+
+def _refuse(name: str, columns: Columns, *options: str, why: str = "it is for files with columns") -> None:
+    """Refuse the options of `columns` that are not at their defaults and do not go with a source."""
+    usual = Columns()
+    given = {option: getattr(columns, option) for option in options}
+    _refuse_options(name, {key: value for key, value in given.items() if value != getattr(usual, key)}, why)
+
+
+def _refuse_dialect(
+    name: str, columns: Columns, why: str = "it is for files with columns", *, but: str | None = None
+) -> None:
+    """Refuse how CSV files are written, for a source that is none."""
+    given = {option: value for option, value in vars(columns.dialect).items() if value is not None and option != but}
+    _refuse_options(
+        name, {"no_header" if option == "header" else option: value for option, value in given.items()}, why
+    )
+
+
+def _refuse_options(name: str, given: dict[str, Any], why: str) -> None:
+    for option in given:
+        raise InputError(f"--{option.replace('_', '-')} does not go with {name}: {why}")

@@ -1,29 +1,19 @@
-"""Seeded splits that keep the share of every class."""
+"""Split examples at random, with the share of every class kept: by fractions, and into folds."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from tfconv.checks import check_whole
+from tfconv.checks import check_fraction, check_whole
 from tfconv.errors import InputError
 
-__all__ = ["check_fraction", "stratified_folds", "stratified_parts", "stratified_split"]
-
-
-def check_fraction(name: str, fraction: float) -> None:
-    """Refuse a share that is not in [0, 1).
-
-    Raises:
-        InputError: naming the argument, the rule and the value.
-    """
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
-        raise InputError(f"{name} must be a fraction from 0 (none) to less than 1; got {fraction!r}")
+__all__ = ["stratified_folds", "stratified_parts", "stratified_split"]
 
 
 def stratified_split(
     labels: np.ndarray, fraction: float, *, seed: int | Sequence[int] = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out a share of the examples at random, about the same share of every class.
+    """Hold out a fraction of the examples at random, about the same of every class.
 
     One label each: round(fraction · n) examples are held out (at least one when `fraction` > 0), shared among the
     classes by largest remainders, so that a class's part differs from fraction · (its examples) by at most one.
@@ -57,7 +47,7 @@ def stratified_split(
 
 
 def stratified_parts(labels: np.ndarray, *, validation: float, test: float, seed: int) -> dict[str, np.ndarray]:
-    """Cut all examples into parts for training, validation and testing.
+    """Split all examples for training, validation and testing.
 
     Args:
         labels: as in `stratified_split`.
@@ -131,7 +121,7 @@ def _held_of_many(labels: np.ndarray, fraction: float, wanted: int, rng: np.rand
 
 
 def stratified_folds(labels: np.ndarray, k: int, seed: int | Sequence[int] = 0) -> list[np.ndarray]:
-    """Deal all examples into k parts at random, each with about the same share of every class.
+    """Split all examples into k folds at random, each with about the same share of every class.
 
     One label each: the examples of a class are shuffled and dealt out in turn, going on with the next class where the
     last one ended; so the parts differ by at most one example, of each class and in all.

@@ -317,7 +317,7 @@ def _draw_picture(axes: Axes, cell: Cell) -> None:
     picture = cell.picture[..., 0] if cell.picture.ndim == 3 and cell.picture.shape[-1] == 1 else cell.picture
     if picture.dtype == np.uint8:
         # Pixels' edges would hide what is on a picture that is much enlarged.
-        smooth = "bicubic" if max(picture.shape[:2]) < 120 else "auto"
+        smooth = "bicubic" if max(picture.shape[:2]) < 120 else "antialiased"
         axes.imshow(picture, cmap=cell.colours, vmin=0, vmax=255, interpolation=smooth)
     else:
         axes.imshow(picture, cmap=cell.colours, vmin=0, vmax=1, interpolation="nearest")

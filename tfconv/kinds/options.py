@@ -66,6 +66,7 @@ class TableOptions(DialectOptions):
     validation: float | None = None  # fraction of the training examples to hold out; without it: 0.1
     multi_label: bool = False  # an example may have any number of labels
     separator: str = "|"  # between the labels of one example
+    skip: bool = False  # skip bad rows and broken files, and list them
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

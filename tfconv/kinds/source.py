@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from tfconv.errors import InputError
 
 if TYPE_CHECKING:
-    from tfconv.data import Dialect
+    from tfconv.data import Columns, Dialect
 
 _LARGE = 1 << 29  # bytes
 DIALECT = ("delimiter", "no_header", "quoting", "encoding")  # options
+COLUMNS = ("text", "image", "label", "split", "test", "validation", "multi_label", "separator", "skip", "seed")
 
 
 def dialect_of(config: Any) -> "Dialect":
@@ -29,34 +30,46 @@ def dialect_of(config: Any) -> "Dialect":
     return Dialect(config.delimiter, False if config.no_header else None, config.quoting, config.encoding)
 
 
+def columns_of(config: Any) -> "Columns":
+    """How the examples of a data set are read, as far as the settings say.
+
+    Raises:
+        InputError: an option cannot be.
+    """
+    from tfconv.data.rows.columns import Columns
+
+    given = {name: getattr(config, name) for name in COLUMNS if hasattr(config, name)}
+    return Columns(**given, dialect=dialect_of(config))
+
+
 def with_found_columns(config: Any, noun: Literal["text", "image"]) -> Any:
     """Return the settings with how a CSV file is written, and which its columns are, where that is not the usual."""
+    from tfconv.data.rows.detection import detected
     from tfconv.data.rows.dialect import usual_delimiter
-    from tfconv.data.rows.labelled import settle_rows
     from tfconv.data.source import first_csv
 
     path = first_csv(config.data)
     if path is None:
         return config
-    before, columns = dialect_of(config), (getattr(config, noun), config.label)
-    found = settle_rows(path, before, *columns, config.split, noun=noun)
+    before = columns_of(config)
+    found = detected(path, before, noun)
     changes: dict[str, Any] = {
         "no_header": not found.dialect.header,
-        noun: found.text if (found.text, columns[0]) != (noun, None) else None,
-        "label": found.label if (found.label, columns[1]) != ("label", None) else None,
+        noun: found.content(noun) if (found.content(noun), before.content(noun)) != (noun, None) else None,
+        "label": found.label if (found.label, before.label) != ("label", None) else None,
     }
     for name, usual in (("delimiter", usual_delimiter(path)), ("quoting", "minimal"), ("encoding", "utf-8")):
         value = getattr(found.dialect, name)
-        changes[name] = value if getattr(before, name) is not None or value != usual else None
+        changes[name] = value if getattr(before.dialect, name) is not None or value != usual else None
     return dataclasses.replace(config, **changes)
 
 
-def read_options(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:
-    """As `options_of`, with `dialect` in place of the options of which it is made."""
+def read_options(run: Any, names: Sequence[str], settings: type) -> "tuple[Columns, dict[str, Any]]":
+    """As `options_of`: those that `columns_of` takes as `Columns`, and the others."""
     found = options_of(run, names, settings)
     defaults = {"delimiter": None, "no_header": False, "quoting": None, "encoding": None}
-    of_dialect = SimpleNamespace(**defaults | {name: found.pop(name) for name in DIALECT if name in found})
-    return found | {"dialect": dialect_of(of_dialect)}
+    own = {name: found.pop(name) for name in (*DIALECT, *COLUMNS) if name in found}
+    return columns_of(SimpleNamespace(**defaults | own)), found
 
 
 def options_of(run: Any, names: Sequence[str], settings: type) -> dict[str, Any]:

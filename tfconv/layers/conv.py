@@ -6,11 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
 from tfconv.layers.normalization import BatchNorm
 
 __all__ = ["ConvNormAct1D", "ConvNormAct2D"]
 
 
+@configured
 class ConvNormAct(keras.layers.Layer):
     """What the layers of one and two dimensions share: everything but the shapes and the mask."""
 
@@ -116,24 +118,6 @@ class ConvNormAct(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the convolution's sizes and `filters` channels."""
         return self.conv.compute_output_shape(self._padded_shape(input_shape))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-            "groups": self.groups,
-            "normalization": self.normalization,
-            "activation": keras.activations.serialize(self.activation),
-            "order": self.order,
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
 
 
 @keras.saving.register_keras_serializable(package="tfconv")

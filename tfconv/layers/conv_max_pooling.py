@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
+
 __all__ = ["ConvMaxPooling1D", "EmbeddingConvMaxPooling1D"]
 
 
@@ -80,6 +82,7 @@ def largest_response(x: Any, kernel: Any, counted: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ConvMaxPooling1D(keras.layers.Layer):
     """Convolution, activation, and maximum over all steps: what a text CNN keeps of one window width.
 
@@ -193,25 +196,9 @@ class ConvMaxPooling1D(keras.layers.Layer):
         """Return None: no steps are left to mask."""
         return None
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "padding": self.padding,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
-            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class EmbeddingConvMaxPooling1D(keras.layers.Layer):
     """Embedding, and for each window width a convolution, its activation and its maximum over all steps.
 
@@ -357,24 +344,3 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Return None: no steps are left to mask."""
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "filters": self.filters,
-            "kernel_sizes": list(self.kernel_sizes),
-            "padding": self.padding,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "mask_zero": self.mask_zero,
-            "embeddings_trainable": self.embeddings_trainable,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-        }

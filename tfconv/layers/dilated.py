@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tfconv.geometry.arithmetic import Window, receptive_field
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct1D
 from tfconv.layers.residual import anew
 
@@ -13,6 +14,7 @@ __all__ = ["DilatedConv1DStack"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class DilatedConv1DStack(keras.layers.Layer):
     """Convolutions of one kernel size, each wider apart than the one before, each with a shortcut around it.
 
@@ -116,19 +118,3 @@ class DilatedConv1DStack(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, steps, filters)."""
         return (*input_shape[:2], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "dilations": list(self.dilations),
-            "padding": self.padding,
-            "normalization": self.normalization,
-            "activation": keras.activations.serialize(self.activation),
-            "residual": self.residual,
-            "dropout": self.dropout,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -5,10 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
+
 __all__ = ["BatchNorm", "GhostBatchNorm", "ResponseNormalization"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ResponseNormalization(keras.layers.Layer):
     """Shrink each vector to a length below 1, long vectors more than short ones.
 
@@ -41,6 +44,7 @@ class ResponseNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class BatchNorm(keras.layers.BatchNormalization):
     """Normalise each channel by the batch's mean and variance in training, by their moving averages otherwise.
 
@@ -153,21 +157,6 @@ class BatchNorm(keras.layers.BatchNormalization):
             shared = replicas() > 1
         return keras.ops.moments(inputs, axes=self._reduction_axes, synchronized=shared)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **keras.layers.Layer.get_config(self),
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": keras.initializers.serialize(self.beta_initializer),
-            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": keras.regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": keras.regularizers.serialize(self.gamma_regularizer),
-            "synchronized": self.synchronized,
-        }
-
 
 def sharing(batch: Any, virtual_batch_size: int) -> Any:
     """Return float32 (batch, batch): 1 / size of its virtual batch where two examples share one, else 0.
@@ -181,6 +170,7 @@ def sharing(batch: Any, virtual_batch_size: int) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class GhostBatchNorm(BatchNorm):
     """Normalise each virtual batch of a training batch by its own mean and variance.
 
@@ -247,14 +237,3 @@ class GhostBatchNorm(BatchNorm):
         y = y if self.gamma is None else y * self.gamma
         y = y if self.beta is None else y + self.beta
         return ops.cast(y, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **keras.layers.Layer.get_config(self),
-            "virtual_batch_size": self.virtual_batch_size,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-        }

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
+
 __all__ = [
     "ConcatPooling2D",
     "KMaxPooling1D",
@@ -20,6 +22,7 @@ def lowest(dtype: str) -> float:
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MaskedGlobalMaxPooling1D(keras.layers.Layer):
     """Maximum over the real steps; 0 for a text that has none.
 
@@ -56,6 +59,7 @@ class MaskedGlobalMaxPooling1D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MaskedGlobalAveragePooling1D(keras.layers.Layer):
     """Mean, or sum, over the real steps; 0 for a text that has none.
 
@@ -102,12 +106,9 @@ class MaskedGlobalAveragePooling1D(keras.layers.Layer):
         """Return None: no steps are left to mask."""
         return None
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "mode": self.mode}
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MaskedMaxPooling1D(keras.layers.Layer):
     """Maximum over windows of steps, in which padded steps take no part.
 
@@ -162,12 +163,9 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         batch, steps, channels = input_shape
         return (batch, None if steps is None else -(-steps // (self.strides or self.pool_size)), channels)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "pool_size": self.pool_size, "strides": self.strides}
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class KMaxPooling1D(keras.layers.Layer):
     """The k largest steps of each channel, in the order in which they stand in the text.
 
@@ -223,12 +221,9 @@ class KMaxPooling1D(keras.layers.Layer):
         """Return (batch, k, channels)."""
         return (input_shape[0], self.k, input_shape[2])
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "k": self.k}
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ConcatPooling2D(keras.layers.Layer):
     """Mean and maximum of each channel over all pixels.
 
@@ -255,7 +250,3 @@ class ConcatPooling2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[int | None, ...]:
         """Return (batch, 2 channels)."""
         return (input_shape[0], 2 * input_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config()

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct, ConvNormAct1D, ConvNormAct2D
 
 __all__ = ["ResidualBlock1D", "ResidualBlock2D"]
@@ -16,6 +17,7 @@ def anew(initializer: Any) -> Any:
     return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
+@configured
 class ResidualBlock(keras.layers.Layer):
     """What the blocks of one and two dimensions share: everything but which convolutions and which shortcut."""
 
@@ -130,20 +132,6 @@ class ResidualBlock(keras.layers.Layer):
         batch, *sizes, _ = input_shape
         return (batch, *(None if size is None else -(-size // self.strides) for size in sizes), self.filters)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "normalization": self.normalization,
-            "activation": keras.activations.serialize(self.activation),
-            "order": self.order,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class ResidualBlock1D(ResidualBlock):
@@ -184,6 +172,7 @@ class ResidualBlock1D(ResidualBlock):
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ResidualBlock2D(ResidualBlock):
     """Two `ConvNormAct2D`, or three with a narrow middle, and a shortcut around them.
 
@@ -294,7 +283,3 @@ class ResidualBlock2D(ResidualBlock):
         # A pooling of single pixels: a strided slice has a gradient that takes a tenth of ResNet-20's step on a CPU.
         x = inputs if self.strides == 1 else ops.max_pool(inputs, 1, self.strides, data_format="channels_last")
         return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, added))) if added else x
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "bottleneck": self.bottleneck, "shortcut": self.shortcut}

@@ -5,10 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfconv.layers.configured import configured
+
 __all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "OneHotTokens"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class FixedLength(keras.layers.Layer):
     """Keep the first `length` ids of each row; with `pad`, fill shorter rows up with the padding id 0.
 
@@ -48,12 +51,9 @@ class FixedLength(keras.layers.Layer):
         """Return the output's shape, in the type of the input: ids stay whole numbers under every dtype policy."""
         return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "length": self.length, "pad": self.pad}
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class DistinctTokens(keras.layers.Layer):
     """Keep one of each id in a row, in ascending order, and put padding (0) in the place of the repeated ones.
 
@@ -86,6 +86,7 @@ class DistinctTokens(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class OneHotTokens(keras.layers.Layer):
     """One-hot vectors of token ids, with a zero vector for the ids below `first`.
 
@@ -130,17 +131,9 @@ class OneHotTokens(keras.layers.Layer):
         """Return (batch, steps, vocabulary_size - first)."""
         return (*input_shape, self.vocabulary_size - self.first)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "first": self.first,
-            "mask_zero": self.mask_zero,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class BagOfWordsDense(keras.layers.Layer):
     """A dense layer on a text's token counts, from the token ids.
 
@@ -210,13 +203,3 @@ class BagOfWordsDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, units)."""
         return (input_shape[0], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "units": self.units,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from tfconv.errors import InputError
+from tfconv.layers.configured import configured
 
 __all__ = ["WhiteningConv2D"]
 
@@ -31,6 +32,7 @@ def patch_covariance(images: np.ndarray, size: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class WhiteningConv2D(keras.layers.Layer):
     """Convolution whose outputs over the pictures' patches are uncorrelated and of equal variance, and their negatives.
 
@@ -129,12 +131,3 @@ class WhiteningConv2D(keras.layers.Layer):
         batch, *sides, channels = input_shape
         size = self.kernel_size
         return (batch, *(None if side is None else side - size + 1 for side in sides), 2 * size * size * channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "epsilon": self.epsilon,
-            "use_bias": self.use_bias,
-        }

@@ -1,4 +1,4 @@
-"""Every kind of bad picture, file name and folder: one clear line that names it, or left out and listed."""
+"""Every kind of bad image, file name and folder: one clear line that names it, or left out and listed."""
 
 import os
 from pathlib import Path
@@ -26,8 +26,8 @@ PNG = encoded(photo(9, 90, 120))
 # A bad file's name beside good ones, its content, what is said of it.
 BAD = {
     "empty": ("a/x.png", b"", r"an empty file \(0 bytes\)"),
-    "text": ("a/notes.txt", b"see\nbelow", r"no JPEG, PNG, BMP, GIF or WebP picture \(a text file\)"),
-    "text that claims to be a picture": ("a/x.jpg", b"hello", r"\(a text file\)"),
+    "text": ("a/notes.txt", b"see\nbelow", r"no JPEG, PNG, BMP, GIF or WebP image \(a text file\)"),
+    "text that claims to be an image": ("a/x.jpg", b"hello", r"\(a text file\)"),
     "something else": ("a/x.jpg", b"\0\1\2\3" * 9, r"it begins with b'\\x00"),
     "tiff": ("a/x.jpg", encoded(photo(9), "TIFF"), "kind TIFF, which TensorFlow cannot read"),
     "heic": ("a/x.heic", b"\0\0\0\x18ftypheic" + bytes(99), "kind HEIC or AVIF"),
@@ -45,7 +45,7 @@ BAD = {
     "two colours bmp": ("a/x.bmp", encoded(photo(9, mode="1"), "BMP"), "a BMP file of 1 bits a pixel"),
     "a bomb": ("a/x.png", bomb(30_000, 40_000), "30,000 x 40,000 pixels, more than the 89,478,485"),
     "a bomb beyond PNG": ("a/x.png", bomb(2**31 - 1, 2**31 - 1), "pixels, more than"),
-    "no pixels": ("a/x.png", bomb(0, 9), "a picture of 0 x 9 pixels"),
+    "no pixels": ("a/x.png", bomb(0, 9), "an image of 0 x 9 pixels"),
     "a name that differs in case": ("a/Y.png", GOOD, "the name differs only in case from 'Y.PNG'"),
     "a name that differs in accents": ("a/\xe9.png", GOOD, "the name differs only in case"),
     "a class of one": ("c/x.png", GOOD, "the label 'c' is seen only here"),
@@ -60,9 +60,9 @@ def test_a_bad_file_is_named_or_skipped(tmp_path, name, content, problem):
         tfconv.data.image_folder(tmp_path)
     message = str(error.value)
     assert message.startswith(f"{tmp_path}/{name}: ") and "\n" not in message and len(message) < 500
-    assert message.endswith(", or leave such pictures out with skip_broken=True (--skip-broken)")
+    assert message.endswith(", or leave such examples out with skip=True (--skip)")
     for _ in range(2):  # decoded, then from the cache
-        data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+        data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
         assert {label: len(found) for label, found in by_class(data).items()} == {"a": 4, "b": 2}
         assert len(data.skipped) == 1 and message.startswith(data.skipped[0])
     with pytest.raises(InputError, match=problem):
@@ -75,7 +75,7 @@ def test_many_bad_files_are_counted_and_the_good_ones_keep_their_labels(tmp_path
     write_files(tmp_path, files | {name: files[name][:-9] for name in bad[::2]} | dict.fromkeys(bad[1::2], b""))
     with pytest.raises(InputError, match=f"an empty file.*and {len(bad[1::2]) - 1} more are bad"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+    data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
     assert [line.split(": ")[0] for line in data.skipped] == [
         f"{tmp_path}/{name}" for name in sorted(bad, key=in_order)
     ]
@@ -88,7 +88,7 @@ def test_many_bad_files_are_counted_and_the_good_ones_keep_their_labels(tmp_path
 def test_only_bad_files(tmp_path):
     write_files(tmp_path, {f"{label}/{i}.png": b"x" for label in "ab" for i in range(3)})
     with pytest.raises(InputError, match="no rows to train on; 6 were skipped, the first: .*a/0.png: no JPEG"):
-        tfconv.data.image_folder(tmp_path, skip_broken=True)
+        tfconv.data.image_folder(tmp_path, skip=True)
 
 
 def test_what_is_no_file_is_named(tmp_path):
@@ -99,7 +99,7 @@ def test_what_is_no_file_is_named(tmp_path):
     os.symlink("0.png", tmp_path / "cat" / "link.png")
     os.mkfifo(tmp_path / "cat" / "pipe")
     write_files(tmp_path, {"cat/.hidden": b"", "cat/Thumbs.db": b"", "cat/deeper/1.png": b"", "about.txt": b"mine"})
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True, validation=0)
+    data = tfconv.data.image_folder(tmp_path, skip=True, validation=0)
     assert {label: len(found) for label, found in by_class(data).items()} == {"cat": 5, "dog": 4}
     found = dict(line.removeprefix(f"{tmp_path}/cat/").split(": ") for line in data.skipped)
     assert found == {
@@ -144,7 +144,7 @@ def test_names_that_are_not_utf8(tmp_path):
 def test_classes_that_cannot_be(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such folder; check"):
         tfconv.data.image_folder(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="has no folders of pictures; put each"):
+    with pytest.raises(InputError, match="has no folders of images; put each"):
         tfconv.data.image_folder(tmp_path)
     write_files(tmp_path, {"photos.csv": b"x"} | tree(("cat",)))
     with pytest.raises(InputError, match="photos.csv is a file, not a folder; read it with image_table"):
@@ -154,14 +154,14 @@ def test_classes_that_cannot_be(tmp_path):
     write_files(tmp_path, tree(("dog", "Dog")))
     with pytest.raises(InputError, match="/dog: the class differs only in case from 'Dog'; rename or merge"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True)
+    data = tfconv.data.image_folder(tmp_path, skip=True)
     assert data.class_names == ("Dog", "cat") and len(data.skipped) == 1
     (tmp_path / "dog").rename(tmp_path / "emu")
     (tmp_path / "empty").mkdir()
     write_files(tmp_path / "outer", tree())
-    with pytest.raises(InputError, match="/empty: the class has no pictures; put its pictures there, or remove"):
+    with pytest.raises(InputError, match="/empty: the class has no images; put its images there, or remove"):
         tfconv.data.image_folder(tmp_path)
-    data = tfconv.data.image_folder(tmp_path, skip_broken=True)
+    data = tfconv.data.image_folder(tmp_path, skip=True)
     assert data.class_names == ("Dog", "cat", "emu")
     assert f"{tmp_path}/outer: the class has only folders in it" in data.skipped
 
@@ -171,10 +171,10 @@ def test_split_folders_that_contradict(tmp_path):
     write_files(tmp_path / "test", tree(("cat", "fox")))
     with pytest.raises(InputError, match="test/fox/0.png: the label 'fox' is in no training row, only in test"):
         tfconv.data.image_folder(tmp_path)
-    assert tfconv.data.image_folder(tmp_path, skip_broken=True).class_names == ("cat", "dog")
+    assert tfconv.data.image_folder(tmp_path, skip=True).class_names == ("cat", "dog")
     write_files(tmp_path, {"val/1.png": GOOD})
     assert f"{tmp_path}/val: no class folders in it, so it is not read" in (
-        tfconv.data.image_folder(tmp_path, skip_broken=True).skipped
+        tfconv.data.image_folder(tmp_path, skip=True).skipped
     )
     write_files(tmp_path / "extra", tree())
     with pytest.raises(InputError, match="a train folder beside 'extra', which is no split"):

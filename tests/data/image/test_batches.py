@@ -1,4 +1,4 @@
-"""Batches of pictures against loops over the store: every picture once, by (seed, epoch, step), cut and normalised."""
+"""Batches of images against loops over the store: every image once, by (seed, epoch, step), cut and normalised."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from stored_images import numbered, three_classes
 
 from tfconv import InputError
 from tfconv.data import ImageData, ImageExamples, augment
+from tfconv.tasks import MULTI_LABEL
 from tfconv.training.loop import feed
 
 
@@ -19,7 +20,7 @@ def pixels_of(data, batches):
 
 
 def noisy(images, seed):
-    """An augmentation whose effect shows the seed, the picture and its place in the batch."""
+    """An augmentation whose effect shows the seed, the image and its place in the batch."""
     return images + tf.cast(tf.random.stateless_uniform(tf.shape(images), seed, maxval=99, dtype=tf.int32), tf.uint8)
 
 
@@ -43,7 +44,7 @@ def test_splits_in_order_are_the_store_normalised():
 
 
 @pytest.mark.parametrize("drop", [False, True])
-def test_every_training_picture_comes_once_an_epoch(drop):
+def test_every_training_image_comes_once_an_epoch(drop):
     data = three_classes().prepare(batch_size=8, drop_remainder=drop)
     part = data.examples["train"]
     orders = []
@@ -74,7 +75,7 @@ def test_epochs_can_be_repeated_and_resumed_in_the_middle():
     assert not np.array_equal(pixels_of(other, other.train)[0], epochs[0][0])
 
 
-def test_each_epoch_step_and_picture_is_augmented_anew():
+def test_each_epoch_step_and_image_is_augmented_anew():
     same = ImageExamples(np.zeros((6, 4, 4, 3), np.uint8), np.zeros(6, np.int32))
     seeds = []
 
@@ -83,9 +84,9 @@ def test_each_epoch_step_and_picture_is_augmented_anew():
         seeds.append(seed)
         return noisy(images, seed)
 
-    data = ImageData("x", ("a", "b"), False, {"train": same, "test": same}).prepare(batch_size=3, augment=remember)
+    data = ImageData("x", ("a", "b"), {"train": same, "test": same}).prepare(batch_size=3, augment=remember)
     pixels = np.concatenate([pixels_of(data, data.train)[0] for _ in range(2)])
-    assert len({picture.tobytes() for picture in pixels}) == 12
+    assert len({image.tobytes() for image in pixels}) == 12
     assert not pixels_of(data, data.test)[0].any() and not pixels_of(data, data.batches("train"))[0].any()
     assert len(seeds) < 12  # traced, not called for each batch
 
@@ -93,7 +94,7 @@ def test_each_epoch_step_and_picture_is_augmented_anew():
 def test_crops_are_at_random_places_in_training_and_central_otherwise():
     places = np.arange(7 * 6).reshape(1, 7, 6, 1).astype(np.uint8)  # each pixel says where it is
     every = ImageExamples(np.repeat(places, 3000, 0), np.zeros(3000, np.int32))
-    data = ImageData("x", ("a", "b"), False, {"train": every, "test": every.take(np.arange(2))}).prepare(crop=4)
+    data = ImageData("x", ("a", "b"), {"train": every, "test": every.take(np.arange(2))}).prepare(crop=4)
     assert data.train.element_spec[0].shape == (None, 4, 4, 1)
     pixels = pixels_of(data, data.train)[0][..., 0]
     tops, lefts = np.divmod(pixels[:, 0, 0], 6)
@@ -109,16 +110,18 @@ def test_a_memory_map_gives_the_same_batches(tmp_path):
     mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
     data = three_classes().prepare(batch_size=16, crop=4)
     examples = {split: ImageExamples(mapped, part.labels, part.rows) for split, part in data.examples.items()}
-    other = ImageData("x", data.class_names, False, examples, preparation=data.preparation)
+    other = ImageData("x", data.class_names, examples, preparation=data.preparation)
     for first, second in ((data.train, other.train), (data.test, other.test)):
         for (images, labels), (images2, labels2) in zip(first, second, strict=True):
             np.testing.assert_array_equal(images, images2)
             np.testing.assert_array_equal(labels, labels2)
 
 
-def test_many_labels_a_picture():
+def test_many_labels_a_image():
     labels = np.random.default_rng(0).integers(0, 2, (10, 4)).astype(np.float32)
-    data = ImageData("x", tuple("abcd"), True, {"train": ImageExamples(numbered(10), labels)}).prepare(batch_size=3)
+    data = ImageData("x", tuple("abcd"), {"train": ImageExamples(numbered(10), labels)}, task=MULTI_LABEL).prepare(
+        batch_size=3
+    )
     assert data.train.element_spec[1].shape == (None, 4)
     for images, found in data.train:
         numbers = np.rint((images.numpy()[:, 0, 0, 0] * data.preprocess.std[0] + data.preprocess.mean[0]) * 255)
@@ -143,12 +146,12 @@ def test_what_cannot_be_batched():
             InputError, match=r"augment must give one tensor .* batch, \(30, 5, 4, 3\), and gives .*4, 4|\("
         ):
             _ = data.prepare(augment=wrong).train
-    with pytest.raises(ValueError, match="30 pictures do not fill one batch of 31"):
+    with pytest.raises(ValueError, match="30 images do not fill one batch of 31"):
         _ = data.prepare(batch_size=31, drop_remainder=True).train
 
 
 def test_error_of_an_augmentation_keeps_its_line():
     store = np.zeros((8, 6, 4, 3), np.uint8)
-    data = ImageData("tall", ("a", "b"), False, {"train": ImageExamples(store, np.arange(8, dtype=np.int32) % 2)})
+    data = ImageData("tall", ("a", "b"), {"train": ImageExamples(store, np.arange(8, dtype=np.int32) % 2)})
     with pytest.raises(InputError, match="square"):
         next(iter(data.prepare(batch_size=4, augment=augment.top_down).train))

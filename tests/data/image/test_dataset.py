@@ -1,4 +1,4 @@
-"""Stored pictures against NumPy: places in the store, statistics, summary."""
+"""Stored images against NumPy: places in the store, statistics, summary."""
 
 import json
 import subprocess
@@ -13,6 +13,7 @@ from stored_images import numbered, three_classes
 from tfconv import InputError
 from tfconv.data import ImageData, ImageExamples, ImagePreparation
 from tfconv.data.image import dataset as image_examples
+from tfconv.tasks import MULTI_LABEL
 
 
 def test_taking_shares_the_store_and_composes():
@@ -27,7 +28,7 @@ def test_taking_shares_the_store_and_composes():
     some.images(np.array([1]))[:] = 0
     assert store[18, 0, 0, 0] == 18  # copies: nobody changes the store by chance
     assert again.class_counts(4).tolist() == [1, 2, 0, 1]
-    assert repr(again) == "ImageExamples(4 pictures of 5x4x3, labels int32 (4,))"
+    assert repr(again) == "ImageExamples(4 images of 5x4x3, labels int32 (4,))"
     many = ImageExamples(store, np.eye(20, dtype=np.float32)).take(np.array([3, 3]))
     assert many.class_counts(20)[3] == 2
 
@@ -37,7 +38,7 @@ def test_a_memory_map_is_never_read_whole(tmp_path, monkeypatch):
     mapped = ImageExamples(np.load(tmp_path / "pixels.npy", mmap_mode="r"), np.zeros(50, np.int32))
     part = mapped.take(np.array([7, 3]))
     assert isinstance(part.store, np.memmap) and part.pixels[:, 0, 0, 0].tolist() == [7, 3]
-    monkeypatch.setattr(image_examples, "_CHUNK", 3 * 60)  # three pictures at a time
+    monkeypatch.setattr(image_examples, "_CHUNK", 3 * 60)  # three images at a time
     sizes = []
     take = np.take
     monkeypatch.setattr(np, "take", lambda *args, **kwargs: sizes.append(len(args[1])) or take(*args, **kwargs))
@@ -55,7 +56,7 @@ def test_a_memory_map_is_never_read_whole(tmp_path, monkeypatch):
             r"store must be uint8 \(number, height, width, channels\), got float32",
         ),
         (np.zeros((2, 3, 3), np.uint8), 2, r"got uint8 \(2, 3, 3\)"),
-        (np.zeros((2, 3, 3, 3), np.uint8), 3, "3 labels, 2 pictures"),
+        (np.zeros((2, 3, 3, 3), np.uint8), 3, "3 labels, 2 images"),
     ],
 )
 def test_examples_refuse(store, labels, message):
@@ -80,11 +81,11 @@ def test_statistics_are_those_of_numpy(seed, n, side, channels, top):
 def test_the_data_set_is_summed_up():
     data = three_classes()
     assert repr(data) == "ImageData('x', 3 classes, train: 30, validation: 15, test: 15, 0 skipped)"
-    assert [line.split() for line in str(data).splitlines()][-1] == ["all", "pictures", "30", "15", "15"]
+    assert [line.split() for line in str(data).splitlines()][-1] == ["all", "images", "30", "15", "15"]
     assert (data.outputs, data.image_shape) == (3, (5, 4, 3))
     assert data.prepare(crop=3).image_shape == data.prepare(crop=3).preprocess.input_shape == (3, 3, 3)
-    two = ImageData("y", ("no", "yes"), False, data.examples)
-    assert two.outputs == 1 and ImageData("y", ("no", "yes"), True, data.examples).outputs == 2
+    two = ImageData("y", ("no", "yes"), data.examples)
+    assert two.outputs == 1 and ImageData("y", ("no", "yes"), data.examples, task=MULTI_LABEL).outputs == 2
     mean, std = data.examples["train"].channel_statistics()
     preprocess = data.preprocess
     assert (tuple(preprocess.mean), tuple(preprocess.std), tuple(preprocess.class_names)) == (
@@ -96,8 +97,8 @@ def test_the_data_set_is_summed_up():
     with pytest.raises(InputError, match="x has no split 'dev': it has train, validation, test"):
         data.batches("dev")
     with pytest.raises(InputError, match="the statistics come from the split 'train'"):
-        _ = ImageData("x", ("a", "b"), False, {"test": data.examples["test"]}).preprocess
-    with pytest.raises(InputError, match="crop must not be larger than the pictures, 5 x 4; got 5"):
+        _ = ImageData("x", ("a", "b"), {"test": data.examples["test"]}).preprocess
+    with pytest.raises(InputError, match="crop must not be larger than the images, 5 x 4; got 5"):
         _ = data.prepare(crop=5).preprocess
 
 

@@ -92,13 +92,13 @@ KINDS = {
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_kind_of_picture_has_the_pixels_that_pillow_reads(tmp_path, channels):
+def test_every_kind_of_image_has_the_pixels_that_pillow_reads(tmp_path, channels):
     files = {f"{label}/{name}": content for name, content in KINDS.items() for label in "ab"}
     data = tfconv.data.image_folder(write_files(tmp_path, files), size=(24, 32), channels=channels, validation=0)
     for name, pixels in zip(sorted(KINDS), by_class(data)["a"], strict=True):
         with Image.open(tmp_path / "a" / name) as opened:
-            picture = photo(1, mode="L") if "16" in name else ImageOps.exif_transpose(opened)
-            expected = np.atleast_3d(np.array(picture.convert("RGB" if channels == 3 else "L"), np.int16))
+            image = photo(1, mode="L") if "16" in name else ImageOps.exif_transpose(opened)
+            expected = np.atleast_3d(np.array(image.convert("RGB" if channels == 3 else "L"), np.int16))
         assert pixels.shape == (24, 32, channels)
         assert np.abs(pixels - expected).max() <= (0 if channels == 3 and "jpeg" not in name else 4), name
 
@@ -110,13 +110,13 @@ def test_other_sizes_are_resized_as_pillow_does_it(tmp_path, fit):
     }
     data = tfconv.data.image_folder(write_files(tmp_path, files), size=(20, 30), fit=fit, validation=0)
     for i, pixels in enumerate(by_class(data)["b"]):
-        picture = Image.open(tmp_path / "b" / f"{i}.png")
+        image = Image.open(tmp_path / "b" / f"{i}.png")
         resize = {"crop": ImageOps.fit, "stretch": Image.Image.resize}[fit]
-        expected = np.array(resize(picture, (30, 20), Image.Resampling.BILINEAR), np.int16)
+        expected = np.array(resize(image, (30, 20), Image.Resampling.BILINEAR), np.int16)
         assert np.abs(pixels - expected).max() <= 1
 
 
-def test_without_a_size_small_pictures_keep_theirs_and_others_become_64(tmp_path):
+def test_without_a_size_small_images_keep_theirs_and_others_become_64(tmp_path):
     write_files(tmp_path / "small", tree(height=30, width=64))
     assert tfconv.data.image_folder(tmp_path / "small").image_shape == (30, 64, 3)
     write_files(tmp_path / "large", tree(height=30, width=65))

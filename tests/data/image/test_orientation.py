@@ -12,21 +12,21 @@ from tfconv.data import ImagePreprocess
 from tfconv.data.image.decode import exif_orientation, has_exif
 
 
-def picture(height=24, width=40):
+def some_image(height=24, width=40):
     rows, columns = np.mgrid[:height, :width]
     pixels = np.stack([rows * 250 // height, columns * 250 // width, rows * columns * 250 // (height * width)], axis=2)
     return Image.fromarray(pixels.astype(np.uint8))
 
 
 def jpeg(orientation, order="<", size=(24, 40), *, before=0):
-    """A JPEG with an EXIF segment made by hand: `before` other tags stand in front of the orientation's."""
+    """A JPEG with an EXIF segment made by hand: `before` other tags come before the orientation's."""
     tags = [(0x0100 + i, 4, 1, struct.pack(order + "I", 7)) for i in range(before)]
     tags.append((0x0112, 3, 1, struct.pack(order + "HH", orientation, 0)))
     entries = b"".join(struct.pack(order + "HHI", *tag[:3]) + tag[3] for tag in tags)
     start = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
     directory = start + struct.pack(order + "H", len(tags)) + entries + struct.pack(order + "I", 0)
     buffer = io.BytesIO()
-    picture(*size).save(buffer, "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0" + directory)
+    some_image(*size).save(buffer, "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0" + directory)
     return buffer.getvalue()
 
 
@@ -40,7 +40,7 @@ def test_number_is_read_in_both_orders_of_bytes(order, before):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_picture_stands_as_pillow_turns_it(orientation):
+def test_image_is_turned_as_by_pillow(orientation):
     content = jpeg(orientation)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     preprocess = ImagePreprocess((upright.height, upright.width))  # no resizing: to the pixel
@@ -48,7 +48,7 @@ def test_picture_stands_as_pillow_turns_it(orientation):
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_large_picture_is_reduced_the_right_way_round(orientation):
+def test_large_image_is_reduced_the_right_way_round(orientation):
     content = jpeg(
         orientation, size=(301, 500)
     )  # decoded at a part of its size, which leaves a broken pixel at an edge
@@ -64,8 +64,8 @@ def test_senseless_number_is_none(number):
     assert int(exif_orientation(tf.constant(jpeg(number)))) == 1
 
 
-def test_picture_without_a_camera_stands_as_it_is():
+def test_image_without_orientation_is_not_turned():
     buffer = io.BytesIO()
-    picture().save(buffer, "JPEG")
+    some_image().save(buffer, "JPEG")
     assert not has_exif(tf.constant(buffer.getvalue())) and not has_exif(tf.constant(b"\xff\xd8\xff"))
     assert int(exif_orientation(tf.constant(buffer.getvalue()))) == 1

@@ -11,7 +11,7 @@ from tfconv import InputError
 from tfconv.data import ImagePreprocess
 
 
-def picture(width, height, seed=0):
+def some_image(width, height, seed=0):
     """Smooth colours with some edges, as a photograph has them."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
@@ -28,7 +28,7 @@ def with_alpha(image):
 
 
 def fitted(image, width, height, fit):
-    """Pillow's resizing of the whole picture, or of the largest part in the middle that has the wanted shape."""
+    """Pillow's resizing of the whole image, or of the largest part in the middle that has the wanted shape."""
     share = min(image.width / width, image.height / height)
     left, top = (image.width - width * share) / 2, (image.height - height * share) / 2
     box = (left, top, image.width - left, image.height - top) if fit == "crop" else None
@@ -36,36 +36,36 @@ def fitted(image, width, height, fit):
 
 
 def graph(preprocess):
-    """Decode one picture in a graph, as everybody does."""
+    """Decode one image in a graph, as everybody does."""
     decode = tf.function(preprocess.decode, input_signature=[tf.TensorSpec([None], tf.string)])
     return lambda content: decode(tf.constant([content])).numpy()[0].astype(int)
 
 
 SAME_SIZE = {
-    "jpeg": encoded(picture(40, 30), "JPEG"),
-    "jpeg progressive": encoded(picture(40, 30), "JPEG", progressive=True),
-    "jpeg 4:4:4": encoded(picture(40, 30), "JPEG", quality=98, subsampling=0),
-    "jpeg grey": encoded(picture(40, 30).convert("L"), "JPEG"),
-    "png": encoded(picture(40, 30), "PNG"),
-    "png grey": encoded(picture(40, 30).convert("L"), "PNG"),
-    "png palette": encoded(picture(40, 30).convert("P"), "PNG"),
-    "png alpha": encoded(with_alpha(picture(40, 30)), "PNG"),
-    "png grey and alpha": encoded(with_alpha(picture(40, 30)).convert("LA"), "PNG"),
-    "png two colours": encoded(picture(40, 30).convert("1"), "PNG"),
-    "bmp": encoded(picture(40, 30), "BMP"),
-    "bmp grey": encoded(picture(40, 30).convert("L"), "BMP"),
-    "bmp palette": encoded(picture(40, 30).convert("P"), "BMP"),
-    "bmp odd width, few colours": encoded(picture(37, 30).quantize(9).resize((40, 30)), "BMP"),
-    "bmp alpha": encoded(with_alpha(picture(40, 30)), "BMP"),
-    "gif": encoded(picture(40, 30).convert("P"), "GIF"),
+    "jpeg": encoded(some_image(40, 30), "JPEG"),
+    "jpeg progressive": encoded(some_image(40, 30), "JPEG", progressive=True),
+    "jpeg 4:4:4": encoded(some_image(40, 30), "JPEG", quality=98, subsampling=0),
+    "jpeg grey": encoded(some_image(40, 30).convert("L"), "JPEG"),
+    "png": encoded(some_image(40, 30), "PNG"),
+    "png grey": encoded(some_image(40, 30).convert("L"), "PNG"),
+    "png palette": encoded(some_image(40, 30).convert("P"), "PNG"),
+    "png alpha": encoded(with_alpha(some_image(40, 30)), "PNG"),
+    "png grey and alpha": encoded(with_alpha(some_image(40, 30)).convert("LA"), "PNG"),
+    "png two colours": encoded(some_image(40, 30).convert("1"), "PNG"),
+    "bmp": encoded(some_image(40, 30), "BMP"),
+    "bmp grey": encoded(some_image(40, 30).convert("L"), "BMP"),
+    "bmp palette": encoded(some_image(40, 30).convert("P"), "BMP"),
+    "bmp odd width, few colours": encoded(some_image(37, 30).quantize(9).resize((40, 30)), "BMP"),
+    "bmp alpha": encoded(with_alpha(some_image(40, 30)), "BMP"),
+    "gif": encoded(some_image(40, 30).convert("P"), "GIF"),
     "gif animated": encoded(
-        picture(40, 30).convert("P"), "GIF", save_all=True, append_images=[picture(40, 30, 1).convert("P")]
+        some_image(40, 30).convert("P"), "GIF", save_all=True, append_images=[some_image(40, 30, 1).convert("P")]
     ),
 }
 
 
 @pytest.mark.parametrize("fit", ["crop", "stretch"])
-def test_pictures_of_the_right_size_are_those_of_pillow(fit):
+def test_images_of_the_right_size_are_those_of_pillow(fit):
     decode = graph(ImagePreprocess((30, 40), fit=fit))
     for kind, content in SAME_SIZE.items():
         expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
@@ -73,7 +73,7 @@ def test_pictures_of_the_right_size_are_those_of_pillow(fit):
 
 
 def test_odd_widths_of_bmp_rows_are_padded():
-    content = encoded(picture(37, 5).quantize(200), "BMP")
+    content = encoded(some_image(37, 5).quantize(200), "BMP")
     expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
     np.testing.assert_array_equal(graph(ImagePreprocess((5, 37)))(content), expected)
 
@@ -99,10 +99,10 @@ def test_resizing_is_that_of_pillow(target, fit):
     preprocess = ImagePreprocess(target, fit=fit)
     decode, resize = graph(preprocess), tf.function(preprocess.resize, reduce_retracing=True)
     for source in [(40, 30), (33, 65), (640, 480), (301, 299), (7, 5), (1, 1), (40, 1), (64, 32)]:
-        image = picture(*source)
+        image = some_image(*source)
         expected = fitted(image, target[1], target[0], fit)
         assert abs(decode(encoded(image, "PNG")) - expected).max() <= 2, source
-        pixels = np.stack([np.asarray(image), np.asarray(picture(*source, seed=1))])
+        pixels = np.stack([np.asarray(image), np.asarray(some_image(*source, seed=1))])
         resized = resize(pixels).numpy().astype(int)
         assert resized.shape == (2, *target, 3) and abs(resized[0] - expected).max() <= 2, source
 
@@ -113,7 +113,7 @@ def test_large_jpegs_are_decoded_smaller_and_look_the_same(fit):
     for side in (16, 32, 100, 224):
         decode = graph(ImagePreprocess(side, fit=fit))
         for source in [(640, 480), (1201, 799), (483, 1203)]:
-            content = encoded(picture(*source), "JPEG", quality=90)
+            content = encoded(some_image(*source), "JPEG", quality=90)
             difference = abs(decode(content) - fitted(Image.open(io.BytesIO(content)), side, side, fit))
             assert difference.mean() < 1 and difference.max() <= 6, (side, source)
 
@@ -150,11 +150,11 @@ def test_a_saved_graph_needs_no_python(tmp_path):
     np.testing.assert_array_equal(found, tf.function(preprocess)(contents))
 
 
-def test_what_is_no_picture():
+def test_what_is_no_image():
     decode = graph(ImagePreprocess(32))
     cut = [SAME_SIZE["jpeg"][:-20], SAME_SIZE["png"][:-30], SAME_SIZE["gif"][:60], SAME_SIZE["bmp"][:-1]]
     cut += [SAME_SIZE["bmp palette"][:-1], SAME_SIZE["bmp palette"][:40]]
-    two_colours = encoded(picture(40, 30).convert("1"), "BMP")  # of one bit a pixel, which TensorFlow cannot read
+    two_colours = encoded(some_image(40, 30).convert("1"), "BMP")  # of one bit a pixel, which TensorFlow cannot read
     for content in (b"", b"a text", b"\xff\xd8\xff", b"BM", two_colours, *cut):
         with pytest.raises(tf.errors.InvalidArgumentError):
             decode(content)
@@ -173,7 +173,7 @@ def test_normalising_is_that_of_numpy():
         found = cut.normalize(tf.cast(pixels, dtype))
         assert found.dtype == tf.float32
         np.testing.assert_allclose(found, whole[:, 2:6, 1:5], atol=2e-6)
-    with pytest.raises(ValueError, match=r"pixels must be a batch of pictures \(.*\), got shape \(5, 9, 7, 1\)"):
+    with pytest.raises(ValueError, match=r"pixels must be a batch of images \(.*\), got shape \(5, 9, 7, 1\)"):
         cut.normalize(pixels[..., :1])
 
 
@@ -183,7 +183,7 @@ def test_normalising_is_that_of_numpy():
         ({"size": 0}, "size must be a whole number from 1"),
         ({"size": (8, 8, 3)}, r"size must be height and width, or one number for both, got \(8, 8, 3\)"),
         ({"size": "ab"}, "size must be a whole number"),
-        ({"size": 8, "crop": 9}, "crop must not be larger than the pictures, 8 x 8; got 9"),
+        ({"size": 8, "crop": 9}, "crop must not be larger than the images, 8 x 8; got 9"),
         ({"size": 8, "channels": 4}, r"channels must be 1 \(grey\) or 3 \(colours\), got 4"),
         ({"size": 8, "fit": "pad"}, "fit must be 'crop' or 'stretch', got 'pad'"),
         ({"size": 8, "mean": (0, 1)}, r"mean must be one number, or one for each of 3 channels, got \(0, 1\)"),
@@ -197,7 +197,7 @@ def test_what_it_refuses(arguments, message):
 
 
 @pytest.mark.real_data
-def test_the_pictures_of_cifar10_are_those_of_pillow(data_directory):
+def test_the_images_of_cifar10_are_those_of_pillow(data_directory):
     files = sorted((data_directory / "cifar10_images" / "test" / "cat").iterdir())[:200]
     expected = [np.asarray(Image.open(path).convert("RGB")) for path in files]
     pixels = tf.function(ImagePreprocess(32).decode)(tf.constant([path.read_bytes() for path in files]))

@@ -8,20 +8,30 @@ import tensorflow as tf
 
 from tfconv import InputError
 from tfconv.data import ImagePreprocess
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 SAVED = ImagePreprocess(
     (24, 32), crop=20, fit="stretch", mean=(0.4914, 1 / 3, 0.6), std=(0.2, 0.3, 0.25), class_names=("ü", "b"),
-    multi_label=True,
+    task=MULTI_LABEL,
 )  # fmt: skip
 
 
 def test_what_is_saved_is_read_back(tmp_path):
     SAVED.save(tmp_path / "new")
     found = ImagePreprocess.load(tmp_path / "new")
-    for name in ("size", "crop", "channels", "fit", "mean", "std", "class_names", "multi_label", "input_shape"):
+    for name in ("size", "crop", "channels", "fit", "mean", "std", "class_names", "task", "input_shape"):
         assert getattr(found, name) == getattr(SAVED, name)
     contents = tf.io.encode_png(np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8))[None]
     np.testing.assert_array_equal(tf.function(found)(contents), tf.function(SAVED)(contents))
+
+
+def test_files_from_before_there_were_tasks(tmp_path):
+    SAVED.save(tmp_path)
+    settings = json.loads((tmp_path / "image.json").read_text())
+    assert settings.pop("task") == "multi-label"
+    for several in (True, False):
+        (tmp_path / "image.json").write_text(json.dumps(settings | {"multi_label": several}))
+        assert ImagePreprocess.load(tmp_path).task is (MULTI_LABEL if several else CLASSIFICATION)
 
 
 CHANGES = {
@@ -33,6 +43,7 @@ CHANGES = {
     "std": [[0, 1, 1], [-1, 1, 1], [], {}],
     "class_names": ["ab", [1], None],
     "multi_label": [1, "yes", None],
+    "task": ["other", 1, None, []],
     "more": [1],
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 import tfconv.data
 from tfconv import InputError
+from tfconv.data import Columns, Dialect
 
 HEAD = "text,label\n"
 GOOD = "fine,pos\npoor,neg\nlovely,pos\nawful,neg\n"
@@ -73,7 +74,7 @@ BAD_ROWS = {
     "NaN in JSON": ("a.jsonl", '{"text": "x", "label": NaN}\n', [r"row 5: no label \(NaN\)"]),
     "label is a list": ("a.jsonl", '{"text": "x", "label": ["pos"]}\n', ["row 5: the label is a list"]),
     "label is an object": ("a.jsonl", '{"text": "x", "label": {"a": 1}}\n', ["row 5: the label .* is a dict"]),
-    "mixed labels in JSON": ("a.jsonl", '{"text": "x", "label": true}\n', ["row 5: the label True is a boolean"]),
+    "mixed labels in JSON": ("a.jsonl", '{"text": "x", "label": true}\n', ["row 5: the label 'true' is a boolean"]),
     "bad UTF-8 in JSON": ("a.jsonl", b'{"text": "\xff", "label": "pos"}\n', ["row 5: not UTF-8 .byte 0xff"]),
 }
 
@@ -98,7 +99,7 @@ def reader(path):
 def test_bad_files(tmp_path, name, content, parts):
     path = write(tmp_path, name, content)
     with pytest.raises(InputError) as error:
-        list(tfconv.data.rows(path)) if path.suffix == ".xlsx" else reader(path)(path)
+        list(tfconv.data.read_rows(path)) if path.suffix == ".xlsx" else reader(path)(path)
     for part in parts:
         assert re.search(part, one_line(error))
 
@@ -116,7 +117,7 @@ def test_bad_rows(tmp_path, name, row, parts):
         reader(path)(path)
     message = one_line(error)
     assert message.startswith(str(path)) and "skip=True" in message
-    data = reader(path)(path, skip=True, validation=0)
+    data = reader(path)(path, Columns(skip=True, validation=0))
     assert len(data.examples["train"]) == 4 and data.class_names == ("neg", "pos")
     assert 1 <= len(data.skipped) <= 2
     for part in parts:
@@ -138,8 +139,8 @@ def test_a_label_that_is_only_in_test(tmp_path):
     path = write(tmp_path, "a.csv", HEAD + GOOD)
     other = write(tmp_path, "b.csv", HEAD + "x,pos\ny,mixed\nz,mixed\n")
     with pytest.raises(InputError, match=r"b.csv row 3: the label 'mixed' is in no training row, only in test"):
-        tfconv.data.csv(path, test=other)
-    data = tfconv.data.csv(path, test=other, skip=True)
+        tfconv.data.csv(path, Columns(test=other))
+    data = tfconv.data.csv(path, Columns(test=other, skip=True))
     assert data.examples["test"].texts == ["x"] and len(data.skipped) == 2
 
 
@@ -147,31 +148,31 @@ def test_split_columns_and_test_files_that_contradict(tmp_path):
     rows = "text,label,part\na,x,train\nb,y,train\nc,x,train\nd,y,test\n"
     path = write(tmp_path, "a.csv", rows)
     with pytest.raises(InputError, match="column 'part' has test rows, and test='b.csv' is given too"):
-        tfconv.data.csv(path, split="part", test="b.csv")
+        tfconv.data.csv(path, Columns(split="part", test="b.csv"))
     with pytest.raises(InputError, match="is the training file itself"):
-        tfconv.data.csv(path, test=path)
+        tfconv.data.csv(path, Columns(test=path))
     with pytest.raises(InputError, match="row 2: split 'a' is none of train, validation, test"):
-        tfconv.data.csv(path, text="part", split="text")
+        tfconv.data.csv(path, Columns(text="part", split="text"))
     with pytest.raises(InputError, match="no column 'prt'.*did you mean 'part'"):
-        tfconv.data.csv(path, split="prt")
+        tfconv.data.csv(path, Columns(split="prt"))
     path = write(tmp_path, "t.csv", "text,label,part\na,x,test\nb,y,test\n")
     with pytest.raises(InputError, match="t.csv: no rows to train on; give"):
-        tfconv.data.csv(path, split="part")
+        tfconv.data.csv(path, Columns(split="part"))
 
 
 def test_when_every_row_is_skipped_the_first_is_named(tmp_path):
     path = write(tmp_path, "a.csv", HEAD + ",pos\n,neg\n")
     with pytest.raises(InputError, match="a.csv: no rows to train on; 2 were skipped, the first: .*row 2: empty text"):
-        tfconv.data.csv(path, skip=True)
+        tfconv.data.csv(path, Columns(skip=True))
     path = write(tmp_path, "b.csv", HEAD + "x,pos\ny,neg\n")
     with pytest.raises(InputError, match="no rows to train on; 2 were skipped, the first: .*row 2: the label 'pos'"):
-        tfconv.data.csv(path, skip=True)
+        tfconv.data.csv(path, Columns(skip=True))
 
 
-def test_skipping_a_row_can_make_another_label_lonely(tmp_path):
+def test_skipping_a_row_can_make_another_label_occur_once(tmp_path):
     rows = HEAD + GOOD + "a,p|q\nb,q\n"
     path = write(tmp_path, "a.csv", rows)
-    data = tfconv.data.csv(path, multi_label=True, skip=True, validation=0)
+    data = tfconv.data.csv(path, Columns(multi_label=True, skip=True, validation=0))
     assert [line.split(" row ")[1][:1] for line in data.skipped] == ["6", "7"]
     assert data.class_names == ("neg", "pos")
 
@@ -179,16 +180,16 @@ def test_skipping_a_row_can_make_another_label_lonely(tmp_path):
 def test_arguments_out_of_range(tmp_path):
     path = write(tmp_path, "a.csv", HEAD + GOOD)
     with pytest.raises(InputError, match="validation must be a fraction .* got 1.5"):
-        tfconv.data.csv(path, validation=1.5)
+        tfconv.data.csv(path, Columns(validation=1.5))
     with pytest.raises(InputError, match="test must be a fraction .* got 2"):
-        tfconv.data.csv(path, test=2)
+        tfconv.data.csv(path, Columns(test=2))
     with pytest.raises(InputError, match="delimiter must be one character"):
-        tfconv.data.csv(path, delimiter="::")
+        tfconv.data.csv(path, Columns(dialect=Dialect(delimiter="::")))
     with pytest.raises(InputError, match="quoting must be minimal or none, got 'all'"):
-        tfconv.data.csv(path, quoting="all")
+        tfconv.data.csv(path, Columns(dialect=Dialect(quoting="all")))
     for name in ("nonsense", "hex", "rot13", "a\0b"):
         with pytest.raises(InputError, match="encoding .* is none that Python knows"):
-            tfconv.data.csv(path, encoding=name)
+            tfconv.data.csv(path, Columns(dialect=Dialect(encoding=name)))
 
 
 def test_bad_parquet_rows(tmp_path):
@@ -199,13 +200,13 @@ def test_bad_parquet_rows(tmp_path):
     with pytest.raises(InputError, match="a.parquet row 1: not UTF-8"):
         tfconv.data.parquet(tmp_path / "a.parquet")
     skipped = []
-    assert list(tfconv.data.rows(tmp_path / "a.parquet", skipped=skipped)) == [(2, "a", "0")] and len(skipped) == 1
+    assert list(tfconv.data.read_rows(tmp_path / "a.parquet", skipped=skipped)) == [(2, "a", "0")] and len(skipped) == 1
     content = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="cut.parquet: not a Parquet file, or a damaged one"):
         tfconv.data.parquet(tmp_path / "cut.parquet")
     with pytest.raises(InputError, match="no column 'txt'; there are 'text', 'label'; did you mean 'text'"):
-        tfconv.data.parquet(tmp_path / "a.parquet", text="txt")
+        tfconv.data.parquet(tmp_path / "a.parquet", Columns(text="txt"))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_parquet_times_that_python_has_not(tmp_path, label):
     with pytest.raises(InputError, match="a.parquet row 1: a date or time too far or too fine for Python; write it"):
         tfconv.data.parquet(path)
     skipped = []
-    assert not list(tfconv.data.rows(path, skipped=skipped)) and len(skipped) == 2
+    assert not list(tfconv.data.read_rows(path, skipped=skipped)) and len(skipped) == 2
     assert "row 2" in skipped[1]
 
 
@@ -233,7 +234,7 @@ def test_parquet_texts_that_are_stored_once_stay_one(tmp_path):
     column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([i % 2 for i in range(3000)]), texts)
     table = pyarrow.table({"text": column, "label": [str(i % 2) for i in range(3000)]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet", compression="zstd")
-    rows = list(tfconv.data.rows(tmp_path / "a.parquet"))
+    rows = list(tfconv.data.read_rows(tmp_path / "a.parquet"))
     assert [(text[-1], label) for _, text, label in rows] == [("12"[i % 2], "01"[i % 2]) for i in range(3000)]
     assert len({id(text) for _, text, _ in rows[:1000]}) == 2
 
@@ -245,14 +246,14 @@ def test_parquet_columns_of_one_name(tmp_path):
     with pytest.raises(InputError, match="a.parquet: 2 columns are called 'text'; rename all but one"):
         tfconv.data.parquet(path)
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["x", "label", "text"]), path)
-    assert list(tfconv.data.rows(path)) == [(1, "c", "1"), (2, "d", "0")]
+    assert list(tfconv.data.read_rows(path)) == [(1, "c", "1"), (2, "d", "0")]
 
 
 def test_an_empty_separator(tmp_path):
     path = write(tmp_path, "a.csv", HEAD + GOOD)
     with pytest.raises(InputError, match="separator is empty; give what stands between the labels"):
-        tfconv.data.csv(path, multi_label=True, separator="")
-    assert tfconv.data.csv(path, separator="").class_names == ("neg", "pos")
+        tfconv.data.csv(path, Columns(multi_label=True, separator=""))
+    assert tfconv.data.csv(path, Columns(separator="")).class_names == ("neg", "pos")
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):

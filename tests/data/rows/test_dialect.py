@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data import Dialect
+from tfconv.data import Columns, Dialect
 
 WORDS = ["fine film", 'he said "no" twice', "a, b; and | c", "grüße", '"quoted" from its start', "x"]
 ROWS = [(f"{WORDS[i % 6]} {i}", ("spam", "ham")[i % 2]) for i in range(24)]
@@ -31,8 +31,8 @@ def turned(rows):
     return [row[::-1] for row in rows]
 
 
-def read(path, **options):
-    return [(text, label) for _, text, label in tfconv.data.rows(path, **options)]
+def read(path, *, skipped=None, **options):
+    return [(text, label) for _, text, label in tfconv.data.read_rows(path, Columns(**options), skipped=skipped)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_look_at_the_first_rows_finds_out(name, options, said, packed, tmp_pat
 
 def test_labels_first(tmp_path):
     path = written(tmp_path / "SMS", turned(ROWS), names=None, delimiter="\t", quoted=False)
-    assert read(path) == ROWS and tfconv.data.csv(path, validation=0).class_names == ("ham", "spam")
+    assert read(path) == ROWS and tfconv.data.csv(path, Columns(validation=0)).class_names == ("ham", "spam")
     assert read(path, text="1", label="2") == turned(ROWS)
 
 
@@ -108,7 +108,7 @@ def test_streamed_files_are_written_as_the_first_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     for i in (0, 1):
         written(tmp_path / f"part-{i}.txt", turned(ROWS), names=None, delimiter="\t", quoted=False)
-    data = tfconv.data.text_stream(tmp_path / "part-*.txt", validation=0)
+    data = tfconv.data.text_stream(tmp_path / "part-*.txt", Columns(validation=0))
     assert data.class_names == ("ham", "spam") and list(data.examples["train"].texts) == [text for text, _ in ROWS * 2]
 
 
@@ -124,7 +124,7 @@ def test_only_an_empty_cell_is_a_missing_class(ending, tmp_path):
         path.write_text("\n".join([*lines, '{"text": "empty", "label": null}']))
     with pytest.raises(InputError, match="row .*: no label"):
         getattr(tfconv.data, ending)(path)
-    assert getattr(tfconv.data, ending)(path, skip=True, validation=0).class_names == tuple(sorted(names))
+    assert getattr(tfconv.data, ending)(path, Columns(skip=True, validation=0)).class_names == tuple(sorted(names))
     skipped = []
     assert read(path, skipped=skipped) == rows and len(skipped) == 1
 
@@ -146,5 +146,5 @@ def test_what_is_written_comes_back(tmp_path, rows, delimiter, quoting, encoding
     path = tmp_path / "a.csv"
     with open(path, "w", newline="", encoding=encoding) as file:
         csv.writer(file, delimiter=delimiter, quoting=quoting).writerows([("text", "label"), *rows])
-    dialect = Dialect(delimiter, True, "minimal", None if encoding != "utf-8" else "utf-8") if said else None
+    dialect = Dialect(delimiter, True, "minimal", None if encoding != "utf-8" else "utf-8") if said else Dialect()
     assert read(path, dialect=dialect) == rows

@@ -10,7 +10,7 @@ from command_line import status
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data.rows import readers as parquet_reader
+from tfconv.data.rows import parquet as parquet_reader
 from tfconv.data.rows import tables
 
 
@@ -56,7 +56,7 @@ def test_usual_files_are_read_as_before(tmp_path):
     texts = [f"text number {i % 700}" for i in range(5000)]
     for options in ({}, {"use_dictionary": False}, {"row_group_size": 300}, {"data_page_version": "2.0"}):
         path = write(tmp_path / "a.parquet", pyarrow.array(texts), **options)
-        assert [text for _, text, _ in tfconv.data.rows(path)] == texts
+        assert [text for _, text, _ in tfconv.data.read_rows(path)] == texts
 
 
 @pytest.mark.parametrize("stream", [(), ("--stream",)])

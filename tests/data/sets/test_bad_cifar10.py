@@ -1,6 +1,5 @@
 """Files that are not CIFAR-10's, by accident or by design: one clear line each, and nothing is run."""
 
-import os
 import pickle
 import struct
 
@@ -20,15 +19,16 @@ from cifar10_files import (
     tarball,
     write,
 )
+from folder_contents import listed
 
 import tfconv.data
 from tfconv import InputError
-from tfconv.data.sets import cifar10 as cifar10_pictures
+from tfconv.data.sets import cifar10 as cifar10_images
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(cifar10_pictures, "PER_FILE", COUNT)
+    monkeypatch.setattr(cifar10_images, "PER_FILE", COUNT)
 
 
 PLANTED = {
@@ -77,7 +77,7 @@ BROKEN = {
     "cut at the end": (pickled()["data_batch_3"][:-1], "is no batch of CIFAR-10"),
     "a list": (b"\x80\x02].", "a list where a dict is expected"),
     "no data": (dumped({"labels": LABELS[2].tolist()}), r"data must be uint8 \(20, 3072\), got a NoneType"),
-    "few pictures": (dumped(batch(2) | {"data": PIXELS[2][1:]}), r"data must be .*, got \(19, 3072\)"),
+    "few images": (dumped(batch(2) | {"data": PIXELS[2][1:]}), r"data must be .*, got uint8 \(19, 3072\)"),
     "CIFAR-100's label": (dumped({"data": PIXELS[2], "fine_labels": [1]}), "labels must be a list of 20"),
     "few labels": (dumped(batch(2) | {"labels": [1, 2]}), "labels must be a list of 20"),
     "label 10": (dumped(batch(2) | {"labels": [*range(10), *range(1, 11)]}), "label 20 must be from 0 to 9, got 10"),
@@ -92,22 +92,19 @@ BROKEN = {
     ),
     "a text as label": (dumped(batch(2) | {"labels": [0] * 19 + ["cat"]}), "label 20 must be .*, got a bytes"),
     "an array as label": (dumped(batch(2) | {"labels": [0] * 19 + [PIXELS[2]]}), "label 20 must be from 0 to 9"),
-    "floats": (data_of(array(GOOD, COUNT, 3072, code=b"U\x02f4")), "an array that is not of uint8"),
-    "objects": (data_of(array(b"", COUNT, 3072, code=b"U\x02O8", text=b"](K\x01K\x02e")), "an array that is not of"),
-    "columns first": (data_of(array(GOOD, COUNT, 3072, state=b"\x88")), "an array that is not of uint8 in rows"),
-    "another shape": (data_of(array(GOOD, COUNT, 3071)), "is no batch of CIFAR-10 .*reshape"),
-    "an array of nothing": (data_of(GLOBALS + b"K\x00\x85U\x01b\x87R"), "an array that is not of uint8"),
-    "a far memo": (b"\x80\x02}r\xff\xff\xff\x7f.", "LONG_BINPUT too often or out of range"),
-    "a deep nest": (b"\x80\x02}(" + b")" + b"\x85" * 100_000 + b"K\x01u.", "TUPLE1 too often"),
+    "floats": (data_of(array(GOOD * 4, COUNT, 3072, code=b"U\x02f4")), r"data must be uint8 .*, got float32"),
+    "objects": (data_of(array(b"", COUNT, 3072, code=b"U\x02O8", text=b"](K\x01K\x02e")), "is no batch of CIFAR-10"),
+    "another shape": (data_of(array(GOOD, COUNT, 3071)), "is no batch of CIFAR-10"),
+    "an array of nothing": (data_of(GLOBALS + b"K\x00\x85U\x01b\x87R"), r"data must be uint8 .*, got uint8 \(0,\)"),
     "a huge string": (b"\x80\x02}(U\x04dataT\xff\xff\xff\x7fabcu.", "is no batch of CIFAR-10"),
-    "a bytearray": (b"\x80\x05\x96" + struct.pack("<Q", 3) + b"abc.", "the instruction BYTEARRAY8"),
-    "a registered extension": (b"\x80\x02\x82\x01.", "the instruction EXT1"),
+    "a bytearray": (b"\x80\x05\x96" + struct.pack("<Q", 3) + b"abc.", "a bytearray where a dict is expected"),
+    "a registered extension": (b"\x80\x02\x82\x01.", "is no batch of CIFAR-10"),
     "a deep list as label": (
         b"\x80\x02}(U\x04data" + py2(PIXELS[2]) + b"U\x06labels" + b"](" * 19_000 + b"e" * 19_000 + b"u.",
         "must be a list of 20",
     ),
-    "an instance": (b"\x80\x02(U\x01aios\nsystem\n.", "the instruction INST"),
-    "a persistent name": (b"\x80\x02Pname\n.", "the instruction PERSID"),
+    "an instance": (b"\x80\x02(U\x01aios\nsystem\n.", "asks for os.system"),
+    "a persistent name": (b"\x80\x02Pname\n.", "is no batch of CIFAR-10"),
     "a longer file": (pickled()["data_batch_3"] + bytes(5_000_000), "has more than 4,061,440 bytes"),
 }
 
@@ -161,4 +158,4 @@ def test_missing_files(tmp_path, folder, files):
         write(tmp_path / "archive", {archive: content})
         with pytest.raises(InputError, match=f"{archive} {message}"):
             tfconv.data.cifar10(tmp_path / "archive", validation=COUNT)
-        assert os.listdir(tmp_path / "archive") == [archive]
+        assert listed(tmp_path / "archive") == [archive]

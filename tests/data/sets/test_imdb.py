@@ -12,10 +12,12 @@ import time
 
 import numpy as np
 import pytest
+from folder_contents import listed
 
 import tfconv.data
 from tfconv import InputError
 from tfconv.data.sets import imdb as imdb_reviews
+from tfconv.tasks import CLASSIFICATION
 
 PARTS = ("train/neg", "train/pos", "test/neg", "test/pos")
 FILES = {f"{part}/{i}_{5}.txt": f"{part} {i} très <br />" for part in PARTS for i in range(20)}
@@ -65,7 +67,7 @@ def offline(monkeypatch):
 
 
 def check(data):
-    assert (data.name, data.class_names, data.multi_label, data.skipped) == ("imdb", ("neg", "pos"), False, ())
+    assert (data.name, data.class_names, data.task, data.skipped) == ("imdb", ("neg", "pos"), CLASSIFICATION, ())
     sizes = {split: np.bincount(part.labels).tolist() for split, part in data.examples.items()}
     assert sizes == {"train": [18, 18], "validation": [2, 2], "test": [20, 20]}
     for split, part in data.examples.items():
@@ -95,7 +97,7 @@ def test_the_folder_is_read(tmp_path, monkeypatch):
 def test_the_archive_beside_is_unpacked_once(tmp_path):
     (tmp_path / "aclImdb_v1.tar.gz").write_bytes(archive_bytes())
     check(tfconv.data.imdb(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ["aclImdb", "aclImdb_v1.tar.gz"]
+    assert listed(tmp_path) == ["aclImdb", "aclImdb_v1.tar.gz"]
     os.unlink(tmp_path / "aclImdb_v1.tar.gz")
     check(tfconv.data.imdb(tmp_path))
 
@@ -109,7 +111,7 @@ def test_processes_at_once_unpack_once(tmp_path):
         for _ in range(3)
     ]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["600\n"] * 3
-    assert sorted(os.listdir(tmp_path)) == ["aclImdb", "aclImdb_v1.tar.gz"]
+    assert listed(tmp_path) == ["aclImdb", "aclImdb_v1.tar.gz"]
 
 
 @pytest.mark.usefixtures("offline")
@@ -125,7 +127,7 @@ def test_a_process_that_unpacks_at_the_same_time_may_win(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "rename", late)
     check(tfconv.data.imdb(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ["aclImdb", "aclImdb_v1.tar.gz"]
+    assert listed(tmp_path) == ["aclImdb", "aclImdb_v1.tar.gz"]
 
 
 def test_a_download_where_nothing_is_there(tmp_path, monkeypatch):
@@ -148,7 +150,7 @@ def test_a_download_where_nothing_is_there(tmp_path, monkeypatch):
         monkeypatch.setattr(imdb_reviews, "MD5", hashlib.md5(content).hexdigest())
         check(tfconv.data.imdb(tmp_path / "new"))
         server.shutdown()
-    assert sorted(os.listdir(tmp_path / "new")) == ["aclImdb", "aclImdb_v1.tar.gz"]
+    assert listed(tmp_path / "new") == ["aclImdb", "aclImdb_v1.tar.gz"]
 
 
 @pytest.mark.usefixtures("offline")
@@ -209,7 +211,7 @@ def test_a_bad_archive_leaves_nothing_behind(tmp_path, content, message):
     with pytest.raises(InputError, match=f"aclImdb_v1.tar.gz {message}") as error:
         tfconv.data.imdb(tmp_path / "in")
     assert "\n" not in str(error.value)
-    assert os.listdir(tmp_path / "in") == ["aclImdb_v1.tar.gz"] and os.listdir(tmp_path) == ["in"]
+    assert listed(tmp_path / "in") == ["aclImdb_v1.tar.gz"] and listed(tmp_path) == ["in"]
 
 
 @pytest.mark.usefixtures("offline")

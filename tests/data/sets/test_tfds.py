@@ -7,6 +7,8 @@ import pytest
 
 import tfconv.data
 from tfconv import InputError
+from tfconv.data import Columns
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
 features = tensorflow_datasets.features
@@ -72,8 +74,8 @@ def no_network(monkeypatch):
 
 
 def test_classes_splits_and_texts(tmp_path):
-    data = tfconv.data.tfds("tiny_topics", data_dir=tmp_path, validation=0.25, unlabelled=True)
-    assert (data.name, data.class_names, data.multi_label) == ("tiny_topics", ("zebra", "ant"), False)
+    data = tfconv.data.tfds("tiny_topics", Columns(validation=0.25), data_dir=tmp_path, unlabelled=True)
+    assert (data.name, data.class_names, data.task) == ("tiny_topics", ("zebra", "ant"), CLASSIFICATION)
     sizes = {split: len(part) for split, part in data.examples.items()}
     assert sizes == {"train": 30, "validation": 10, "test": 10, "unlabelled": 3}
     for split in ("train", "validation", "test"):
@@ -82,44 +84,46 @@ def test_classes_splits_and_texts(tmp_path):
         assert part.labels.dtype == np.int32 and part.texts[0].startswith("größe ")
     assert data.examples["unlabelled"].texts == ["free"] * 3
     assert data.skipped == ("tfds tiny_topics: split 'extra' of 4 examples is not read",)
-    again = tfconv.data.tfds("tiny_topics:1.0.0", data_dir=tmp_path, validation=0.25)
+    again = tfconv.data.tfds("tiny_topics:1.0.0", Columns(validation=0.25), data_dir=tmp_path)
     assert again.examples["validation"].texts == data.examples["validation"].texts
     assert any("'unsupervised' of 3" in line for line in again.skipped)
 
 
 def test_the_supervised_pair_and_numbers(tmp_path):
-    data = tfconv.data.tfds("tiny_pairs", data_dir=tmp_path, label="stars")
+    data = tfconv.data.tfds("tiny_pairs", Columns(label="stars"), data_dir=tmp_path)
     assert data.class_names == ("2", "10")
     assert {split: len(part) for split, part in data.examples.items()} == {"train": 8, "validation": 8, "test": 8}
     assert set(data.examples["validation"].texts) == {f"validation {i}" for i in range(8)}
     assert tfconv.data.tfds("tiny_pairs", data_dir=tmp_path).examples["train"].texts == data.examples["train"].texts
-    assert tfconv.data.tfds("tiny_pairs", data_dir=tmp_path, text="first").examples["train"].texts == ["a"] * 8
+    assert tfconv.data.tfds("tiny_pairs", Columns(text="first"), data_dir=tmp_path).examples["train"].texts == ["a"] * 8
 
 
 def test_several_labels(tmp_path):
-    data = tfconv.data.tfds("tiny_tags", data_dir=tmp_path, validation=0)
-    assert data.multi_label and data.class_names == ("x", "y", "z")
+    data = tfconv.data.tfds("tiny_tags", Columns(validation=0), data_dir=tmp_path)
+    assert data.task is MULTI_LABEL and data.class_names == ("x", "y", "z")
     found = dict(zip(data.examples["train"].texts, data.examples["train"].labels.tolist(), strict=True))
     assert found == {"b0": [1, 0, 0], "b1": [1, 0, 1], "b2": [0, 0, 0], "b3": [1, 0, 1]}
 
 
 def test_bad_examples(tmp_path):
     with pytest.raises(InputError, match="tiny_holes train example .: (empty text|no label)"):
-        tfconv.data.tfds("tiny_holes", label="label", data_dir=tmp_path)
-    data = tfconv.data.tfds("tiny_holes", label="label", text="text", data_dir=tmp_path, skip=True, validation=0)
+        tfconv.data.tfds("tiny_holes", Columns(label="label"), data_dir=tmp_path)
+    data = tfconv.data.tfds(
+        "tiny_holes", Columns(label="label", text="text", skip=True, validation=0), data_dir=tmp_path
+    )
     assert len(data.examples["train"]) == 6 and len(data.skipped) == 3
 
 
 def test_choices_that_cannot_be_made(tmp_path):
     with pytest.raises(InputError, match="no string feature 'txt'; there are 'text'; did you mean 'text'"):
-        tfconv.data.tfds("tiny_topics", data_dir=tmp_path, text="txt")
+        tfconv.data.tfds("tiny_topics", Columns(text="txt"), data_dir=tmp_path)
     with pytest.raises(InputError, match="no feature 'lable'.*did you mean 'label'"):
-        tfconv.data.tfds("tiny_topics", data_dir=tmp_path, label="lable")
+        tfconv.data.tfds("tiny_topics", Columns(label="lable"), data_dir=tmp_path)
     with pytest.raises(InputError, match="several features that can be the text: text, label; name the one.*text="):
         tfconv.data.tfds("tiny_holes", data_dir=tmp_path)
     with pytest.raises(InputError, match="has no split 'unsupervised'"):
-        tfconv.data.tfds("tiny_tags", data_dir=tmp_path, unlabelled=True, validation=0)
-    with pytest.raises(InputError, match="tfds no_such_set cannot be had .DatasetNotFoundError"):
+        tfconv.data.tfds("tiny_tags", Columns(validation=0), data_dir=tmp_path, unlabelled=True)
+    with pytest.raises(InputError, match="tfds no_such_set is unavailable .DatasetNotFoundError"):
         tfconv.data.tfds("no_such_set", data_dir=tmp_path)
 
 
@@ -129,7 +133,7 @@ def test_without_tensorflow_datasets_it_says_what_to_install(monkeypatch):
         tfconv.data.tfds("imdb_reviews")
 
 
-def picture(seed, height=24, width=32, channels=3):
+def drawn(seed, height=24, width=32, channels=3):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
@@ -141,14 +145,14 @@ class TinyPhotos(Builder):
     }
     PAIR = ("image", "label")
     SPLITS = {
-        split: [{"file_name": f"{i}.png", "image": picture(seed + i), "label": i % 2} for i in range(count)]
+        split: [{"file_name": f"{i}.png", "image": drawn(seed + i), "label": i % 2} for i in range(count)]
         for split, seed, count in (("train", 0, 16), ("test", 100, 6), ("extra", 200, 2))
     }
 
 
 class TinyDigits(Builder):
     FEATURES = {"image": features.Image(shape=(9, 7, 1), encoding_format="png"), "tags": features.Sequence(np.int64)}
-    SPLITS = {"train": [{"image": picture(i, 9, 7, 1), "tags": tags} for i, tags in enumerate(([0], [7, 0], [], [7]))]}
+    SPLITS = {"train": [{"image": drawn(i, 9, 7, 1), "tags": tags} for i, tags in enumerate(([0], [7, 0], [], [7]))]}
 
 
 class TinyStereo(Builder):
@@ -160,7 +164,7 @@ class TinyStereo(Builder):
     }
     SPLITS = {
         "train": [
-            {"left": picture(i), "right": picture(50 + i), "depth": np.zeros((4, 4, 1), np.float32)} | {"label": i % 2}
+            {"left": drawn(i), "right": drawn(50 + i), "depth": np.zeros((4, 4, 1), np.float32)} | {"label": i % 2}
             for i in range(6)
         ]
     }
@@ -171,45 +175,47 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
 
 
-def test_pictures_with_classes_and_splits(tmp_path, cache, capfd):
+def test_images_with_classes_and_splits(tmp_path, cache, capfd):
     for _ in range(2):  # decoded, then from the cache
-        data = tfconv.data.tfds("tiny_photos", data_dir=tmp_path, size=(24, 32), validation=0.25)
+        data = tfconv.data.tfds("tiny_photos", Columns(validation=0.25), data_dir=tmp_path, size=(24, 32))
         assert (data.name, data.class_names, data.image_shape) == ("tiny_photos", ("zebra", "ant"), (24, 32, 3))
         assert {split: len(part) for split, part in data.examples.items()} == {"train": 12, "validation": 4, "test": 6}
-        known = {picture(seed + i).tobytes(): (seed, i % 2) for seed in (0, 100) for i in range(16)}
+        known = {drawn(seed + i).tobytes(): (seed, i % 2) for seed in (0, 100) for i in range(16)}
         for split, part in data.examples.items():
             found = [known[pixels.tobytes()] for pixels in part.pixels]
             assert found == [(100 if split == "test" else 0, label) for label in part.labels]
         assert data.skipped == ("tfds tiny_photos: split 'extra' of 2 examples is not read",)
-    assert capfd.readouterr().err.count("decoding 22 pictures of tfds tiny_photos/1.0.0") == 1
-    texts = tfconv.data.tfds("tiny_photos", data_dir=tmp_path, text="file_name", validation=0)
+    assert capfd.readouterr().err.count("decoding tfds tiny_photos/1.0.0 (22 images)") == 1
+    texts = tfconv.data.tfds("tiny_photos", Columns(text="file_name", validation=0), data_dir=tmp_path)
     assert sorted(texts.examples["test"].texts) == [f"{i}.png" for i in range(6)]
 
 
-def test_grey_pictures_of_one_small_size_with_several_labels(tmp_path, cache):
-    data = tfconv.data.tfds("tiny_digits", data_dir=tmp_path, channels=1, validation=0)
-    assert data.image_shape == (9, 7, 1) and data.multi_label and data.class_names == ("0", "7")
+def test_grey_images_of_one_small_size_with_several_labels(tmp_path, cache):
+    data = tfconv.data.tfds("tiny_digits", Columns(validation=0), data_dir=tmp_path, channels=1)
+    assert data.image_shape == (9, 7, 1) and data.task is MULTI_LABEL and data.class_names == ("0", "7")
     pixels, labels = data.examples["train"].pixels, data.examples["train"].labels.tolist()
     found = {
         i: label
         for i in range(4)
         for row, label in zip(pixels, labels, strict=True)
-        if (row == picture(i, 9, 7, 1)).all()
+        if (row == drawn(i, 9, 7, 1)).all()
     }
     assert found == {0: [1, 0], 1: [1, 1], 2: [0, 0], 3: [0, 1]}
 
 
-def test_a_feature_of_pictures_by_name(tmp_path, cache):
+def test_a_feature_of_images_by_name(tmp_path, cache):
     with pytest.raises(InputError, match="several features that can be the image: left, right; name the one.*image="):
-        tfconv.data.tfds("tiny_stereo", data_dir=tmp_path, label="label")
+        tfconv.data.tfds("tiny_stereo", Columns(label="label"), data_dir=tmp_path)
     with pytest.raises(InputError, match="no image feature 'depth'; there are 'left', 'right'"):
-        tfconv.data.tfds("tiny_stereo", data_dir=tmp_path, label="label", image="depth")
+        tfconv.data.tfds("tiny_stereo", Columns(label="label", image="depth"), data_dir=tmp_path)
     with pytest.raises(InputError, match="text='left' and image='right' are both given; choose one"):
-        tfconv.data.tfds("tiny_stereo", data_dir=tmp_path, image="right", text="left")
-    with pytest.raises(InputError, match="is read as pictures of feature 'right'; say unlabelled=False"):
-        tfconv.data.tfds("tiny_stereo", data_dir=tmp_path, image="right", unlabelled=True)
-    data = tfconv.data.tfds("tiny_stereo", data_dir=tmp_path, image="right", label="label", size=(24, 32), validation=0)
-    known = {picture(50 + i).tobytes(): i % 2 for i in range(6)}
+        tfconv.data.tfds("tiny_stereo", Columns(image="right", text="left"), data_dir=tmp_path)
+    with pytest.raises(InputError, match="is read as images of feature 'right'; say unlabelled=False"):
+        tfconv.data.tfds("tiny_stereo", Columns(image="right"), data_dir=tmp_path, unlabelled=True)
+    data = tfconv.data.tfds(
+        "tiny_stereo", Columns(image="right", label="label", validation=0), data_dir=tmp_path, size=(24, 32)
+    )
+    known = {drawn(50 + i).tobytes(): i % 2 for i in range(6)}
     assert [known[pixels.tobytes()] for pixels in data.examples["train"].pixels] == data.examples[
         "train"
     ].labels.tolist()

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfconv import InputError
-from tfconv.data import text_source, text_stream
+from tfconv.data import Columns, text_source, text_stream
 from tfconv.data.text import scan as scan_module
 from tfconv.data.text import stream as examples_module
 
@@ -15,9 +15,9 @@ GOOD = [json.dumps({"text": f"text {i}", "label": "ab"[i % 2]}) + "\n" for i in 
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch):
     """A data folder of the test's own."""
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "kept"))
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
 
 
 def line(text, label):
@@ -33,7 +33,7 @@ def write(folder, *contents):
 
 def refusal(*args, **options):
     with pytest.raises(InputError) as caught:
-        text_stream(*args, **options)
+        text_stream(*args, Columns(**options))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -44,7 +44,7 @@ def test_nothing_to_read(tmp_path):
     assert "no files are given" in refusal([])
     assert "nothing.jsonl: no such file; check the path" in refusal(tmp_path / "nothing.jsonl")
     assert "1.jsonl is empty (0 bytes)" in refusal(write(tmp_path / "a", GOOD, []))
-    assert sum(map(len, text_stream(tmp_path / "a", skip=True).examples.values())) == 40
+    assert sum(map(len, text_stream(tmp_path / "a", Columns(skip=True)).examples.values())) == 40
     assert "no rows to train on" in refusal(write(tmp_path / "b", ["\n"]))
     write(tmp_path / "c", GOOD)
     (tmp_path / "c" / "2.jsonl").symlink_to(tmp_path / "gone.jsonl")  # not left out without a word
@@ -61,7 +61,7 @@ def test_several_formats(tmp_path):
     assert message in refusal(folder)
     (folder / "README.md").write_text("not rows")
     (folder / "_SUCCESS").touch()
-    assert len(text_stream(folder / "*.jsonl", validation=0).examples["train"]) == 80
+    assert len(text_stream(folder / "*.jsonl", Columns(validation=0)).examples["train"]) == 80
     (folder / "b.parquet.gz").write_bytes(gzip.compress(b"x"))
     assert "b.parquet.gz: Parquet is compressed within; unpack the file" in refusal(folder / "b.parquet.gz")
     assert "cannot tell its format from its ending" in refusal(folder / "README.md")
@@ -75,13 +75,13 @@ def test_a_packed_file_that_is_cut_short_or_no_gzip(tmp_path, skip):
         path.write_bytes(bad)
         assert f"{path}: not gzip, or cut short (" in refusal(path, skip=skip)
     path.write_bytes(content)
-    assert sum(map(len, text_stream(path, skip=skip).examples.values())) == 40
+    assert sum(map(len, text_stream(path, Columns(skip=skip)).examples.values())) == 40
 
 
 def test_bad_rows_are_named_or_skipped_and_a_thousand_listed(tmp_path):
     folder = write(tmp_path / "reviews", GOOD, [*GOOD, "{\n", line("", "a"), *["[]\n"] * 1200])
     assert "1.jsonl row 41: not JSON" in refusal(folder)
-    data = text_stream(folder, skip=True)
+    data = text_stream(folder, Columns(skip=True))
     assert len(data.skipped) == 1000 and data.found.more_skipped == 202
     assert data.skipped[1].endswith("1.jsonl row 42: empty text")
     assert data.summary().endswith("and 202 more were skipped that are not listed")
@@ -105,7 +105,7 @@ def test_labels_that_nothing_can_be_learned_about(tmp_path):
     assert "the only class is 'a'" in refusal(write(tmp_path / "one", [line(f"t{i}", "a") for i in range(9)]))
     folder = write(tmp_path / "once", GOOD, [*GOOD, line("x", "c")])
     assert "1.jsonl row 41: the label 'c' is seen only here; mend a misspelling" in refusal(folder)
-    data = text_stream(folder, skip=True)
+    data = text_stream(folder, Columns(skip=True))
     assert data.class_names == ("a", "b") and data.skipped[0].endswith("row 41: the label 'c' is seen only here")
     assert sum(len(labels) for _, labels in data.train) == len(data.examples["train"])
     test = write(tmp_path / "test", [line(f"t{i}", "c") for i in range(5)])
@@ -118,14 +118,14 @@ def test_labels_of_several_kinds(tmp_path):
     folder = write(tmp_path / "kinds", GOOD, [*GOOD, line("x", 3), line("y", 3), line("z", True)])
     message = "1.jsonl row 41: the label '3' is a number where most are words, as in"
     assert message in refusal(folder)
-    data = text_stream(folder, skip=True)
+    data = text_stream(folder, Columns(skip=True))
     assert data.class_names == ("a", "b") and len(data.skipped) == 3
 
 
-def test_leaving_a_label_out_can_make_another_lonely(tmp_path):
+def test_leaving_a_label_out_can_make_another_occur_once(tmp_path):
     several = [line(f"t{i}", ["a", "b"][: 1 + i % 2]) for i in range(40)]
     folder = write(tmp_path / "several", [*several, line("x", ["a", "c"]), line("y", ["c", "d"])])
-    data = text_stream(folder, multi_label=True, skip=True)
+    data = text_stream(folder, Columns(multi_label=True, skip=True))
     assert data.class_names == ("a", "b") and sum(map(len, data.examples.values())) == 40 and len(data.skipped) == 2
 
 
@@ -171,7 +171,7 @@ def test_tfrecords_that_are_none(tmp_path):
     assert "row 41: no tf.train.Example" in refusal(records(*good, b"\xff\xff"))
     assert "row 41: not UTF-8" in refusal(records(*good, feature(text=b"\xff", label=b"a")))
     assert "row 41: no text (null)" in refusal(records(*good, feature(label=b"a")))
-    assert len(text_stream(path, skip=True, validation=0).examples["train"]) == 40
+    assert len(text_stream(path, Columns(skip=True, validation=0)).examples["train"]) == 40
     content = records(*good).read_bytes()
     ends = [len(content) // 40 * record for record in (39, 40)]  # of records, which are of nearly one length
     cuts = [content[:end] for end in (5, *range(*ends, 3), len(content) - 5)]
@@ -184,4 +184,4 @@ def test_tfrecords_that_are_none(tmp_path):
         path.write_bytes(packed[:end])
         assert "x.tfrecord.gz: not" in refusal(path, skip=True)
     path.write_bytes(packed)
-    assert len(text_stream(path, validation=0).examples["train"]) == 40
+    assert len(text_stream(path, Columns(validation=0)).examples["train"]) == 40

@@ -10,7 +10,7 @@ from tfconv.data.text.dataset import TextData, TextExamples
 
 def test_texts_keep_the_earlier_vocabulary():
     texts = ["good film and new words", "bad film", "a good one"]
-    other = TextData("other", ("x", "y", "z"), False, {"train": TextExamples(texts, np.arange(3, dtype="int32"))})
+    other = TextData("other", ("x", "y", "z"), {"train": TextExamples(texts, np.arange(3, dtype="int32"))})
     earlier = synthetic_reviews(200).prepare(length=7, punctuation=True, vocabulary_size=40).preprocess
     data = other.prepare(preprocess=earlier, length=99, level="char", batch_size=3)
     assert data.preprocess.vocabulary is earlier.vocabulary and data.preprocess.class_names == ("x", "y", "z")
@@ -18,11 +18,11 @@ def test_texts_keep_the_earlier_vocabulary():
     ids, labels = next(iter(data.batches("train")))
     np.testing.assert_array_equal(ids, earlier(texts, pad_to=7))
     np.testing.assert_array_equal(labels, [0, 1, 2])
-    only_test = TextData("other", ("x", "y", "z"), False, {"test": other.examples["train"]})
+    only_test = TextData("other", ("x", "y", "z"), {"test": other.examples["train"]})
     np.testing.assert_array_equal(next(iter(only_test.prepare(preprocess=earlier).test))[0], ids)
 
 
-def test_pictures_keep_the_earlier_statistics_and_crop():
+def test_images_keep_the_earlier_statistics_and_crop():
     earlier = synthetic_shapes(100, size=20).prepare(crop=16).preprocess
     data = synthetic_shapes(100, seed=9, size=20).prepare(preprocess=earlier, batch_size=4)
     assert (data.preprocess.mean, data.preprocess.std) == (earlier.mean, earlier.std)

@@ -5,6 +5,7 @@ import pytest
 
 import tfconv.data
 from tfconv import InputError
+from tfconv.data import Columns
 
 
 def write(directory, files):
@@ -134,7 +135,7 @@ def test_other_encodings_and_names_that_are_none(tmp_path):
     (tmp_path / "a" / "3.txt").unlink()
     for path in tmp_path.rglob("*.txt"):
         path.write_bytes("grüße".encode("latin-1"))
-    data = tfconv.data.text_source(tmp_path, dialect=tfconv.data.Dialect(encoding="latin-1"), validation=0)
+    data = tfconv.data.text_source(tmp_path, Columns(dialect=tfconv.data.Dialect(encoding="latin-1"), validation=0))
     assert set(data.examples["train"].texts) == {"grüße"}
     os.makedirs(os.fsencode(tmp_path) + b"/caf\xe9")
     with pytest.raises(InputError, match=r"caf\\xe9: the class's name is not UTF-8"):

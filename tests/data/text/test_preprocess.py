@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tfconv import InputError
 from tfconv.data import TextPreprocess, Tokenizer, Vocabulary, build_vocabulary, token_chunks
+from tfconv.tasks import CLASSIFICATION
 
 EMOTICON = re.compile(r"[:;=][-^']?(?:[()\[\]/\\|*]|[dpo](?![0-9A-Za-z_]))|<3")
 
@@ -191,7 +192,7 @@ def test_saved_preprocess_is_equal(tmp_path, level):
     preprocess.save(tmp_path)
     loaded = TextPreprocess.load(tmp_path)
     np.testing.assert_array_equal(loaded(tf.constant(TEXTS)), preprocess(tf.constant(TEXTS)))
-    assert loaded.class_names == ("neg", "pos") and loaded.length == 4 and not loaded.multi_label
+    assert loaded.class_names == ("neg", "pos") and loaded.length == 4 and loaded.task is CLASSIFICATION
 
 
 def test_load_names_what_is_missing(tmp_path):
@@ -208,7 +209,7 @@ BAD_TEXT = {
     "no tokenizer": (lambda text: text | {"tokenizer": 1}, "text.json lacks"),
     "length 2.5": (lambda text: text | {"length": 2.5}, "text.json: length must be a whole number .* got 2.5"),
     "length 10**30": (lambda text: text | {"length": 10**30}, r"length must be .* to 2147483647 \(2\*\*31 - 1\)"),
-    "start": (lambda text: text | {"start": "no"}, "start and multi_label must be true or false"),
+    "start": (lambda text: text | {"start": "no"}, "start must be true or false"),
     "class names": (lambda text: text | {"class_names": "ab"}, "class_names is no list of strings"),
     "level": (lambda text: text | {"tokenizer": {"level": []}}, "level must be 'word' or 'char'"),
     "unknown": (lambda text: text | {"colour": 1}, "colour"),

@@ -10,14 +10,15 @@ import tensorflow as tf
 
 from tfconv import InputError
 from tfconv.data import TextPreprocess, Tokenizer, build_vocabulary, read_shards, token_chunks, write_shards
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 TEXTS = [(i + 2, f"word{i % 7} and word{i % 11} " * (1 + i % 5), ("a", "b", "c")[i % 3]) for i in range(101)]
 
 
-def make_preprocess(multi_label=False):
+def make_preprocess(task=CLASSIFICATION):
     tokenizer = Tokenizer()
     vocabulary = build_vocabulary(token_chunks([text for _, text, _ in TEXTS], tokenizer))
-    return TextPreprocess(tokenizer, vocabulary, 8, class_names="abc", multi_label=multi_label)
+    return TextPreprocess(tokenizer, vocabulary, 8, class_names="abc", task=task)
 
 
 @pytest.mark.parametrize("bucket", [False, True])
@@ -45,7 +46,7 @@ def test_shards_hold_every_text(tmp_path, bucket):
 
 
 def test_shards_of_several_labels(tmp_path):
-    preprocess = make_preprocess(multi_label=True)
+    preprocess = make_preprocess(MULTI_LABEL)
     rows = [(1, "word1", ("a", "c")), (2, "word2", ()), (3, "word3", ("b",))]
     write_shards(rows, preprocess, tmp_path / "shards")
     _, labels = next(iter(read_shards(tmp_path / "shards", batch_size=3)))
@@ -97,7 +98,7 @@ def test_a_shard_cut_short_is_noticed(tmp_path, seed):
 @pytest.mark.parametrize("change", [
     lambda index: [], lambda index: {}, lambda index: 3,
     lambda index: index | {"texts": "x"}, lambda index: index | {"classes": -1},
-    lambda index: index | {"multi_label": 1}, lambda index: index | {"bytes": []},
+    lambda index: index | {"task": "none"}, lambda index: index | {"bytes": []},
     lambda index: index | {"bytes": {"0": 1}}, lambda index: index | {"bytes": [1.5]},
 ])  # fmt: skip
 def test_another_index_is_refused(tmp_path, change):
@@ -124,6 +125,7 @@ import resource, sys
 from tfconv import runtime
 runtime.configure("text")
 from tfconv.data import TextPreprocess, Tokenizer, build_vocabulary, read_shards, token_chunks, write_shards
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
 
 def rows(n):
     for i in range(n):

@@ -12,13 +12,14 @@ from streamed_reviews import REVIEWS, batched, write_jsonl, write_parts
 
 from tfconv import InputError
 from tfconv.data import (
+    Columns,
     StreamedTextData,
     TextPreprocess,
     Tokenizer,
     Vocabulary,
     build_vocabulary,
     jsonl,
-    rows,
+    read_rows,
     text_source,
     text_stream,
     token_chunks,
@@ -27,11 +28,11 @@ from tfconv.data.text.scan import RowStream
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch):
     """A data folder and a home folder of the test's own."""
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "kept"))
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "kept" / "streamed"
+    return tmp_path / "cache" / "streamed"
 
 
 def example(features):
@@ -73,7 +74,7 @@ def contents(data):
 
 
 def test_every_row_is_in_one_split_and_every_batch_is_its_text(tmp_path):
-    data = text_stream(write_parts(tmp_path / "reviews"), test=0.2, validation=0.25)
+    data = text_stream(write_parts(tmp_path / "reviews"), Columns(test=0.2, validation=0.25))
     assert isinstance(data, StreamedTextData) and data.name == "reviews" and data.class_names == ("a", "b")
     found = contents(data)
     assert sorted(sum(found.values(), [])) == sorted((review["text"], review["label"]) for review in REVIEWS)
@@ -95,7 +96,9 @@ def test_every_row_is_in_one_split_and_every_batch_is_its_text(tmp_path):
 
 
 def test_the_vocabulary_is_that_of_the_training_texts(tmp_path):
-    data = text_stream(write_parts(tmp_path / "reviews"), test=0.2).prepare(punctuation=True, vocabulary_size=20)
+    data = text_stream(write_parts(tmp_path / "reviews"), Columns(test=0.2)).prepare(
+        punctuation=True, vocabulary_size=20
+    )
     chunks = token_chunks(list(data.examples["train"].texts), Tokenizer(punctuation=True))
     assert data.preprocess.vocabulary.tokens == build_vocabulary(chunks, 20).tokens
 
@@ -120,12 +123,14 @@ def test_formats_hold_the_same(tmp_path, ending):
         part = REVIEWS[number * 30 : number * 30 + 30]
         write_as(".jsonl", tmp_path / f"part-{number}", part)
         write_as(ending, tmp_path / "other" / f"part-{number}", part)
-    other = text_stream(tmp_path / "other", validation=0)
-    assert contents(text_stream(tmp_path, validation=0)) == contents(other)
+    other = text_stream(tmp_path / "other", Columns(validation=0))
+    assert contents(text_stream(tmp_path, Columns(validation=0))) == contents(other)
     if ".tfrecord" in ending:
         return
     (file,) = (tmp_path / "other").glob("part-0*")
-    assert contents(text_source(file, validation=0)) == contents(jsonl(tmp_path / "part-0.jsonl", validation=0))
+    assert contents(text_source(file, Columns(validation=0))) == contents(
+        jsonl(tmp_path / "part-0.jsonl", Columns(validation=0))
+    )
 
 
 def test_tfrecords_with_other_features(tmp_path):
@@ -137,30 +142,32 @@ def test_tfrecords_with_other_features(tmp_path):
             example({"review": ["of none"], "stars": [1], "part": ["train"]}).replace(b"\x1a\x03\n\x01\x01", b"")
         )
     path = tmp_path / "x.tfrecord"
-    data = text_source(path, text="review", label="stars", split="part", multi_label=True, validation=0, skip=True)
+    data = text_source(
+        path, Columns(text="review", label="stars", split="part", multi_label=True, validation=0, skip=True)
+    )
     assert data.class_names == ("1", "2", "3", "4") and len(data.examples["test"]) == 12
     labels = data.examples["train"].labels
     assert labels.shape == (len(data.examples["train"]), 4) and labels[:, 3].sum() == 24
     assert batched(data.batches("train"))[0][1] == labels[0].tolist()
-    assert next(rows(path, text="review", label="stars", multi_label=True))[1:] == ("text 0", ("1",))
+    assert next(read_rows(path, Columns(text="review", label="stars", multi_label=True)))[1:] == ("text 0", ("1",))
 
 
 def test_splits_are_shares_that_only_the_seed_and_the_row_decide(tmp_path):
     reviews = [{"text": f"text {i}", "label": i % 2} for i in range(4000)]
     folder = write_parts(tmp_path / "reviews", reviews, 2)
-    data = text_stream(folder, test=0.3, validation=0.2, seed=5)
+    data = text_stream(folder, Columns(test=0.3, validation=0.2, seed=5))
     sizes = {split: len(part) for split, part in data.examples.items()}
     for split, share in (("test", 0.3), ("validation", 0.7 * 0.2), ("train", 0.7 * 0.8)):
         assert abs(sizes[split] - 4000 * share) < 4 * (4000 * share * (1 - share)) ** 0.5
     first = {split: set(part.texts) for split, part in data.examples.items()}
-    other = {split: set(part.texts) for split, part in text_stream(folder, test=0.3, seed=6).examples.items()}
+    other = {split: set(part.texts) for split, part in text_stream(folder, Columns(test=0.3, seed=6)).examples.items()}
     assert other["test"] != first["test"]
     folder = folder.rename(tmp_path / "moved")  # and grown
     write_jsonl(folder / "part-9.jsonl", [{"text": f"more {i}", "label": i % 2} for i in range(50)])
-    grown = text_stream(folder, test=0.3, validation=0.2, seed=5)
+    grown = text_stream(folder, Columns(test=0.3, validation=0.2, seed=5))
     assert all(first[split] < set(grown.examples[split].texts) for split in first)
     write_jsonl(tmp_path / "other" / "part-10.jsonl", [{"text": f"other {i}", "label": i % 2} for i in range(50)])
-    grown = text_stream([tmp_path / "other", folder], test=0.3, validation=0.2, seed=5)
+    grown = text_stream([tmp_path / "other", folder], Columns(test=0.3, validation=0.2, seed=5))
     assert all(first[split] < set(grown.examples[split].texts) for split in first)
     named = RowStream.of([folder / "x.csv", tmp_path / "other" / "x.csv"], [])
     assert [file.name for file in named.files] == ["moved/x.csv", "other/x.csv"]
@@ -169,14 +176,14 @@ def test_splits_are_shares_that_only_the_seed_and_the_row_decide(tmp_path):
 def test_a_split_column_and_files_to_test_on(tmp_path):
     reviews = [review | {"part": ("train", "dev", "train")[i % 3]} for i, review in enumerate(REVIEWS)]
     folder = write_parts(tmp_path / "reviews", [r | {"label": "ab"[i % 2]} for i, r in enumerate(reviews)])
-    data = text_stream(folder, split="part", test=folder / "part-2.jsonl", validation=0.5)
+    data = text_stream(folder, Columns(split="part", test=folder / "part-2.jsonl", validation=0.5))
     assert [len(data.examples[split]) for split in ("train", "validation", "test")] == [107, 53, 80]
     assert list(data.examples["test"].texts) == [review["text"] for review in REVIEWS[160:]]
-    memory = jsonl(folder / "part-0.jsonl", split="part", test=folder / "part-2.jsonl")
-    streamed = text_source(folder / "part-0.jsonl", split="part", test=folder / "part-2.jsonl", stream=True)
+    memory = jsonl(folder / "part-0.jsonl", Columns(split="part", test=folder / "part-2.jsonl"))
+    streamed = text_source(folder / "part-0.jsonl", Columns(split="part", test=folder / "part-2.jsonl"), stream=True)
     assert contents(memory) == contents(streamed)
     with pytest.raises(InputError, match="all files are test files"):
-        text_stream(folder, test=folder)
+        text_stream(folder, Columns(test=folder))
 
 
 def test_a_label_that_only_the_last_file_has(tmp_path):
@@ -186,11 +193,11 @@ def test_a_label_that_only_the_last_file_has(tmp_path):
     assert data.examples["train"].class_counts(3)[2] > 0
 
 
-def test_training_files_are_samples_of_a_source_that_is_sorted(tmp_path, kept):
+def test_training_files_are_samples_of_a_source_that_is_sorted(tmp_path, cache):
     reviews = [{"text": f"word{i}", "label": i // 10_000} for i in range(20_000)]
-    data = text_stream(write_parts(tmp_path / "reviews", reviews, 2), validation=0).prepare(batch_size=500)
+    data = text_stream(write_parts(tmp_path / "reviews", reviews, 2), Columns(validation=0)).prepare(batch_size=500)
     labels = [labels.numpy().mean() for _, labels in data.train]
-    assert len(list(kept.glob("*/train/*.tfrecord"))) == 4
+    assert len(list(cache.glob("*/train/*.tfrecord"))) == 4
     assert all(abs(mean - 0.5) < 5 * 0.5 / 500**0.5 for mean in labels)
 
 
@@ -226,7 +233,7 @@ def test_examples_in_memory_and_what_streamed_texts_refuse(tmp_path):
 def test_a_text_of_ten_megabytes(tmp_path):
     long = {"text": "word " * 2_000_000 + "end", "label": "a"}
     write_jsonl(tmp_path / "reviews.jsonl", [*REVIEWS[:20], long, *REVIEWS[20:40]])
-    data = text_stream(tmp_path / "reviews.jsonl", validation=0).prepare(length=50, vocabulary_size=10)
+    data = text_stream(tmp_path / "reviews.jsonl", Columns(validation=0)).prepare(length=50, vocabulary_size=10)
     assert data.preprocess.vocabulary.tokens[3] == "word"
     ids = [ids for ids, _ in batched(data.batches("train"))]
     assert len(ids) == 41 and ids[20] == (1, *(3,) * 49)

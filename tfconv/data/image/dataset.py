@@ -1,4 +1,4 @@
-"""Labelled pictures: one split (`ImageExamples`) and a whole data set (`ImageData`)."""
+"""Labelled images: one split (`ImageExamples`) and a whole data set (`ImageData`)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageData", "ImageExamples", "ImagePreparation", "image_batches"]
 
+_READ_AT_ONCE = 1024  # images
+_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
+
 
 @dataclass(frozen=True)
 class ImagePreparation:
-    """Settings from picture to batch.
+    """How images become batches.
 
     Args:
-        batch_size: pictures a batch.
-        augment: from pictures, uint8 (batch, height, width, channels), and a seed, int32 (2,), to pictures of the same
+        batch_size: images a batch.
+        augment: from images, uint8 (batch, height, width, channels), and a seed, int32 (2,), to images of the same
             shape with values from 0 to 255; for training batches only, inside `Dataset.map`, before the crop. It is
-            traced as it stands: Python's `if` and `for` over tensors need `tf.function` around it.
-        crop: side of the square that the model meets; training pictures are cut at a place of their own, others in the
-            middle. `None`: whole pictures.
+            traced as it is: Python's `if` and `for` over tensors need `tf.function` around it.
+        crop: side of the square that the model meets; training images are cut at a random place, others in the
+            middle. `None`: whole images.
         standardize: subtract each channel's mean and divide by its deviation, both of the training split; `False`:
             pixels from 0 to 1, as in `keras.layers.Rescaling(1 / 255)`.
         balanced: draw every class equally often in training, as in `tfconv.data.Preparation`.
@@ -37,7 +40,7 @@ class ImagePreparation:
         seed: of the order of training batches and of what is done to them, together with the epoch and the step; from
             0 to 2**32 - 1.
         preprocess: of an earlier run, to go on from its model: the crop, and each channel's mean and deviation, are its
-            own. The pictures must have been read in its size.
+            own. The images must have been read in its size.
 
     Raises:
         InputError: a number is out of range or none, or `augment` cannot be called.
@@ -63,7 +66,7 @@ class ImagePreparation:
             raise InputError(f"augment must be a function of images and seed, got {augment!r:.60}")
 
     def batches(self, examples: "ImageExamples", preprocess: "ImagePreprocess", *, training: bool) -> "tf.data.Dataset":
-        """Batches (float32 pictures, labels): reshuffled and augmented for training, in the given order otherwise."""
+        """Batches (float32 images, labels): reshuffled and augmented for training, in the given order otherwise."""
         return image_batches(
             examples,
             preprocess,
@@ -75,19 +78,15 @@ class ImagePreparation:
         )
 
 
-_READ_AT_ONCE = 1024  # images
-_CHUNK = 1 << 24  # bytes of pixels that the statistics look at in one go
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageExamples:
-    """The pictures and labels of one split; the pixels lie in an array that all splits share.
+    """The images and labels of one split; the pixels are in an array that all splits share.
 
     Args:
-        store: uint8 (N, height, width, channels); an `np.memmap` where the pictures are larger than memory.
-        labels: int32 (n,), the class index of each picture; or float32 (n, classes) of 0 and 1 where a picture has any
+        store: uint8 (N, height, width, channels); an `np.memmap` where the images are larger than memory.
+        labels: int32 (n,), the class index of each image; or float32 (n, classes) of 0 and 1 where an image has any
             number of labels.
-        rows: int64 (n,), where each picture lies in `store`; `None`: the split is the whole store.
+        rows: int64 (n,), the place of each image in `store`; `None`: the split is the whole store.
 
     Raises:
         ValueError: `store` is no such array, or `labels` is not as long as `rows` (or the store).
@@ -102,14 +101,14 @@ class ImageExamples:
             found = f"{self.store.dtype} {self.store.shape}"
             raise ValueError(f"store must be uint8 (number, height, width, channels), got {found}")
         if len(self) != len(self.labels):
-            raise ValueError(f"labels must be as many as pictures: {len(self.labels)} labels, {len(self)} pictures")
+            raise ValueError(f"labels must be as many as images: {len(self.labels)} labels, {len(self)} images")
 
     def __len__(self) -> int:
         return len(self.store if self.rows is None else self.rows)
 
     def __repr__(self) -> str:
         size = "x".join(str(side) for side in self.store.shape[1:])
-        return f"ImageExamples({len(self):,} pictures of {size}, labels {self.labels.dtype} {self.labels.shape})"
+        return f"ImageExamples({len(self):,} images of {size}, labels {self.labels.dtype} {self.labels.shape})"
 
     def take(self, indices: np.ndarray) -> "ImageExamples":
         """The examples at `indices`, in that order, in the same store."""
@@ -120,10 +119,10 @@ class ImageExamples:
         """These examples, then the others, in the same store.
 
         Raises:
-            ValueError: the others lie in another store.
+            ValueError: the others are in another store.
         """
         if other.store is not self.store:
-            raise ValueError("only pictures of one store can be joined without copying their pixels")
+            raise ValueError("only images of one store can be joined without copying their pixels")
         rows = [np.arange(len(part)) if part.rows is None else part.rows for part in (self, other)]
         return ImageExamples(self.store, np.concatenate([self.labels, other.labels]), np.concatenate(rows))
 
@@ -138,7 +137,7 @@ class ImageExamples:
         return ""
 
     def class_counts(self, classes: int) -> np.ndarray:
-        """How many pictures bear each label: int64 (classes,)."""
+        """How many images bear each label: int64 (classes,)."""
         return class_counts(self.labels, classes)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
@@ -153,14 +152,14 @@ class ImageExamples:
 
     @property
     def all_equal(self) -> bool:
-        """Whether every picture has the pixels of the first one; found out at the first that differs."""
+        """Whether all images have the same pixels."""
         rows = np.arange(len(self)) if self.rows is None else self.rows
         return all(np.array_equal(self.store[row], self.store[rows[0]]) for row in rows)
 
     def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and population standard deviation of each channel, of pixels from 0 to 1.
 
-        Sums of whole numbers, so the figures are exact to the last digit however many pictures there are. A channel
+        Sums of whole numbers, so the figures are exact to the last digit however many images there are. A channel
         that is the same everywhere gets the deviation 1, so that dividing by it is harmless.
         """
         channels = self.store.shape[-1]
@@ -183,20 +182,20 @@ class ImageExamples:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageData(LabelledData):
-    """A data set of pictures of one size with its splits.
+    """A data set of images of one size with its splits.
 
     Args:
         name: what it is called: `"cifar10"`, a folder's name.
         class_names: the classes in the order of the label indices.
-        multi_label: whether a picture may have any number of labels.
         examples: the splits: `"train"`, and where there are such `"validation"`, `"test"`; all in one store.
-        skipped: one line for each file that was left out, such as `"photos/cat/7.jpg: not a picture"`.
-        preparation: how pictures become batches; `prepare` changes it.
-        fit: how pictures of other shapes were brought to the store's size, for those that the model meets later:
+        skipped: one line for each file that was left out, such as `"photos/cat/7.jpg: not an image"`.
+        preparation: how images become batches; `prepare` changes it.
+        fit: how images of other shapes were brought to the store's size, for those that the model meets later:
             `"crop"` or `"stretch"`, see `ImagePreprocess`.
+        task: one class an image (default), or any number of labels.
     """
 
-    unit: ClassVar[str] = "picture"
+    unit: ClassVar[str] = "image"
 
     examples: dict[str, ImageExamples]
     preparation: ImagePreparation = ImagePreparation()
@@ -204,17 +203,17 @@ class ImageData(LabelledData):
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the pictures that a model meets, after the crop."""
+        """Height, width and channels of the images that a model meets, after the crop."""
         height, width, channels = next(iter(self.examples.values())).store.shape[1:]
         side = self.preparation.crop
         return (height, width, channels) if side is None else (side, side, channels)
 
     @cached_property
     def preprocess(self) -> "ImagePreprocess":
-        """What turns encoded pictures into a model's input; where `standardize`, by the training split's statistics.
+        """The preprocessing from encoded images to a model's input, with the training split's statistics.
 
         Raises:
-            InputError: there is no training split, the crop is larger than the pictures, or these are of another size
+            InputError: there is no training split, the crop is larger than the images, or these are of another size
                 than those of an earlier run's `preprocess`.
         """
         from tfconv.data.image.preprocess import ImagePreprocess
@@ -227,7 +226,7 @@ class ImageData(LabelledData):
         if known is not None:
             if (*known.size, known.channels) != (height, width, channels):
                 raise InputError(
-                    f"pictures must be read as in the earlier run, {known.size[0]}x{known.size[1]}x{known.channels}, "
+                    f"images must be read as in the earlier run, {known.size[0]}x{known.size[1]}x{known.channels}, "
                     f"got {height}x{width}x{channels}: give its size and channels when reading them"
                 )
             mean, std = known.mean, known.std
@@ -243,7 +242,7 @@ class ImageData(LabelledData):
             mean=mean,
             std=std,
             class_names=self.class_names,
-            multi_label=self.multi_label,
+            task=self.task,
         )
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
@@ -260,12 +259,12 @@ def image_batches(
     balanced: bool = False,
     drop_remainder: bool = False,
 ) -> "tf.data.Dataset":
-    """Batches of stored pictures; only those of a batch are read, so the store may be larger than memory.
+    """Batches of stored images; only those of a batch are read, so the store may be larger than memory.
 
     Args:
-        examples: pictures of the size that `preprocess` decodes to.
+        examples: images of the size that `preprocess` decodes to.
         preprocess: normalises, and says whether a square is cut out.
-        batch_size: pictures a batch.
+        batch_size: images a batch.
         seed: shuffle by (seed, epoch) and cut at random places; `None`: keep the order and cut in the middle.
         augment: as in `ImagePreparation`; it needs a `seed`.
         balanced: draw every class equally often; it needs a `seed`.
@@ -275,7 +274,7 @@ def image_batches(
         Batches (float32 (batch, height, width, channels), labels), with `at_epoch` where there is a seed.
 
     Raises:
-        ValueError: `batch_size` is out of range, or too few pictures for one batch.
+        ValueError: `batch_size` is out of range, or too few images for one batch.
         InputError: `augment` gives something else than a batch of the same shape.
     """
     import tensorflow as tf
@@ -312,12 +311,12 @@ def image_batches(
         seed=seed,
         classes=examples.labels if balanced else None,
         drop_remainder=drop_remainder,
-        unit="picture",
+        unit="image",
     )
 
 
 def _check_augment(augment: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]", shape: tuple[int, ...]) -> None:
-    """Try it on the outside: within `Dataset.map` an error becomes one of TensorFlow's, of many lines."""
+    """Try it outside of `Dataset.map`, where an error becomes one of TensorFlow's, of many lines."""
     import tensorflow as tf
 
     specs = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([2], tf.int32)

@@ -1,4 +1,4 @@
-"""From the bytes of one picture to pixels of a wanted size, as operations of a graph."""
+"""Decode one image and resize it, as operations of a graph."""
 
 from typing import Literal
 
@@ -6,8 +6,9 @@ import tensorflow as tf
 
 __all__ = ["decode_pixels", "exif_orientation", "fit_pixels", "has_exif", "upright"]
 
-
-_HEAD = 1024  # bytes; the tags of the first directory stand at the very beginning
+_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
+_BMP_HEADER = 14
+_HEAD = 1024  # bytes; the tags of the first directory are at the very beginning
 _EXIF = (0x7845, 0x6669)  # "Ex", "if"
 # Tag 0x0112, a 16-bit number, one of it, in either order of bytes; and where the number's low byte follows.
 _LITTLE, _LITTLE_VALUE = (0x12, 0x01, 3, 0, 1, 0, 0, 0), 8
@@ -15,7 +16,7 @@ _BIG, _BIG_VALUE = (0x01, 0x12, 0, 3, 0, 0, 0, 1), 9
 
 
 def has_exif(encoded: tf.Tensor) -> tf.Tensor:
-    """Whether a scalar string, a JPEG, says something beside its pixels: a scalar of bool, by few operations."""
+    """Whether a JPEG, a scalar string, has EXIF data: a scalar bool, by few operations."""
     # "Exif" is in the first segment, at byte 6, or in the second behind JFIF's, which has 18 bytes.
     pairs = tf.gather(tf.io.decode_raw(encoded, tf.uint16, fixed_length=28), [[3, 4], [12, 13]])
     return tf.reduce_any(tf.reduce_all(pairs == _EXIF, axis=1))
@@ -28,7 +29,7 @@ def exif_orientation(encoded: tf.Tensor) -> tf.Tensor:
         encoded: a scalar string, a JPEG of which `has_exif` holds.
 
     Returns:
-        int32, 1 to 8 as the EXIF standard numbers them; 1, as it stands, where the picture does not say.
+        int32, 1 to 8 as the EXIF standard numbers them; 1, unchanged, where the image does not say.
     """
     head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=_HEAD)  # zeros behind a shorter one
     places = _HEAD - 16
@@ -43,7 +44,7 @@ def exif_orientation(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn and mirror a picture so that it stands as it was seen.
+    """Turn and mirror an image as its EXIF orientation says.
 
     Args:
         pixels: (h, w, channels).
@@ -71,30 +72,26 @@ def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways])
 
 
-_RATIOS = (1, 2, 4, 8)  # by which libjpeg decodes smaller, at a fraction of the time and memory
-_BMP_HEADER = 14
-
-
 def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode one picture, at least twice as large as wanted where it is that large.
+    """Decode one image, a large JPEG at a fraction of its size that is at least twice the wanted one.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as it stays twice the wanted size in both directions. The
     rest is left to an antialiased resizing, which by a factor of two or more hides what the coarse reduction does
     wrong; Pillow's thumbnails follow the same rule (`reducing_gap=2.0`). A JPEG's cosine transform is the accurate one,
-    so that the pixels equal those of Pillow, and a picture's pixels do not depend on who decoded it. It is turned the
-    way up that the camera noted (EXIF).
+    so that the pixels equal those of Pillow, and an image's pixels do not depend on who decoded it. It is turned by its
+    EXIF orientation.
 
     Args:
-        encoded: a scalar string: JPEG, PNG (8 or 16 bits), BMP (8, 24 or 32 bits) or GIF (its first picture).
+        encoded: a scalar string: JPEG, PNG (8 or 16 bits), BMP (8, 24 or 32 bits) or GIF (its first image).
         channels: 1 (grey: 0.2989 R + 0.5870 G + 0.1140 B) or 3; transparency is ignored.
         size: the wanted height and width.
 
     Returns:
-        uint8 (h, w, channels), and float32 (2,), the height and width that the whole picture takes in it; they may be
+        uint8 (h, w, channels), and float32 (2,), the height and width that the whole image takes in it; they may be
         up to a pixel less than h and w.
 
     Raises:
-        tf.errors.InvalidArgumentError: no such picture, or one that is cut short.
+        tf.errors.InvalidArgumentError: no such image, or one that is cut short.
     """
 
     def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
@@ -131,11 +128,11 @@ def decode_pixels(encoded: tf.Tensor, channels: int, size: tuple[int, int]) -> t
 def fit_pixels(
     pixels: tf.Tensor, extent: tf.Tensor, size: tuple[int, int], fit: Literal["crop", "stretch"]
 ) -> tf.Tensor:
-    """Resize pictures, bilinear and antialiased as Pillow does it; those of the right size stay as they are.
+    """Resize images, bilinear and antialiased as Pillow does it; those of the right size stay as they are.
 
     Args:
         pixels: uint8 (n, h, w, channels).
-        extent: float32 (2,), the height and width that a whole picture takes in them.
+        extent: float32 (2,), the height and width that a whole image takes in them.
         size: the wanted height and width.
         fit: `"crop"`: in proportion, the middle; `"stretch"`: all of it.
 

@@ -1,7 +1,8 @@
-"""The files that one name stands for: a file, a folder of files, or a pattern such as `reviews-*.jsonl`."""
+"""Files of rows: the files that a name, a folder or a pattern means, their formats, and opening them."""
 
 import codecs
 import contextlib
+import difflib
 import gzip
 import io
 import os
@@ -9,15 +10,17 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
+from tfconv.progress import WatchedFile
 
 __all__ = [
     "FORMATS",
     "Paths",
     "absolute",
+    "check_row_file",
     "file_format",
     "fingerprint",
     "is_folder_of_rows",
@@ -53,7 +56,7 @@ def open_rows(path: Path, read: Callable[[int], None] | None = None) -> Iterator
         InputError: it cannot be opened; or, while it is read, it proves not to be gzip, or cut short.
     """
     try:
-        file = io.BufferedReader(_Watched(path, read), _BUFFER)
+        file = io.BufferedReader(WatchedFile(path, read), _BUFFER)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     with file:
@@ -65,18 +68,6 @@ def open_rows(path: Path, read: Callable[[int], None] | None = None) -> Iterator
                 yield io.BufferedReader(unpacked, _BUFFER)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: not gzip, or cut short ({error}); compress it anew") from error
-
-
-class _Watched(io.FileIO):
-    def __init__(self, path: Path, read: Callable[[int], None] | None) -> None:
-        super().__init__(path)
-        self.told = read
-
-    def readinto(self, buffer: Any) -> int | None:
-        count = super().readinto(buffer)
-        if self.told is not None and count:
-            self.told(count)
-        return count
 
 
 Paths = str | Path | Sequence[str | Path]
@@ -179,6 +170,21 @@ def file_format(path: Path) -> str:
     if form is None:
         raise InputError(f"{path}: cannot tell its format from its ending; the endings known are {', '.join(FORMATS)}")
     return form
+
+
+def check_row_file(path: Path) -> None:
+    """Check that there is a file with something in it.
+
+    Raises:
+        InputError: it is a folder, absent or empty.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file; read a folder of text files with text_folder")
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 1)
+        raise InputError(f"{path}: no such file; " + (f"did you mean {near[0]!r}?" if near else "check the path"))
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give a file with rows")
 
 
 def is_text(path: Path) -> bool:

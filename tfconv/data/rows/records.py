@@ -1,4 +1,4 @@
-"""What the readers share: a record, decoded lines, and the two ways to meet a bad row or picture."""
+"""What the readers of tables share: a record, decoded lines, and what is done about bad rows."""
 
 import codecs
 import contextlib
@@ -12,39 +12,15 @@ from typing import Any, BinaryIO, NamedTuple
 from tfconv.data.rows.files import encoding_of
 from tfconv.errors import InputError
 
-__all__ = ["BadExample", "DecodedLines", "Record", "memory_named", "missing_column", "pictures_named", "reject"]
+__all__ = ["DecodedLines", "Record", "memory_named", "missing_column", "reject"]
 
 
 class Record(NamedTuple):
-    """One row as it was read: its number, where it stands (`"a.csv row 7"`), the values of the columns asked for."""
+    """One row as it was read: its number, where it is (`"a.csv row 7"`), the values of the columns asked for."""
 
     number: int
     where: str
     values: list[Any]
-
-
-class BadExample(InputError):
-    """A bad row, file or picture that could be left out; the parts of its message, for a reader with its own words."""
-
-    def __init__(
-        self, where: str, problem: str, remedy: str, *, leave_out: str = "such rows out with skip=True (--skip)"
-    ) -> None:
-        super().__init__(f"{where}: {problem}; {remedy}, or leave {leave_out}")
-        self.where, self.problem, self.remedy = where, problem, remedy
-
-
-@contextlib.contextmanager
-def pictures_named() -> Iterator[None]:
-    """Where a row is a picture, an error names the option of the image sources that leaves it out.
-
-    Raises:
-        BadExample: in place of one about rows.
-    """
-    try:
-        yield
-    except BadExample as error:
-        leave_out = "such pictures out with skip_broken=True (--skip-broken)"
-        raise BadExample(error.where, error.problem, error.remedy, leave_out=leave_out) from error
 
 
 @contextlib.contextmanager
@@ -65,10 +41,10 @@ def reject(where: str, problem: str, remedy: str, skipped: list[str] | None) -> 
     """Note a bad row in `skipped`, or, where that is None, raise the error that names it.
 
     Raises:
-        BadExample: `skipped` is None.
+        InputError: `skipped` is None.
     """
     if skipped is None:
-        raise BadExample(where, problem, remedy)
+        raise InputError(f"{where}: {problem}; {remedy}, or leave such examples out with skip=True (--skip)")
     skipped.append(f"{where}: {problem}")
 
 

@@ -1,13 +1,13 @@
 """CIFAR-10 (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images").
 
-50,000 training and 10,000 test pictures of 32x32 pixels in ten classes, as many of each. The module is not called
+50,000 training and 10,000 test images of 32x32 pixels in ten classes, as many of each. The module is not called
 cifar10 so that `tfconv.data.cifar10` is always the function.
 """
 
 import functools
 import io
 import pickle
-import pickletools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,131 +18,12 @@ from tfconv.data.image.dataset import ImageData, ImageExamples
 from tfconv.data.splits import stratified_split
 from tfconv.errors import InputError
 
-__all__ = ["cifar10", "cifar10_folder", "read_limited", "read_pickle"]
-
-
-# What Python 2 and 3 write for dicts, lists, numbers, strings and arrays; not those that make objects in other ways, or
-# of which such a file has no need.
-_OPCODES = frozenset(
-    "PROTO FRAME STOP MARK EMPTY_DICT EMPTY_LIST EMPTY_TUPLE APPEND APPENDS SETITEM SETITEMS TUPLE TUPLE1 TUPLE2 "
-    "TUPLE3 BININT BININT1 BININT2 LONG1 NONE NEWTRUE NEWFALSE SHORT_BINSTRING BINSTRING BINUNICODE SHORT_BINUNICODE "
-    "BINBYTES SHORT_BINBYTES GLOBAL STACK_GLOBAL REDUCE BUILD BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET".split()
-)
-_MOST_TUPLES = 100  # a million nested ones overflow the stack when they are hashed or freed
-
-
-class _Dtype:
-    def __init__(self, *arguments: Any) -> None:
-        self.code = arguments[0] if arguments else None
-
-    def __setstate__(self, state: Any) -> None:
-        """Byte order and the like say nothing about bytes."""
-
-
-class _Array:
-    shape: Any = None
-    dtype: Any = None
-    fortran: Any = None
-    content: Any = None
-
-    def __init__(self, *arguments: Any) -> None:
-        """What `_reconstruct` is handed; all comes with the state."""
-
-    def __setstate__(self, state: Any) -> None:
-        _, self.shape, self.dtype, self.fortran, self.content = state
-
-    def checked(self) -> np.ndarray:
-        code = self.dtype.code if isinstance(self.dtype, _Dtype) else None
-        if code not in (b"u1", "u1") or self.fortran not in (False, 0) or not isinstance(self.content, bytes):
-            raise pickle.UnpicklingError("an array that is not of uint8 in rows")
-        return np.frombuffer(self.content, np.uint8).reshape(self.shape)
-
-
-_NAMES: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,  # NumPy 2
-    ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
-    ("numpy", "dtype"): _Dtype,
-}
-
-
-class _Forbidden(Exception):
-    pass
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NAMES:
-            raise _Forbidden(f"{module}.{name}")
-        return _NAMES[module, name]
-
-
-def read_pickle(path: Path, most_bytes: int) -> dict[str, Any]:
-    """Read a dict of strings, numbers, lists and uint8 arrays.
-
-    Args:
-        path: the file.
-        most_bytes: a longer file is not even read.
-
-    Returns:
-        Keys as `str`; strings that Python 2 wrote as `bytes`.
-
-    Raises:
-        InputError: no file, too long a one, one that names anything else than those arrays do, or no such dict.
-    """
-    content = read_limited(path, most_bytes)
-    try:
-        _check_opcodes(content)
-        value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-        if not isinstance(value, dict):
-            raise pickle.UnpicklingError(f"a {type(value).__name__} where a dict is expected")
-        read = {key.decode() if isinstance(key, bytes) else str(key): item for key, item in value.items()}
-        return {key: item.checked() if isinstance(item, _Array) else item for key, item in read.items()}
-    except _Forbidden as error:
-        raise InputError(
-            f"{path} asks for {error}, which no file of CIFAR-10 needs and which was not run: do not trust this file, "
-            f"{_REMEDY}"
-        ) from None
-    except Exception as error:  # a broken pickle can fail in any way
-        raise InputError(
-            f"{path} is no batch of CIFAR-10 ({str(error) or type(error).__name__:.100}); {_REMEDY}"
-        ) from None
-
-
-def read_limited(path: Path, most_bytes: int) -> bytes:
-    """The content of a file.
-
-    Raises:
-        InputError: it is missing, cannot be read, or is longer than `most_bytes`.
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(most_bytes + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; {_REMEDY}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    if len(content) > most_bytes:
-        raise InputError(f"{path} has more than {most_bytes:,} bytes, which no file of CIFAR-10 has; {_REMEDY}")
-    return content
-
-
-def _check_opcodes(content: bytes) -> None:
-    """Refuse unknown instructions, and those that take memory or stack out of proportion to the file."""
-    count = tuples = 0
-    for opcode, argument, _ in pickletools.genops(content):
-        count += 1
-        tuples += opcode.name.startswith("TUPLE")
-        if opcode.name not in _OPCODES:
-            raise pickle.UnpicklingError(f"the instruction {opcode.name}")
-        if tuples > _MOST_TUPLES or (opcode.name in ("BINPUT", "LONG_BINPUT") and int(argument or 0) > count):
-            raise pickle.UnpicklingError(f"the instruction {opcode.name} too often or out of range")
-
+__all__ = ["cifar10", "cifar10_folder"]
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
 SIZE = 170_498_071
-PER_FILE = 10_000  # pictures
+PER_FILE = 10_000  # images
 _PICKLED, _BINARY = "cifar-10-batches-py", "cifar-10-batches-bin"
 _ARCHIVES = {"cifar-10-python.tar.gz": _PICKLED, "cifar-10-binary.tar.gz": _BINARY}
 _TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
@@ -156,18 +37,18 @@ _REMEDY = "unpack the archive anew"
 
 
 def cifar10(directory: str | Path | None = None, *, validation: int | float = 10_000, seed: int = 0) -> ImageData:
-    """CIFAR-10: from its folder in either official form, or an archive beside it, or downloaded (170 MB).
+    """Read CIFAR-10 from its folder in either official form, or from an archive beside it, or download it (170 MB).
 
     Args:
         directory: the folder that holds cifar-10-batches-py, cifar-10-batches-bin, cifar-10-python.tar.gz or
             cifar-10-binary.tar.gz (or one of the first two itself); by default the variable TFCONV_DATA_DIR, else
             ~/.cache/tfconv.
-        validation: how many training pictures to hold out, the last ones in the order of the files (the default leaves
+        validation: how many training images to hold out, the last ones in the order of the files (the default leaves
             40,000); or a fraction between 0 and 1: picked by `seed`, as many of each class; 0: none.
-        seed: decides which pictures a fraction holds out.
+        seed: decides which images a fraction holds out.
 
     Returns:
-        Pictures (32, 32, 3); splits train, validation (unless 0) and test, in the order of the files.
+        Images (32, 32, 3); splits train, validation (unless 0) and test, in the order of the files.
 
     Raises:
         InputError: neither folder nor archive is there and the download fails; a file that is missing, cut short,
@@ -177,7 +58,7 @@ def cifar10(directory: str | Path | None = None, *, validation: int | float = 10
     whole = isinstance(validation, int) and not isinstance(validation, bool) and 0 <= validation < most
     if not whole and not (isinstance(validation, float) and 0 <= validation < 1):
         raise InputError(
-            f"validation must be a number of pictures from 0 to {most - 1:,}, or a fraction from 0 to less than 1; "
+            f"validation must be a number of images from 0 to {most - 1:,}, or a fraction from 0 to less than 1; "
             f"got {validation!r:.60}"
         )
     folder = cifar10_folder(directory)
@@ -199,11 +80,11 @@ def cifar10(directory: str | Path | None = None, *, validation: int | float = 10
     if len(held):
         examples["validation"] = every.take(held)
     examples["test"] = every.take(np.arange(most, len(store)))
-    return ImageData("cifar10", names, False, examples)
+    return ImageData("cifar10", names, examples)
 
 
 def cifar10_folder(directory: str | Path | None = None) -> Path:
-    """Find the folder of batches, or make it from an archive, or from a download; see `cifar10`.
+    """Return the folder of batches; unpack or download it where it is missing; see `cifar10`.
 
     Returns:
         The folder, with all its files.
@@ -248,15 +129,84 @@ def _check(form: str, folder: Path, archive: Path | None = None) -> None:
             raise InputError(f"{folder / name} is missing; {_REMEDY}")
 
 
+def _new_array(*arguments: Any) -> np.ndarray:
+    """What NumPy's `_reconstruct` makes: an array that gets type, shape and content by its `__setstate__`."""
+    return np.empty(0, np.uint8)
+
+
+_NAMES: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _new_array,
+    ("numpy._core.multiarray", "_reconstruct"): _new_array,  # NumPy 2
+    ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
+    ("numpy", "dtype"): np.dtype,
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Read dicts, lists, numbers, strings and NumPy arrays; refuse every other name, so that no code is run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMES:
+            raise _ForbiddenName(f"{module}.{name}")
+        return _NAMES[module, name]
+
+
+class _ForbiddenName(Exception):
+    pass
+
+
+def _read_pickle(path: Path, most_bytes: int) -> dict[str, Any]:
+    """Read a dict; keys are `str`, strings that Python 2 wrote `bytes`.
+
+    Raises:
+        InputError: no file, too long a one, one that names anything else than arrays do, or no dict.
+    """
+    content = _read_limited(path, most_bytes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's, about how its first versions wrote arrays
+            value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+        if not isinstance(value, dict):
+            raise pickle.UnpicklingError(f"a {type(value).__name__} where a dict is expected")
+        return {key.decode() if isinstance(key, bytes) else str(key): item for key, item in value.items()}
+    except _ForbiddenName as error:
+        raise InputError(
+            f"{path} asks for {error}, which no file of CIFAR-10 needs and which was not run: do not trust this file, "
+            f"{_REMEDY}"
+        ) from None
+    except Exception as error:  # a broken pickle can fail in any way
+        raise InputError(
+            f"{path} is no batch of CIFAR-10 ({str(error) or type(error).__name__:.100}); {_REMEDY}"
+        ) from None
+
+
+def _read_limited(path: Path, most_bytes: int) -> bytes:
+    """The content of a file.
+
+    Raises:
+        InputError: it is missing, cannot be read, or is longer than `most_bytes`.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; {_REMEDY}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if len(content) > most_bytes:
+        raise InputError(f"{path} has more than {most_bytes:,} bytes, which no file of CIFAR-10 has; {_REMEDY}")
+    return content
+
+
 def _pickled_class_names(path: Path) -> tuple[str, ...]:
-    names = read_pickle(path, _SPARE).get("label_names")
+    names = _read_pickle(path, _SPARE).get("label_names")
     if not isinstance(names, list) or not all(isinstance(name, (bytes, str)) for name in names):
         raise InputError(f"{path} has no list of label_names; {_REMEDY}")
     return _ten(path, [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names])
 
 
 def _class_names(path: Path) -> tuple[str, ...]:
-    return _ten(path, read_limited(path, _SPARE).decode("utf-8", "replace").split())
+    return _ten(path, _read_limited(path, _SPARE).decode("utf-8", "replace").split())
 
 
 def _ten(path: Path, names: list[str]) -> tuple[str, ...]:
@@ -266,11 +216,11 @@ def _ten(path: Path, names: list[str]) -> tuple[str, ...]:
 
 
 def _read_pickled(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 (10000, 3072) and labels of a batch of the Python form."""
-    batch = read_pickle(path, PER_FILE * _PIXELS + _SPARE)
+    """Pixels uint8 (10000, 3072) and labels of a batch in the Python form."""
+    batch = _read_pickle(path, PER_FILE * _PIXELS + _SPARE)
     pixels, labels = batch.get("data"), batch.get("labels")
-    if not isinstance(pixels, np.ndarray) or pixels.shape != (PER_FILE, _PIXELS):
-        found = pixels.shape if isinstance(pixels, np.ndarray) else f"a {type(pixels).__name__}"
+    if not isinstance(pixels, np.ndarray) or (pixels.dtype, pixels.shape) != (np.uint8, (PER_FILE, _PIXELS)):
+        found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else f"a {type(pixels).__name__}"
         raise InputError(f"{path}: data must be uint8 ({PER_FILE}, {_PIXELS}), got {found}; {_REMEDY}")
     if not isinstance(labels, list) or len(labels) != PER_FILE:
         raise InputError(f"{path}: labels must be a list of {PER_FILE:,}; {_REMEDY}")
@@ -278,9 +228,9 @@ def _read_pickled(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the binary form: of each picture the label, then its pixels."""
+    """The same of the binary form: of each image the label, then its pixels."""
     size = PER_FILE * (1 + _PIXELS)
-    content = read_limited(path, size)
+    content = _read_limited(path, size)
     if len(content) != size:
         raise InputError(f"{path} has {len(content):,} bytes where {size:,} are expected; {_REMEDY}")
     rows = np.frombuffer(content, np.uint8).reshape(PER_FILE, 1 + _PIXELS)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tfconv.checks import check_fraction
 from tfconv.data.download import data_directory, download, unpack
-from tfconv.data.splits import check_fraction, stratified_split
+from tfconv.data.splits import stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.data.text.folders import read_bytes, text_files
 from tfconv.errors import InputError
@@ -28,7 +29,7 @@ _NEEDED = ("train/neg", "train/pos", "test/neg", "test/pos")
 def imdb(
     directory: str | Path | None = None, *, validation: float = 0.1, seed: int = 0, unlabelled: bool = False
 ) -> TextData:
-    """The IMDB reviews: from the folder aclImdb, or its archive beside it, or downloaded (84 MB).
+    """Read the IMDB reviews from the folder aclImdb, or from its archive beside it, or download them (84 MB).
 
     Args:
         directory: the folder that holds aclImdb or aclImdb_v1.tar.gz (or aclImdb itself); by default the variable
@@ -57,11 +58,11 @@ def imdb(
     if unlabelled:
         texts = _texts(folder / "train" / "unsup")
         examples["unlabelled"] = TextExamples(texts, np.full(len(texts), -1, np.int32))
-    return TextData("imdb", _CLASSES, False, examples)
+    return TextData("imdb", _CLASSES, examples)
 
 
 def imdb_folder(directory: str | Path | None = None) -> Path:
-    """Find the folder aclImdb, or make it from its archive, or from a download; see `imdb`.
+    """Return the folder aclImdb; unpack or download it where it is missing; see `imdb`.
 
     Returns:
         The folder, with at least one review in each of its four labelled folders.

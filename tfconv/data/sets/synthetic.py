@@ -1,4 +1,4 @@
-"""Made-up film reviews whose label lies in the order of the words alone; for the demo and the tests."""
+"""Synthetic data sets for demos and tests: reviews whose label is in the order of the words alone, and shapes."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,9 @@ from tfconv.errors import InputError
 
 __all__ = ["synthetic_reviews", "synthetic_shapes"]
 
-
+_CHUNK = 1024  # images drawn at a time: some megabytes of coordinates
+_POINTS = 5
+_CONTRAST = 90.0  # least distance of the colours of shape and background, of 441 from black to white
 _GOOD = ("good", "great", "funny", "clever", "moving", "charming", "gripping", "fine")
 _BAD = ("bad", "poor", "boring", "clumsy", "tedious", "dreary", "awful", "dull")
 _VERBS = ("was", "is", "felt", "seemed")
@@ -51,7 +53,7 @@ _EMOJI = ("🎬", "🍿", "🙂", "😴", "🎟️")
 
 
 def synthetic_reviews(n: int = 4000, seed: int = 0, *, validation: float = 0.1, test: float = 0.2) -> TextData:
-    """Make reviews of 10 to 40 words in which only the order of the words tells whether the opinion is good.
+    """Generate reviews of 10 to 40 words whose label only the order of the words tells.
 
     Every review has one negated and one plain opinion word, one of them good and one bad: "not very bad at all ...
     truly funny" is positive, "not very funny at all ... truly bad" negative. Both kinds draw every word from the same
@@ -78,7 +80,7 @@ def synthetic_reviews(n: int = 4000, seed: int = 0, *, validation: float = 0.1, 
     parts = stratified_parts(np.array(labels, np.int32), validation=validation, test=test, seed=seed)
     every = TextExamples([_review(rng, bool(label)) for label in labels], np.array(labels, np.int32))
     examples = {split: every.take(indices) for split, indices in parts.items()}
-    return TextData("synthetic_reviews", ("neg", "pos"), False, examples)
+    return TextData("synthetic_reviews", ("neg", "pos"), examples)
 
 
 def _review(rng: random.Random, positive: bool) -> str:
@@ -121,29 +123,24 @@ def _sentence(rng: random.Random, words: str) -> str:
     return words[0].upper() + words[1:] + rng.choice((".", ".", ".", "!"))
 
 
-_CHUNK = 1024  # pictures drawn at a time: some megabytes of coordinates
-_POINTS = 5
-_CONTRAST = 90.0  # least distance of the colours of shape and ground, of 441 from black to white
-
-
 def synthetic_shapes(
     n: int = 4000, seed: int = 0, *, size: int = 32, validation: float = 0.1, test: float = 0.2
 ) -> ImageData:
-    """Draw one shape a picture, at any place, in any size and colour, tilted a little, on a ground of another colour.
+    """Draw images of one shape each, at any place, in any size and colour, on a background of another colour.
 
-    Place, size and tilt vary, and the colours of shape and ground are drawn independently of the class, so that no
+    Place, size and tilt vary; the colours of shape and ground are drawn independently of the class, so that no
     single pixel tells anything: a linear model of the pixels hardly beats guessing, a small convolutional network
     passes 95 %.
 
     Args:
-        n: how many pictures, at least 100; as many of each class (a few classes one more).
+        n: how many images, at least 100; as many of each class (a few classes one more).
         seed: the same n, seed and size give the same pixels.
         size: height and width, at least 16.
-        validation: the fraction of the pictures for validation.
-        test: the fraction of the pictures for testing.
+        validation: the fraction of the images for validation.
+        test: the fraction of the images for testing.
 
     Returns:
-        Pictures (size, size, 3) in random order; splits train, and validation and test unless their fraction is 0.
+        Images (size, size, 3) in random order; splits train, and validation and test unless their fraction is 0.
 
     Raises:
         InputError: n, seed or size is out of range, or a fraction is not in [0, 1), or both leave none to train on.
@@ -159,11 +156,11 @@ def synthetic_shapes(
         store[start : start + _CHUNK] = _drawn(labels[start : start + _CHUNK], size, rng)
     every = ImageExamples(store, labels)
     examples = {split: every.take(indices) for split, indices in parts.items()}
-    return ImageData("synthetic_shapes", tuple(_SHAPES), False, examples)
+    return ImageData("synthetic_shapes", tuple(_SHAPES), examples)
 
 
 def _drawn(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Pictures uint8 (k, size, size, 3) of the shapes in `labels`."""
+    """Images uint8 (k, size, size, 3) of the shapes in `labels`."""
     count = len(labels)
     radius = size * rng.uniform(0.22, 0.36, (count, 1, 1))
     middle = radius + 1 + rng.random((2, count, 1, 1)) * (size - 2 * radius - 2)
@@ -183,7 +180,7 @@ def _drawn(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _colours(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two colours a picture, (count, 1, 1, 3) each, that differ well."""
+    """Two colours an image, (count, 1, 1, 3) each, that differ well."""
     ground, colour = rng.uniform(0, 255, (2, count, 1, 1, 3))
     while len(alike := np.flatnonzero(np.linalg.norm(ground - colour, axis=-1) < _CONTRAST)):
         colour[alike] = rng.uniform(0, 255, (len(alike), 1, 1, 3))

@@ -9,7 +9,9 @@ import numpy as np
 
 from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData, class_counts
+from tfconv.data.text.special_tokens import SPECIAL
 from tfconv.errors import InputError
+from tfconv.tasks import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,11 +23,11 @@ __all__ = ["Preparation", "TextData", "TextExamples"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """Settings from text to batch; the defaults are those of `tfconv.models.text_cnn_imdb`.
+    """How texts become batches; the defaults are those of `tfconv.models.text_cnn_imdb`.
 
     Args:
-        vocabulary_size: ids in all, three special ones included; `None`: every token of the training split.
-        length: ids of the longest text, start mark included; the end of a longer text is cut off. `None`: no limit.
+        vocabulary_size: ids in all, those of the special tokens included; `None`: every token of the training split.
+        length: ids of the longest text, start token included; the end of a longer text is cut off. `None`: no limit.
         level: `"word"` or `"char"`.
         punctuation: keep punctuation and emoticons as tokens (words only).
         lowercase: fold upper case.
@@ -40,7 +42,7 @@ class Preparation:
             every text once an epoch: no text is left out, but the loss of a rare class then comes in few, large steps.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches, together with the epoch; from 0 to 2**32 - 1.
-        preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start mark are its
+        preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start token are its
             own, and the settings of these above are not looked at.
 
     Raises:
@@ -65,7 +67,7 @@ class Preparation:
     def __post_init__(self) -> None:
         if self.preprocess is not None:
             object.__setattr__(self, "length", self.preprocess.length)  # batches are padded to it
-        check_whole("vocabulary_size", self.vocabulary_size, 4, optional=True)
+        check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL) + 1, optional=True)
         check_whole("length", self.length, optional=True)
         check_whole("min_count", self.min_count)
         check_whole("batch_size", self.batch_size)
@@ -73,8 +75,14 @@ class Preparation:
         if self.pad_to_length and self.length is None:
             raise InputError("pad_to_length=True needs a length, got length=None")
 
-    def earlier(self, class_names: Sequence[str], multi_label: bool) -> "TextPreprocess | None":
-        """What `preprocess` does, for other classes; `None` where there is none."""
+    @property
+    def padded_width(self) -> int | None:
+        """Width of every batch; None: that of its longest text."""
+        whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
+        return self.length if whole else None
+
+    def earlier(self, class_names: Sequence[str], task: Task) -> "TextPreprocess | None":
+        """The preprocessing of the earlier run for these classes; None where there is no earlier run."""
         from tfconv.data.text.preprocess import TextPreprocess
 
         known = self.preprocess
@@ -86,20 +94,22 @@ class Preparation:
             known.length,
             start=known.start,
             class_names=class_names,
-            multi_label=multi_label,
+            task=task,
         )
 
     def encode(
-        self, splits: dict[str, "TextExamples"], class_names: Sequence[str], multi_label: bool
+        self, splits: dict[str, "TextExamples"], class_names: Sequence[str], task: Task
     ) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
         """Build the vocabulary from `splits["train"]`, unless `preprocess` has one, and encode every split.
 
         Raises:
             InputError: there is no training split to build it from.
         """
-        from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, build_vocabulary, token_chunks
+        from tfconv.data.text.preprocess import TextPreprocess
+        from tfconv.data.text.tokenizer import Tokenizer, token_chunks
+        from tfconv.data.text.vocabulary import build_vocabulary
 
-        preprocess = self.earlier(class_names, multi_label)
+        preprocess = self.earlier(class_names, task)
         if preprocess is not None:
             return preprocess, {
                 name: preprocess.encode(token_chunks(part.texts, preprocess.tokenizer)) for name, part in splits.items()
@@ -107,10 +117,10 @@ class Preparation:
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
         tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)
-        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # kept, so that they are tokenised only once
+        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # a list, so that they are tokenised only once
         vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
         preprocess = TextPreprocess(
-            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, multi_label=multi_label
+            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, task=task
         )
         encoded = {"train": preprocess.encode(chunks)}
         for name, part in splits.items():
@@ -122,14 +132,13 @@ class Preparation:
         """Batches (ids, labels): reshuffled each epoch for training, in the given order otherwise."""
         from tfconv.data import batching as pipeline
 
-        whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
         return pipeline.batches(
             ids,
             labels,
             batch_size=self.batch_size,
             seed=self.seed if training else None,
             bucket=self.bucket and training,
-            pad_to=self.length if whole else None,
+            pad_to=self.padded_width,
             balanced=self.balanced and training,
             drop_remainder=self.drop_remainder and training,
         )
@@ -190,10 +199,10 @@ class TextData(LabelledData):
     Args:
         name: what it is called: `"imdb"`, a file's stem.
         class_names: the classes in the order of the label indices.
-        multi_label: whether a text may have any number of labels.
         examples: the splits: `"train"`, and where there are such `"validation"`, `"test"`, `"unlabelled"`.
         skipped: one line for each row or file that was left out, such as `"reviews.csv row 7: empty text"`.
         preparation: how texts become batches; `prepare` changes it.
+        task: one class a text (default), or any number of labels.
     """
 
     unit: ClassVar[str] = "text"
@@ -203,7 +212,7 @@ class TextData(LabelledData):
 
     @property
     def preprocess(self) -> "TextPreprocess":
-        """What turns raw strings into ids; its vocabulary is built from the training split when first asked for."""
+        """The preprocessing from strings to ids; its vocabulary is built from the training split on first use."""
         return self._encoded[0]
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
@@ -211,4 +220,4 @@ class TextData(LabelledData):
 
     @cached_property
     def _encoded(self) -> tuple["TextPreprocess", dict[str, "tf.RaggedTensor"]]:
-        return self.preparation.encode(self.examples, self.class_names, self.multi_label)
+        return self.preparation.encode(self.examples, self.class_names, self.task)

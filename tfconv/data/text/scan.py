@@ -1,27 +1,30 @@
-"""The first pass over streamed rows, without TensorFlow: every row is checked, classes are found, splits counted."""
+"""The first pass over streamed rows, without TensorFlow: check every row, find the classes, count the splits."""
 
 import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfconv.data.labels import Label, label_kind, label_name, sorted_class_names
-from tfconv.data.rows.dialect import Dialect
+from tfconv.data.labels import Bad, Key, bad_labels, check_classes, label_key, label_name, sorted_class_names
+from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
+from tfconv.data.rows.detection import detected
 from tfconv.data.rows.files import file_format
-from tfconv.data.rows.labelled import LabelledRow, labelled_rows, settle_rows
+from tfconv.data.rows.labelled import LabelledRow, labelled_rows, no_training_rows, row_is_good
 from tfconv.data.rows.records import memory_named, reject
 from tfconv.errors import InputError
 from tfconv.files import write_json
 from tfconv.progress import progress
+from tfconv.tasks import Task
 
 __all__ = ["RowStream", "Scan", "SkippedRows", "checked_rows", "opened", "scan", "share"]
 
-
 _LISTED = 1000
+_MOST_LABELS = 100_000
+_SPLITS = ("train", "validation", "test")
 
 
 class SkippedRows(list[str]):
@@ -45,34 +48,18 @@ class _File(NamedTuple):
 
 @dataclass(frozen=True)
 class RowStream:
-    """What to read, and how.
+    """The files of a stream, and how to read them.
 
     Args:
         files: the files in order.
-        text: the column of the texts.
-        label: the column of the labels.
-        split: a column that says train, validation or test.
-        multi_label: a text may have any number of labels.
-        separator: between the labels of one text.
-        dialect: how CSV files are written.
-        validation: the share of the training rows to hold out.
-        test: the share of all rows to hold out before that.
-        seed: decides which.
+        columns: the columns and how they are written; which fractions of the rows are held out, and the seed.
     """
 
     files: tuple[_File, ...]
-    text: str = "text"
-    label: str = "label"
-    split: str | None = None
-    multi_label: bool = False
-    separator: str = "|"
-    dialect: Dialect | None = None
-    validation: float = 0.1
-    test: float = 0.0
-    seed: int = 0
+    columns: Columns = DEFAULT_COLUMNS
 
     @classmethod
-    def of(cls, files: list[Path], test_files: list[Path], **settings: Any) -> "RowStream":
+    def of(cls, files: list[Path], test_files: list[Path], columns: Columns = DEFAULT_COLUMNS) -> "RowStream":
         """Read `files`, and `test_files` to test on; a file in both is a test file."""
         apart = {path.resolve() for path in test_files}
         training = [path for path in files if path.resolve() not in apart]
@@ -80,45 +67,40 @@ class RowStream:
             raise InputError(f"{files[0]}: all files are test files; name others to train on, or a fraction to test on")
         named = [_File(path, name, None) for path, name in zip(training, _names(training), strict=True)]
         named += [_File(path, path.name, "test") for path in test_files]
-        noun: dict[str, Any] = {"text": settings.pop("text", None), "label": settings.pop("label", None)}
         first = next((path for path in training if not path.exists() or path.stat().st_size), training[0])
         if first.exists() and file_format(first) == "csv":  # as one of them is written, all are
-            settled = settle_rows(
-                first, settings.pop("dialect", None), noun["text"], noun["label"], settings.get("split")
-            )
-            noun = {"text": settled.text, "label": settled.label, "dialect": settled.dialect}
-        return cls(tuple(named), **{name: value for name, value in noun.items() if value is not None}, **settings)
+            columns = detected(first, columns)
+        return cls(tuple(named), replace(columns, test=columns.test_fraction))  # test files are among the files
 
     def rows(
         self, skipped: list[str] | None = None, read: Callable[[int], None] | None = None
     ) -> Iterator[tuple[LabelledRow, str]]:
-        """All rows in order, each with the split that chance puts it in, by (seed, file name, row number).
+        """All rows in order, each with its random split, by (seed, file name, row number).
 
         Args:
             skipped: takes one line for each bad row; without it a bad row is an error.
             read: is told now and then how many more bytes were read.
 
         Yields:
-            The row, whose `split` is where its file or the split column puts it, None where neither does; and the
-            split by chance.
+            The row, whose `split` is what its file or the split column says, None where neither does; and its random
+            split.
 
         Raises:
-            InputError: as `tfconv.data.rows`.
+            InputError: as `tfconv.data.read_rows`.
         """
-        held = self.test + (1 - self.test) * self.validation
+        columns, test = self.columns, self.columns.test_fraction
+        held = test + (1 - test) * columns.validation_fraction
         for path, name, split in self.files:
             if skipped is not None and path.is_file() and path.stat().st_size == 0:
                 skipped.append(f"{path}: empty (0 bytes)")
                 continue
             found = labelled_rows(
-                path, text=self.text, label=self.label, split=self.split if split is None else None,
-                multi_label=self.multi_label, separator=self.separator, dialect=self.dialect, skipped=skipped,
-                read=read,
-            )  # fmt: skip
+                path, columns if split is None else replace(columns, split=None), skipped=skipped, read=read
+            )
             with memory_named(path):
                 for row in found:
-                    place = share(f"{self.seed}\0{name}\0{row.number}")
-                    drawn = "test" if place < self.test else "validation" if place < held else "train"
+                    place = share(f"{columns.seed}\0{name}\0{row.number}")
+                    drawn = "test" if place < test else "validation" if place < held else "train"
                     yield (row if split is None else row._replace(split=split)), drawn
 
 
@@ -132,17 +114,9 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def share(key: str) -> float:
-    """A number in [0, 1) that is evenly spread over keys."""
+    """A number in [0, 1) from the hash of a key."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
-
-
-_MOST_LABELS = 100_000
-_KINDS = {"number": "number", "boolean": "boolean", "text": "word"}
-_SPLITS = ("train", "validation", "test")
-
-Key = tuple[str, str]  # a label's kind and the name of its class
-Bad = dict[Key, tuple[str, str]]  # labels to leave out: what is wrong with them, what to do
 
 
 @dataclass(frozen=True)
@@ -184,46 +158,46 @@ def opened(folder: Path) -> Scan | None:
         return None
 
 
-def scan(stream: RowStream, what: str, *, skip: bool) -> Scan:
-    """Read all rows once; with `skip`, again as long as that leaves labels which nothing can be learned about.
+def scan(stream: RowStream, what: str) -> Scan:
+    """Check all rows in one pass, or with `columns.skip` in several, until no label is bad.
 
     Args:
         stream: the rows.
         what: what they are called, for messages.
-        skip: leave bad rows out, in place of an error.
 
     Raises:
         InputError: as `tfconv.data.csv`.
     """
     bad: Bad = {}
+    skip = stream.columns.skip
     while True:
         skipped = SkippedRows() if skip else None
         seen = _Seen()
         size = sum(file.path.stat().st_size for file in stream.files if file.path.exists())
-        with progress("reading rows", what, size) as read:
+        with progress("reading rows of", what, size) as read:
             for row, drawn in stream.rows(skipped, read):
-                if _without(row, bad, skipped) is not None:
+                if row_is_good(row, bad, skipped):
                     seen.add(row, drawn)
         parts = seen.parts(stream, what, skipped)
-        worse = seen.bad_labels(parts)
+        worse = bad_labels(parts, seen.first)
         for key, (problem, remedy) in worse.items():
             if not skip:
                 reject(seen.first[key], problem, remedy, None)
             bad[key] = problem, remedy
         if not worse:
-            return _result(seen, parts, bad, skipped or SkippedRows(), stream.multi_label, what)
+            return _result(seen, parts, bad, skipped or SkippedRows(), stream.columns.task, what)
 
 
-def checked_rows(stream: RowStream, found: Scan, *, skip: bool) -> Iterator[tuple[LabelledRow, tuple[str, ...], str]]:
-    """The rows that the scan kept, with their class names and splits.
+def checked_rows(stream: RowStream, found: Scan) -> Iterator[tuple[LabelledRow, tuple[str, ...], str]]:
+    """The rows that passed the scan, with their class names and splits.
 
     Raises:
         InputError: as `scan`, where the files changed since.
     """
-    skipped = SkippedRows() if skip else None
+    skipped = SkippedRows() if stream.columns.skip else None
     for row, drawn in stream.rows(skipped):
-        names = _without(row, found.bad, skipped)
-        if names is not None:
+        if row_is_good(row, found.bad, skipped):
+            names = tuple(dict.fromkeys(label_name(label) for label in row.labels))
             yield row, names, _split(row.split, drawn, found.column_validates)
 
 
@@ -231,19 +205,6 @@ def _split(said: str | None, drawn: str, column_validates: bool) -> str:
     if said in ("validation", "test"):
         return said
     return "train" if column_validates and drawn == "validation" else drawn
-
-
-def _without(row: LabelledRow, bad: Bad, skipped: list[str] | None) -> tuple[str, ...] | None:
-    """The row's class names; None, noted in `skipped`, where a label is to be left out."""
-    for label in row.labels if bad else ():
-        if (words := bad.get(_key(label))) is not None:
-            reject(row.where, *words, skipped)
-            return None
-    return tuple(dict.fromkeys(label_name(label) for label in row.labels))
-
-
-def _key(label: Label) -> Key:
-    return label_kind(label), label_name(label)
 
 
 @dataclass
@@ -257,7 +218,7 @@ class _Seen:
     def add(self, row: LabelledRow, drawn: str) -> None:
         place = (row.split, drawn)
         self.rows[place] += 1
-        for key in {_key(label): None for label in row.labels}:
+        for key in {label_key(label): None for label in row.labels}:
             if key not in self.labels:
                 if len(self.labels) == _MOST_LABELS:
                     raise InputError(
@@ -272,13 +233,13 @@ class _Seen:
         Raises:
             InputError: there are no training rows, or test rows both named and to be drawn.
         """
-        if stream.test and any(said == "test" for said, _ in self.rows):
+        columns = stream.columns
+        if columns.test_fraction and any(said == "test" for said, _ in self.rows):
             raise InputError(
-                f"{what}: column {stream.split!r} has test rows, and test={stream.test!r} is given too; choose one"
+                f"{what}: column {columns.split!r} has test rows, and test={columns.test!r} is given too; choose one"
             )
         if not self.sizes()["train"]:
-            first = f"; {len(skipped) + skipped.more:,} were skipped, the first: {skipped[0]}" if skipped else ""
-            raise InputError(f"{what}: no rows to train on{first}; give at least two classes of many rows each")
+            raise no_training_rows(what, len(skipped) + skipped.more if skipped else 0, skipped or ())
         return {key: self._by_split(places) for key, places in self.labels.items()}
 
     def sizes(self) -> Counter[str]:
@@ -293,42 +254,11 @@ class _Seen:
             counts[_split(said, drawn, self.column_validates())] += count
         return counts
 
-    def bad_labels(self, parts: dict[Key, Counter[str]]) -> Bad:
-        """Labels of another kind than most; where all are of one kind, those that nothing can be learned about."""
-        kinds: Counter[str] = Counter()
-        for (kind, _), counts in parts.items():
-            kinds[kind] += counts.total()
-        if len(kinds) > 1:
-            usual = kinds.most_common(1)[0][0]
-            example = next(self.first[key] for key in parts if key[0] == usual)
-            return {
-                key: (
-                    f"the label {key[1]!r} is a {_KINDS[key[0]]} where most are {_KINDS[usual]}s, as in {example}",
-                    "write every label in the same way",
-                )
-                for key in parts
-                if key[0] != usual
-            }
-        found: Bad = {}
-        for key, counts in parts.items():
-            if counts.total() == 1:
-                problem = f"the label {key[1]!r} is seen only here"
-                found[key] = problem, "mend a misspelling or give more examples"
-            elif not counts["train"]:
-                where = " and ".join(split for split in _SPLITS if counts[split])
-                problem = f"the label {key[1]!r} is in no training row, only in {where} ({counts.total()} rows)"
-                found[key] = problem, "add training rows of it"
-        return found
 
-
-def _result(
-    seen: _Seen, parts: dict[Key, Counter[str]], bad: Bad, skipped: SkippedRows, multi_label: bool, what: str
-) -> Scan:
+def _result(seen: _Seen, parts: dict[Key, Counter[str]], bad: Bad, skipped: SkippedRows, task: Task, what: str) -> Scan:
     by_name = {name: counts for (_, name), counts in parts.items()}
     classes = sorted_class_names(by_name)
-    if len(classes) < (1 if multi_label else 2):
-        found = f"the only class is {classes[0]!r}" if classes else "no text has a label"
-        raise InputError(f"{what}: {found}; a classifier needs two or more, so check the label column")
+    check_classes(classes, task, what, "text")
     sizes: dict[str, Any] = {split: seen.sizes()[split] for split in _SPLITS if seen.sizes()[split]}
     counts = {split: [by_name[name][split] for name in classes] for split in sizes}
     return Scan(classes, counts, sizes, seen.column_validates(), bad, tuple(skipped), skipped.more)

@@ -1,4 +1,4 @@
-"""Data sets larger than memory: encoded once into sharded files, then streamed with flat memory."""
+"""Encode texts once into sharded files, and stream batches from them; memory does not grow with the data."""
 
 import errno
 import json
@@ -14,9 +14,12 @@ import tensorflow as tf
 
 from tfconv.checks import check_whole
 from tfconv.data.batching import reshuffled
-from tfconv.data.text.preprocess import TextPreprocess, token_chunks
+from tfconv.data.preprocess import pop_task
+from tfconv.data.text.preprocess import TextPreprocess
+from tfconv.data.text.tokenizer import token_chunks
 from tfconv.errors import InputError
 from tfconv.files import atomic_directory, write_json
+from tfconv.tasks import Task
 
 __all__ = ["SHARD_NAME", "ShardWriter", "check_shards", "encoded", "read_shards", "write_shards"]
 
@@ -43,7 +46,7 @@ class ShardWriter:
     ) -> None:
         self.count = 0
         self._directory, self._shard_size = directory, shard_size
-        self._index = {"classes": len(preprocess.class_names), "multi_label": preprocess.multi_label}
+        self._index = {"classes": len(preprocess.class_names), "task": preprocess.task.name}
         self._writers: dict[int, tf.io.TFRecordWriter] = {}
         self._spread, self._random = spread, random.Random(0)
         self._made: list[int] = []
@@ -103,7 +106,7 @@ def encoded(
     def texts() -> Iterator[str]:
         for row, text, names, more in rows:
             _check_text(text, row)
-            waiting.append((_numbered(names, numbers, row, preprocess.multi_label), more))
+            waiting.append((_numbered(names, numbers, row, preprocess.task), more))
             yield text
 
     for chunk in token_chunks(texts(), preprocess.tokenizer):
@@ -123,12 +126,12 @@ def _check_text(text: Any, row: int | str) -> None:
         raise InputError(f"row {row}: the text holds half a surrogate pair, which is no character; mend it") from None
 
 
-def _numbered(names: Sequence[str], numbers: dict[str, int], row: int | str, multi_label: bool) -> list[int]:
+def _numbered(names: Sequence[str], numbers: dict[str, int], row: int | str, task: Task) -> list[int]:
     for name in names:
         if name not in numbers:
             raise InputError(f"row {row}: the class {name!r} is not among {', '.join(numbers)}")
-    if not multi_label and len(names) != 1:
-        raise InputError(f"{len(names)} labels for one text: give a preprocess with multi_label=True")
+    if task.exclusive and len(names) != 1:
+        raise InputError(f"row {row}: {len(names)} labels for one text: give a preprocess with task=MULTI_LABEL")
     return [numbers[name] for name in names]
 
 
@@ -151,10 +154,11 @@ def write_shards(
     *,
     shard_size: int = 20_000,
 ) -> int:
-    """Encode texts as they come and write them into files of `shard_size` texts each.
+    """Encode texts from an iterator into files of `shard_size` texts each.
 
     Args:
-        rows: (row number, text, class name, or class names with `preprocess.multi_label`), as from `tfconv.data.rows`;
+        rows: (row number, text, class name, or class names where `preprocess.task` is
+            any number of labels), as from `tfconv.data.read_rows`;
             read once, never held.
         preprocess: makes the ids; its `class_names` number the labels.
         directory: a new folder; it appears whole, when the last text is written.
@@ -234,7 +238,7 @@ def read_shards(
         }
         parsed = tf.io.parse_example(records, features)
         ids = tf.cast(parsed["ids"], tf.int32).to_tensor(0, shape=(None, pad_to))
-        if not index["multi_label"]:
+        if index["task"].exclusive:
             return ids, tf.cast(parsed["labels"].flat_values, tf.int32)
         hot = tf.reduce_sum(tf.one_hot(parsed["labels"].to_tensor(-1), index["classes"]), axis=1)
         return ids, tf.ensure_shape(hot, [None, index["classes"]])
@@ -294,7 +298,8 @@ def _index(directory: Path) -> dict[str, Any]:
         check_whole("classes", index["classes"], 0)
         for size in index["bytes"]:
             check_whole("bytes", size, bits=63)
-        good = isinstance(index["bytes"], list) and len(index["bytes"]) and isinstance(index["multi_label"], bool)
+        good = isinstance(index["bytes"], list) and len(index["bytes"])
+        index["task"] = pop_task(index)
     except (InputError, LookupError, TypeError):
         good = False
     if not good:

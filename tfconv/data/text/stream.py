@@ -1,23 +1,23 @@
-"""Labelled texts that are larger than memory: read from their files in passes, trained on from shards on disk."""
+"""Stream labelled texts that are larger than memory from their files, and train on them from shards on disk."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from tfconv.data.cache import hold, kept
-from tfconv.data.labels import class_indices
-from tfconv.data.rows.dialect import Dialect
+from tfconv.checks import check_fraction
+from tfconv.data.cache import cached, hold
+from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import Paths, absolute, fingerprint, row_files, several
-from tfconv.data.splits import check_fraction
 from tfconv.data.text.dataset import Preparation, TextData, TextExamples
 from tfconv.data.text.scan import RowStream, Scan, checked_rows, opened, scan
 from tfconv.errors import InputError
 from tfconv.progress import progress
+from tfconv.tasks import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,48 +33,49 @@ __all__ = [
     "text_stream",
 ]
 
-
-_LAYOUT = 2  # of what is kept; to be raised when the same files and settings would give something else
-_KEPT = "streamed"
+_LAYOUT = 2  # of what is cached; to be raised when the same files and settings would give something else
+_FOLDER = "streamed"
+_LABELS_AT_ONCE = 1 << 14  # rows whose class names are held
+_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
+_SHARD_TEXTS = 5_000
+_MOST_SHARDS = 64  # files open at a time
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class StreamReading:
-    """The files of a stream, how to read them, and what is kept of that.
+    """The files of a stream, how to read them, and the cache of what was made of them.
 
     Args:
         stream: the files, and how to read them.
         what: what they are called, for messages.
-        source: how they were named: the last state of each source is kept. Which files a folder or a pattern stands
+        source: how they were named: the last state of each source is cached. Which files a folder or a pattern stands
             for is a part of the state.
-        skip: leave bad rows out.
         state: the files' `fingerprint`, names and splits when they were first read: all passes see the same files.
     """
 
     stream: RowStream
     what: str
     source: str
-    skip: bool
     state: str
 
     @classmethod
-    def of(cls, stream: RowStream, what: str, source: str, *, skip: bool) -> "StreamReading":
+    def of(cls, stream: RowStream, what: str, source: str) -> "StreamReading":
         """Read the files as they are now."""
-        return cls(stream, what, source, skip, _state(stream))
+        return cls(stream, what, source, _state(stream))
 
     def scan(self) -> Scan:
         """Check all rows."""
-        return scan(self.stream, self.what, skip=self.skip)
+        return scan(self.stream, self.what)
 
     def rows(self, found: Scan) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-        """(where, text, class names, split) of the rows that the scan kept."""
-        for row, names, part in checked_rows(self.stream, found, skip=self.skip):
-            yield row.where, row.text, names, part
+        """(where, text, class names, split) of the rows that passed the scan."""
+        for row, names, part in checked_rows(self.stream, found):
+            yield row.where, row.values["text"], names, part
 
-    def kept(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
-        """What a pass over the files makes, as `kept` keeps it.
+    def cached(self, what: str, settings: str, make: Callable[[Path], None], opened: Callable[[Path], T | None]) -> T:
+        """Return what a pass over the files makes, from the cache where it is there.
 
         Raises:
             InputError: the files are not as they were when first read, or as `make`.
@@ -89,8 +90,8 @@ class StreamReading:
             make(folder)
             unchanged()
 
-        settings = f"{_LAYOUT} {self.source} {replace(self.stream, files=())} {self.skip} {settings}"
-        return kept(_KEPT, what, settings, self.state, make=checked, opened=opened)
+        settings = f"{_LAYOUT} {self.source} {replace(self.stream, files=())} {settings}"
+        return cached(_FOLDER, what, settings, self.state, make=checked, opened=opened)
 
 
 def _state(stream: RowStream) -> str:
@@ -103,7 +104,7 @@ def _state(stream: RowStream) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamedTextExamples:
-    """One split of streamed texts: how many, of which classes; texts and labels are read when asked for."""
+    """One split of streamed texts; texts and labels are read from the files when they are used."""
 
     reading: StreamReading
     found: Scan
@@ -123,21 +124,30 @@ class StreamedTextExamples:
     @property
     def labels(self) -> np.ndarray:
         """The labels as in `TextExamples`: one pass over the files, 4 bytes a text in memory."""
-        names, several = self.found.class_names, self.reading.stream.multi_label
-        place = {name: number for number, name in enumerate(names)}
-        if not several:
-            return np.fromiter((place[some[0]] for _, some in self._rows()), np.int32, len(self))
-        return class_indices([some for _, some in self._rows()], names, multi_label=True)
+        rows = (names for _, names in self._rows())
+        parts = iter(lambda: list(islice(rows, _LABELS_AT_ONCE)), [])
+        return np.concatenate([self.task.label_array(part, self.found.class_names) for part in parts])
+
+    @property
+    def task(self) -> Task:
+        """One class a text, or any number of labels."""
+        return self.reading.stream.columns.task
 
     def take(self, indices: np.ndarray) -> TextExamples:
         """The examples at `indices`, in that order, in memory."""
         wanted = {int(index) for index in indices}
         found = {number: row for number, row in enumerate(self._rows()) if number in wanted}
         rows = [found[int(index)] for index in indices]
-        labels = class_indices(
-            [names for _, names in rows], self.found.class_names, multi_label=self.reading.stream.multi_label
-        )
+        labels = self.task.label_array([names for _, names in rows], self.found.class_names)
         return TextExamples([text for text, _ in rows], labels)
+
+    def join(self, other: Any) -> NoReturn:
+        """Refuse to join: read the files together.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("streamed texts cannot be joined: read their files together, or take examples of both")
 
     def contents(self) -> Iterator[bytes]:
         """Each text as bytes, by which equal ones are told."""
@@ -145,8 +155,7 @@ class StreamedTextExamples:
 
     def excerpt(self, number: int) -> str:
         """The beginning of a text, in quotes, for messages."""
-        words = " ".join(self.take(np.array([number])).texts[0].split())
-        return f'"{words}"' if len(words) <= 30 else f'"{words[:30]}..."'
+        return self.take(np.array([number])).excerpt(0)
 
     def class_counts(self, classes: int) -> np.ndarray:
         """How many texts bear each label: int64 (classes,)."""
@@ -167,23 +176,10 @@ class _Texts:
         return (text for text, _ in self._examples._rows())
 
 
-def text_stream(
-    paths: Paths,
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    split: str | None = None,
-    test: str | Path | float | None = None,
-    validation: float = 0.1,
-    seed: int = 0,
-    multi_label: bool = False,
-    separator: str = "|",
-    dialect: Dialect | None = None,
-    skip: bool = False,
-) -> "StreamedTextData":
-    """Read labelled texts of any amount, from any number of files, with memory that does not grow with them.
+def text_stream(paths: Paths, columns: Columns = DEFAULT_COLUMNS) -> "StreamedTextData":
+    """Stream labelled texts from any number of files, with memory that does not grow with them.
 
-    The first pass, here, checks every row and finds the classes. What it found is kept on disk, as are the vocabulary
+    The first pass, here, checks every row and finds the classes. What it found is cached on disk, as are the vocabulary
     and the encoded texts that training makes later, in `streamed/` of the data folder (TFCONV_DATA_DIR, by default
     ~/.cache/tfconv); as long as names, sizes and times of the files stay, a later start with the same settings reads
     none of them again. Of files that changed, what was made before is removed, unless a process trains on it. The
@@ -192,56 +188,44 @@ def text_stream(
     Args:
         paths: a file; a folder of files; a pattern such as `"reviews-*.jsonl"`; or several of these. All of one
             format: .csv, .tsv, .jsonl, .ndjson or .tfrecord, also packed (.jsonl.gz), or .parquet.
-        text: the column of the texts, by default "text", or what a look at the first CSV file finds; in .tfrecord files
-            the feature (of `tf.train.Example`), one string.
-        label: the column of the labels, by default "label", or found; in .tfrecord files the feature, a string or a
-            number.
-        split: a column that says train, validation or test for each row.
-        test: another file, folder or pattern to test on (what is in `paths` too is only tested on); or the share of
-            the rows to hold out for testing.
-        validation: the share of the training rows to hold out, unless the split column has validation rows.
-        seed: decides which rows are held out: those for which a hash of (seed, file name, row number) is small. So
-            the shares of the classes are kept only about, and more rows or files do not change where the others go.
-            Where several files have one name, the folders from the one common to all files on are part of theirs.
-        multi_label: a text may have any number of labels.
-        separator: what stands between the labels of one text.
-        dialect: how CSV files are written; by default a look at the first one says.
-        skip: leave bad rows out and list them (the first thousand), in place of an error.
+        columns: the columns, and which rows are held out; in .tfrecord files the features of `tf.train.Example`, the
+            text one string, the label a string or a number. `test` may also be a folder or pattern; what is in `paths`
+            too is only tested on. Rows are held out by a hash of (seed, file name, row number): the shares of the
+            classes are kept approximately, and more rows or files do not change the splits of the others. Where several
+            files have one name, the folders below the one common to all files are part of it.
 
     Returns:
-        Splits train, and validation and test where they have rows.
+        Splits train, and validation and test where they have rows. Of rows that are skipped the first thousand are
+        listed.
 
     Raises:
         InputError: nothing is there, or files of several formats; or as `tfconv.data.csv`.
     """
-    check_fraction("validation", validation)
-    files, test_files, share, source = row_files(paths), list[Path](), 0.0, [absolute(paths)]
-    if isinstance(test, (str, os.PathLike)):
-        test_files = row_files(test)
-        source.append(absolute(test))
-    elif test is not None:
-        check_fraction("test", test)
-        share = test
-    stream = RowStream.of(
-        files, test_files, text=text, label=label, split=split, multi_label=multi_label, separator=separator,
-        dialect=dialect, validation=validation, test=share, seed=seed,
-    )  # fmt: skip
+    check_fraction("validation", columns.validation_fraction)
+    check_fraction("test", columns.test_fraction)
+    files, test_files, source = row_files(paths), list[Path](), [absolute(paths)]
+    if columns.test_file is not None:
+        test_files = row_files(columns.test_file)
+        source.append(absolute(columns.test_file))
+    stream = RowStream.of(files, test_files, columns)
     path = Path(several(paths)[0])
     name = path.name.partition(".")[0] if path.is_file() else path.resolve().name
-    reading = StreamReading.of(stream, str(path), str(source), skip=skip)
-    found = reading.kept("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
+    reading = StreamReading.of(stream, str(path), str(source))
+    found = reading.cached("what was found in the rows", "", lambda folder: reading.scan().write(folder), opened)
     examples = {part: StreamedTextExamples(reading, found, part) for part in found.sizes}
-    return StreamedTextData(name, found.class_names, multi_label, examples, found.skipped, reading=reading, found=found)
+    return StreamedTextData(
+        name, found.class_names, examples, found.skipped, task=columns.task, reading=reading, found=found
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamedTextData(TextData):
-    """A data set of texts that are not held in memory; what `text_stream` returns.
+    """A data set of texts that are streamed from files, as `text_stream` returns it.
 
     It is used as `TextData` is. The first use of `preprocess` makes a pass over the files that counts words, unless
     `prepare` was given that of an earlier run; with bounded memory (`TokenCounts`): exactly, as long as there are no
     more than 524,288 different ones, or four times the vocabulary's size. The first use of batches makes one that
-    writes the encoded texts into shards. Both are kept. Training batches then come from a shuffled window of 20,000
+    writes the encoded texts into shards. Both are cached. Training batches then come from a shuffled window of 20,000
     texts over the stream of shards, each a random sample of the whole.
 
     Args:
@@ -256,12 +240,12 @@ class StreamedTextData(TextData):
     found: Scan = field(kw_only=True)
 
     def summary(self) -> str:
-        """As that of `TextData`; a last line where rows were skipped that are not listed."""
+        """Return the table of `TextData`, and how many more rows were skipped than are listed."""
         more = self.found.more_skipped
         return super().summary() + (f"\nand {more:,} more were skipped that are not listed" if more else "")
 
     def fold(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not for streamed texts.
+        """Refuse folds: streamed texts have none.
 
         Raises:
             InputError: always.
@@ -269,16 +253,16 @@ class StreamedTextData(TextData):
         raise InputError(f"{self.name} is streamed: its splits are made once, by the seed; folds need it in memory")
 
     def resplit(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not for streamed texts: read them with another seed.
+        """Refuse another split: read the texts with another seed.
 
         Raises:
             InputError: always.
         """
         raise InputError(f"{self.name} is streamed: read it with another seed for other splits")
 
-    def only(self, examples: dict[str, Any]) -> TextData:
+    def only(self, examples: Mapping[str, Any]) -> TextData:
         """As a data set in memory, which encodes these texts and no others."""
-        return TextData(self.name, self.class_names, self.multi_label, examples, preparation=self.preparation)
+        return TextData(self.name, self.class_names, dict(examples), preparation=self.preparation, task=self.task)
 
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
         from tfconv.data.text.shards import read_shards
@@ -289,30 +273,24 @@ class StreamedTextData(TextData):
                 f"{self.name} is streamed, and sampling needs all texts in memory: weigh the classes in place "
                 "(--balanced weights, class_weight of fit)"
             )
-        whole = not settings.bucket if settings.pad_to_length is None else settings.pad_to_length
         return read_shards(
             self._shards / split,
             batch_size=settings.batch_size,
             seed=settings.seed if training else None,
             bucket=settings.bucket and training,
-            pad_to=settings.length if whole else None,
+            pad_to=settings.padded_width,
             drop_remainder=settings.drop_remainder and training,
         )
 
     @cached_property
     def preprocess(self) -> "TextPreprocess":
-        """What turns raw strings into ids; the words are counted when it is first asked for."""
-        earlier = self.preparation.earlier(self.class_names, self.multi_label)
+        """The preprocessing from strings to ids; the words are counted on first use."""
+        earlier = self.preparation.earlier(self.class_names, self.task)
         return earlier or counted_words(self.reading, self.found, self.preparation, self.name)
 
     @cached_property
     def _shards(self) -> Path:
         return encoded_shards(self.reading, self.found, self.preparation, self.name, self.preprocess)
-
-
-_DISTINCT = 1 << 19  # tokens held while counting: about 100 MB
-_SHARD_TEXTS = 5_000
-_MOST_SHARDS = 64  # files open at a time
 
 
 def counted_words(reading: StreamReading, found: Scan, preparation: Preparation, name: str) -> "TextPreprocess":
@@ -327,23 +305,25 @@ def counted_words(reading: StreamReading, found: Scan, preparation: Preparation,
     Raises:
         InputError: there is no word, or no room; or as the readers, where the files changed.
     """
-    from tfconv.data.text.preprocess import TextPreprocess, Tokenizer, Vocabulary, build_vocabulary, token_chunks
+    from tfconv.data.text.preprocess import TextPreprocess
+    from tfconv.data.text.tokenizer import Tokenizer, token_chunks
+    from tfconv.data.text.vocabulary import Vocabulary, build_vocabulary
 
     tokenizer = Tokenizer(preparation.level, punctuation=preparation.punctuation, lowercase=preparation.lowercase)
     size = preparation.vocabulary_size
 
     def count(folder: Path) -> None:
-        with progress("counting words", name, found.sizes["train"], "texts") as done:
+        with progress("counting words of", name, found.sizes["train"], "texts") as done:
             texts = (text for _, text, _, split in reading.rows(found) if split == "train")
             chunks = token_chunks(_told(texts, done), tokenizer)
             distinct = max(_DISTINCT, 4 * (size or 0))
             vocabulary = build_vocabulary(chunks, size, min_count=preparation.min_count, distinct=distinct)
         TextPreprocess(tokenizer, vocabulary).save(folder)
 
-    words = reading.kept("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
+    words = reading.cached("word counts", f"{tokenizer.config()} {size} {preparation.min_count}", count, _words)
     return TextPreprocess(
         tokenizer, Vocabulary(words), preparation.length, start=preparation.start, class_names=found.class_names,
-        multi_label=reading.stream.multi_label,
+        task=reading.stream.columns.task,
     )  # fmt: skip
 
 
@@ -352,7 +332,7 @@ def encoded_shards(
 ) -> Path:
     """Write each split's texts into shards, or find what an earlier call wrote.
 
-    The training texts are dealt among up to 64 files at random, the other splits are kept in order.
+    The training texts are dealt among up to 64 files at random, the other splits stay in order.
 
     Args: as `counted_words`; `preprocess` is what that returned, or that of an earlier run.
 
@@ -390,7 +370,7 @@ def encoded_shards(
     else:
         words = f"{preprocess.vocabulary.tokens}"
     settings = f"{preprocess.tokenizer.config()} {preprocess.length} {preprocess.start} {words}"
-    return reading.kept("encoded texts", settings, write, shards)
+    return reading.cached("encoded texts", settings, write, shards)
 
 
 def _words(folder: Path) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Counting tokens in one pass with bounded memory, however many different ones there are."""
+"""Count tokens in one pass with bounded memory."""
 
 from collections.abc import Iterator, Sequence
 

@@ -12,18 +12,18 @@ from typing import IO
 
 import numpy as np
 
+from tfconv.data.text.special_tokens import SPECIAL
 from tfconv.errors import InputError
 
 __all__ = ["WordVectors", "read_vectors"]
 
-_SPECIAL = frozenset({"", "<start>", "<oov>"})
 _SCALE = 0.1
 _DIGITS = 12  # of a number in word2vec's first line
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WordVectors:
-    """Rows for an embedding layer.
+    """Pretrained rows for an embedding layer.
 
     Args:
         matrix: float32 (len(vocabulary), width).
@@ -46,16 +46,17 @@ class WordVectors:
 def read_vectors(
     path: str | Path, vocabulary: Sequence[str], width: int | None = None, *, seed: int = 0
 ) -> WordVectors:
-    """Read the vectors of a vocabulary's words; the first occurrence of a word in the file counts.
+    """Read pretrained vectors for the words of a vocabulary.
 
-    Every line's width is checked; the numbers are parsed only where the word is in the vocabulary.
+    Of a word that is there twice, the first counts. Every line's width is checked; numbers are parsed only for words of
+    the vocabulary.
 
     Args:
         path: one word a line, then its numbers, separated by single spaces, in UTF-8; plain, .gz, or .zip (of several
             files in it the one whose name contains `<width>d`). A first line "<words> <width>", as word2vec writes, is
             read as such. Words may contain spaces (GloVe's 840B file has some).
         vocabulary: the words in the order of their ids; id 0 is padding.
-        width: numbers per word; by default what the first line says.
+        width: the embedding dimension; by default what the first line says.
         seed: decides the rows of words that are not in the file: normal, mean 0, standard deviation 0.1. The row of
             padding is zero.
 
@@ -66,7 +67,7 @@ def read_vectors(
     if not len(vocabulary) or vocabulary[0] != "":
         raise ValueError(f"vocabulary must begin with the padding token ''; got {list(vocabulary[:1])!r}")
     path = Path(path)
-    ids = {word.encode(): index for index, word in enumerate(vocabulary) if word not in _SPECIAL}
+    ids = {word.encode(): index for index, word in enumerate(vocabulary) if word not in SPECIAL}
     words = len(ids)
     try:
         with _opened(path, width) as file:

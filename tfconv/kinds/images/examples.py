@@ -1,5 +1,6 @@
 """The labelled images that a run was trained on, read once more, or others that it is scored on."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tfconv.kinds.source import DIALECT, read_options, unchanged_source
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from tfconv.data import ImageData
+    from tfconv.data import Columns, ImageData
 
 __all__ = ["labelled_images", "own_images"]
 
@@ -60,7 +61,8 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     from tfconv.data import image_source
 
     source = unchanged_source(run)
-    found = image_source(source, **_options(run, "split", "size", "fit", "channels", "test", "validation", "seed"))
+    columns, options = _options(run, "split", "size", "fit", "channels", "test", "validation", "seed")
+    found = image_source(source, columns, **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     before = (*run.preprocess.size, run.preprocess.channels)
     for what, then, now in (("classes", run.class_names, found.class_names), ("shape", before, shape)):
@@ -70,23 +72,21 @@ def own_images(run: Any) -> "tuple[ImageData, str]":
     return found, next(name for name in ("test", "validation", "train") if name in found.examples)
 
 
-def _options(run: Any, *more: str) -> dict[str, Any]:
+def _options(run: Any, *more: str) -> "tuple[Columns, dict[str, Any]]":
     """How the run's own data were read."""
-    return read_options(
-        run, ("image", "label", "multi_label", "separator", "skip_broken", *DIALECT, *more), TrainImages
-    )
+    return read_options(run, ("image", "label", "multi_label", "separator", "skip", *DIALECT, *more), TrainImages)
 
 
 def _other_images(run: Any, data: str) -> "tuple[ImageData, list[str]]":
     from tfconv.data import image_source
 
-    options = _options(run)
+    columns, options = _options(run)
     preprocess = run.preprocess
     if data == "synthetic":
         options["size"] = preprocess.size[0]
     elif data != "cifar10":  # whose images have a size of their own
         options |= {"size": preprocess.size, "fit": preprocess.fit, "channels": preprocess.channels}
-    found = image_source(data, validation=0.0, **options)
+    found = image_source(data, dataclasses.replace(columns, validation=0.0), **options)
     shape = next(iter(found.examples.values())).store.shape[1:]
     if shape != (*preprocess.size, preprocess.channels):
         took, there = "x".join(map(str, (*preprocess.size, preprocess.channels))), "x".join(map(str, shape))

@@ -97,7 +97,7 @@ class ImageKind(Kind):
 
     def recognizes(self, config: Any) -> bool:
         """Whether it is CIFAR-10, has image files in it, or a column of images."""
-        from tfconv.data import rows
+        from tfconv.data import Columns, read_rows
         from tfconv.kinds.source import dialect_of
 
         path = Path(config.source)
@@ -108,7 +108,7 @@ class ImageKind(Kind):
         if path.is_dir():
             return any(file.suffix.lower() in ENDINGS for file in path.rglob("*"))
         try:
-            next(rows(path, text="image", label=config.label, dialect=dialect_of(config)))
+            next(read_rows(path, Columns(text="image", label=config.label, dialect=dialect_of(config))))
         except (InputError, StopIteration):
             return False
         return True
@@ -122,11 +122,9 @@ class ImageKind(Kind):
     def read(self, config: Any) -> "ImageData":
         """The data set, its images decoded; `runtime.configure` comes first."""
         from tfconv.data import image_source
-        from tfconv.kinds.source import dialect_of
+        from tfconv.kinds.source import columns_of
 
-        options = "image label split size fit channels test validation multi_label separator skip_broken seed".split()
-        values = {name: getattr(config, name) for name in options}
-        return image_source(config.data, dialect=dialect_of(config), **values)
+        return image_source(config.data, columns_of(config), size=config.size, fit=config.fit, channels=config.channels)
 
     def prepare(self, config: Any, data: Any) -> "ImageData":
         """The data set with its augmentation; --from brings its own size and statistics."""
@@ -256,9 +254,9 @@ class ImageKind(Kind):
 
     def names(self, examples: Sequence[Any]) -> list[Any]:
         """Paths as they are, "image 3" for bytes."""
-        from tfconv.data.image.checked_decode import picture_names
+        from tfconv.data.image.batch_decode import image_names
 
-        return picture_names(examples)
+        return image_names(examples)
 
     def predictor(
         self, model: "keras.Model", preprocess: Any, task: "Task"
@@ -266,10 +264,10 @@ class ImageKind(Kind):
         """Trace pixels to probabilities; files are read one by one, so that an error names the file."""
         import tensorflow as tf
 
-        from tfconv.data.image.checked_decode import PictureReader
+        from tfconv.data.image.batch_decode import ImageReader
         from tfconv.evaluation.probability import pixel_graph
 
-        reader = PictureReader(preprocess)
+        reader = ImageReader(preprocess)
         given = tf.TensorSpec([None, None, None, preprocess.channels], tf.uint8, name="pixels")
         function = tf.function(pixel_graph(model, preprocess, task=task), input_signature=[given])
         return lambda images, names: function(reader(images, names)).numpy()

@@ -34,7 +34,6 @@ class TrainImages(TableOptions, TrainingOptions):
     """folder of classes; .csv, .tsv, .jsonl or .parquet file of paths; cifar10; synthetic; tfds:NAME"""
     image: str | None = None  # column of the images' paths; without it: image, or found
     validation: float | None = None  # fraction of the training images to hold out; without it: 0.1, of CIFAR-10 0.2
-    skip_broken: bool = False  # skip broken images and bad rows, and list them
     size: int | None = None  # height and width that images are resized to; without it: their own up to 64, else 64
     fit: Literal["crop", "stretch"] | None = None  # how images of another shape are resized; without it: crop
     channels: Literal[1, 3] | None = None  # of what the model sees, 1 for grey; without it: 1 where all files are grey

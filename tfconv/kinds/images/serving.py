@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from tfconv.data.image.checked_decode import PictureReader, checked_decode
+from tfconv.data.image.batch_decode import ImageReader, decode_batch
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import check_picture_shape, pixel_graph
@@ -61,7 +61,7 @@ class ServedImageClassifier(ServedClassifier):
         super().__init__(model, preprocess, class_names, **others)
         # Functions of their own: the signatures share one trace of each.
         self._decoded = tf.function(
-            lambda encoded: checked_decode(preprocess, encoded), input_signature=[tf.TensorSpec([None], tf.string)]
+            lambda encoded: decode_batch(preprocess, encoded), input_signature=[tf.TensorSpec([None], tf.string)]
         )
         self._probabilities = tf.function(
             pixel_graph(model, preprocess, task=self._task),
@@ -117,7 +117,7 @@ def image_samples(preprocess: ImagePreprocess, more: Sequence[bytes]) -> list[by
     Raises:
         InputError: one of `more` is no picture.
     """
-    PictureReader(preprocess)(more)
+    ImageReader(preprocess)(more)
     return [*(_picture(form, mode, size or preprocess.size) for form, mode, size in _SAMPLES), *more]
 
 

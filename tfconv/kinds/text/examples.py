@@ -1,5 +1,6 @@
 """The labelled texts that a run is scored on."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from tfconv.kinds.text.options import TrainText
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from tfconv.data import Columns
 
 __all__ = ["labelled_texts"]
 
@@ -42,7 +45,8 @@ def _own_texts(run: Any) -> Texts:
 
     source = unchanged_source(run)
     # The same rows are held out as in training.
-    found = text_source(source, **_options(run, "split", "test", "validation", "seed", "stream"))
+    columns, options = _options(run, "split", "test", "validation", "seed", "stream")
+    found = text_source(source, columns, **options)
     split = next(name for name in ("test", "validation", "train") if name in found.examples)
     return f"{found.name}, {split} split", found.examples[split].texts, _names(found, split)
 
@@ -53,25 +57,26 @@ def _other_texts(run: Any, data: str) -> Texts:
     from tfconv.data.source import table_format, text_source
 
     if table_format(Path(data)) is not None:
-        options = _options(run)
-        skipped: list[str] | None = [] if options.pop("skip", False) else None
-        rows = list(sources.rows(data, skipped=skipped, **options))
+        columns, _ = _options(run)
+        skipped: list[str] | None = [] if columns.skip else None
+        rows = list(sources.read_rows(data, columns, skipped=skipped))
         if skipped:
             print(f"{len(skipped)} rows skipped, the first: {skipped[0]}", file=sys.stderr)
         if not rows:
             raise InputError(f"{data} holds no labelled text")
         names = [(label,) if isinstance(label, str) else label for _, _, label in rows]
         return Path(data).stem, [text for _, text, _ in rows], names
-    found = text_source(data, validation=0.0, **_options(run))
+    found = text_source(data, dataclasses.replace(_options(run)[0], validation=0.0))
     splits = [name for name in found.examples if name != "unlabelled"]
     texts = [text for split in splits for text in found.examples[split].texts]
     return f"{found.name}, {' and '.join(splits)}", texts, [some for split in splits for some in _names(found, split)]
 
 
-def _options(run: Any, *more: str) -> dict[str, Any]:
+def _options(run: Any, *more: str) -> "tuple[Columns, dict[str, Any]]":
     """How the run's own data were read."""
-    found = read_options(run, ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more), TrainText)
-    return {name: value for name, value in found.items() if name != "stream" or value}
+    names = ("text", "label", "multi_label", "separator", "skip", *DIALECT, *more)
+    columns, found = read_options(run, names, TrainText)
+    return columns, {name: value for name, value in found.items() if name != "stream" or value}
 
 
 def _names(found: Any, split: str) -> list[tuple[str, ...]]:

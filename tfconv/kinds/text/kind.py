@@ -77,8 +77,10 @@ class TextKind(Kind):
         check_known(source, ("imdb", "synthetic"), "a file, a folder")
 
     def reads_with_tensorflow(self, source: str) -> bool:
-        """Of TensorFlow Datasets only."""
-        return source.startswith("tfds:")
+        """Of TensorFlow Datasets and TFRecords."""
+        from tfconv.data.source import holds_tfrecords
+
+        return source.startswith("tfds:") or holds_tfrecords(source)
 
     def recognizes(self, config: Any) -> bool:
         """Whether it has a column of texts."""
@@ -93,11 +95,9 @@ class TextKind(Kind):
     def read(self, config: Any) -> "TextData":
         """The data set; TensorFlow is not imported yet."""
         from tfconv.data import text_source
-        from tfconv.kinds.source import dialect_of
+        from tfconv.kinds.source import columns_of
 
-        options = "text label split test validation multi_label separator skip seed".split()
-        values = {name: getattr(config, name) for name in options}
-        return text_source(config.data, dialect=dialect_of(config), stream=True if config.stream else None, **values)
+        return text_source(config.data, columns_of(config), stream=True if config.stream else None)
 
     def prepare(self, config: Any, data: Any) -> "TextData":
         """The data set with its tokenizer's settings; --from brings its own vocabulary."""

@@ -30,7 +30,6 @@ class TrainText(TableOptions, TrainingOptions):
     tfds:NAME"""
     text: str | None = None  # column of the texts; without it: text, or found
     validation: float = 0.1  # fraction of the training texts to hold out for validation
-    skip: bool = False  # leave bad rows out and list them
     stream: bool = False  # stream files from disk, in bounded memory; always done for large and for several ones
     model: Model = "multi-width-text-cnn"  # architecture
     vocabulary_size: int = 30000  # tokens with an id of their own, special ones included; rarer ones are unknown

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.text.preprocess import TextPreprocess, Vocabulary
+from tfconv.data.text.preprocess import TextPreprocess
+from tfconv.data.text.special_tokens import SPECIAL
+from tfconv.data.text.vocabulary import Vocabulary
 from tfconv.errors import InputError
 from tfconv.evaluation.probability import padded_width, probability_graph
 from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
@@ -86,7 +88,7 @@ class _FileVocabulary(Vocabulary):
     def __init__(self, vocabulary: Vocabulary, path: Path):
         tf.Module.__init__(self, name="vocabulary")
         self.tokens = vocabulary.tokens
-        self._first = 3
+        self._first = len(SPECIAL)
         path.write_bytes(b"".join(token.encode() + b"\n" for token in self.tokens[self._first :]))
         rows = tf.lookup.TextFileInitializer(
             str(path),
@@ -118,7 +120,7 @@ def file_backed(preprocess: Any, assets: Path) -> Any:
         preprocess.length,
         start=preprocess.start,
         class_names=preprocess.class_names,
-        multi_label=not preprocess.task.exclusive,
+        task=preprocess.task,
     )
 
 
@@ -137,7 +139,7 @@ _SAMPLES = (
 
 def text_samples(preprocess: Any, more: Sequence[str]) -> list[bytes]:
     """Texts that break models, `more`, and the first and last words of the vocabulary, to find out a shifted table."""
-    tokens = list(getattr(getattr(preprocess, "vocabulary", None), "tokens", ()))[3:]
+    tokens = list(getattr(getattr(preprocess, "vocabulary", None), "tokens", ()))[len(SPECIAL) :]
     words = tokens[:100] + tokens[100:][-100:]
     of_words = [" ".join(words[start : start + 20]).encode() for start in range(0, len(words), 20)]
     return [*_SAMPLES, *(text.encode("utf-8", "surrogateescape") for text in more), *of_words]

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.models.image.parts import InputShape, check_normalization, dense_layers, picture_input, pooled_convolution
 
@@ -12,6 +13,7 @@ __all__ = ["AlexNet", "MiniAlexNet"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MiniAlexNet(keras.Model):
     """Five 3 x 3 convolutions, three of them pooled by 3, two hidden layers, logits: 2,023,370 parameters.
 
@@ -77,31 +79,9 @@ class MiniAlexNet(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.hidden_units = hidden_units
-        self.normalization = normalization
-        self.activation = activation
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "hidden_units": self.hidden_units,
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class AlexNet(keras.Model):
     """Five convolutions, three poolings, two hidden layers, logits for ImageNet: 61,100,840 parameters.
 
@@ -165,22 +145,3 @@ class AlexNet(keras.Model):
             )(x)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.hidden_units = hidden_units
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "hidden_units": self.hidden_units,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

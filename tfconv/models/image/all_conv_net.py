@@ -1,9 +1,8 @@
 """A network of convolutions and nothing else."""
 
-from typing import Any
-
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.models.image.parts import InputShape, check_normalization, picture_input
 
@@ -11,6 +10,7 @@ __all__ = ["AllConvNet"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class AllConvNet(keras.Model):
     """Nine convolutions, of stride 2 where others pool, the last to the classes; mean over places: 1.37 M parameters.
 
@@ -83,24 +83,3 @@ class AllConvNet(keras.Model):
         x = keras.layers.Conv2D(classes, 1, dtype="float32", name="class_maps")(x)
         logits = keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.width = width
-        self.normalization = normalization
-        self.input_dropout = input_dropout
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "width": self.width,
-            "normalization": self.normalization,
-            "input_dropout": self.input_dropout,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -1,10 +1,10 @@
 """The networks with batch normalisation that fast.ai's 2018 course builds up on CIFAR-10, from plain to residual."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.models.image.parts import InputShape, dense_layers, picture_input, pooled_convolution
 
@@ -29,6 +29,7 @@ def bn_layer(
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ConvBatchNormNet(keras.Model):
     """A 5 x 5 convolution, then 3 x 3 ones that halve the picture, each normalised after its ReLU; maximum; logits.
 
@@ -75,25 +76,9 @@ class ConvBatchNormNet(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.deep = deep
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "deep": self.deep,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class LessonResNet(keras.Model):
     """A normalised stem, then stages of one layer that halves the picture and two residual ones; maximum; logits.
 
@@ -149,27 +134,9 @@ class LessonResNet(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.stem_kernel_size = stem_kernel_size
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "stem_kernel_size": self.stem_kernel_size,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class SimpleNet(keras.Model):
     """Hidden layers on all pixels, no convolution: what a convolutional network has to beat.
 
@@ -211,27 +178,9 @@ class SimpleNet(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ConvNet(keras.Model):
     """Convolutions of 3 x 3 and stride 2 without padding, maximum over what is left, logits.
 
@@ -283,25 +232,9 @@ class ConvNet(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.activation = activation
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "activation": self.activation,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ThreeConvNet(keras.Model):
     """Three stages of 3 x 3 convolution, max pooling by 2, batch normalisation and leaky ReLU; logits of all places.
 
@@ -355,22 +288,3 @@ class ThreeConvNet(keras.Model):
         x = keras.layers.Dropout(dropout, dtype=policy, name="dropout")(x)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.activation = activation
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.layers.normalization import BatchNorm
 from tfconv.layers.residual import ResidualBlock2D
@@ -62,6 +63,7 @@ def stages(
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ResNetCIFAR(keras.Model):
     """A 3 x 3 convolution, three stages of residual blocks of two convolutions, mean, logits.
 
@@ -126,29 +128,9 @@ class ResNetCIFAR(keras.Model):
         logits = keras.layers.Dense(classes, kernel_initializer="he_normal", dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.depth = depth
-        self.widths = widths
-        self.shortcut = shortcut
-        self.order = order
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "depth": self.depth,
-            "widths": self.widths,
-            "shortcut": self.shortcut,
-            "order": self.order,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ResNet(keras.Model):
     """A 7 x 7 convolution and a pooling, each of stride 2, stages of residual blocks, mean, logits for ImageNet.
 
@@ -209,24 +191,3 @@ class ResNet(keras.Model):
         x = keras.layers.GlobalAveragePooling2D(dtype=policy, name="pooling")(x)
         logits = keras.layers.Dense(classes, kernel_initializer="he_normal", dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.blocks = blocks
-        self.widths = widths
-        self.stem_filters = stem_filters
-        self.bottleneck = bottleneck
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "blocks": self.blocks,
-            "widths": self.widths,
-            "stem_filters": self.stem_filters,
-            "bottleneck": self.bottleneck,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.models.image.parts import InputShape, check_normalization, dense_layers, picture_input, pooled_convolution
 
@@ -12,6 +13,7 @@ __all__ = ["VGG16"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class VGG16(keras.Model):
     """Stages of two or three 3 x 3 convolutions, each pooled by 2; two hidden layers; logits: 138,357,544 parameters.
 
@@ -71,24 +73,3 @@ class VGG16(keras.Model):
         x = dense_layers(x, hidden_units, activation="relu", dropout=dropout, dtype=policy)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.hidden_units = hidden_units
-        self.normalization = normalization
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "hidden_units": self.hidden_units,
-            "normalization": self.normalization,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.initializers import Dirac
 from tfconv.layers.normalization import BatchNorm
 from tfconv.layers.pooling import ConcatPooling2D
@@ -26,6 +27,7 @@ def airbench94(**overrides: Any) -> "WhitenedResNet":
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class WhitenedResNet(keras.Model):
     """Whitening convolution, stages of two convolutions, global pooling, logits.
 
@@ -115,31 +117,6 @@ class WhitenedResNet(keras.Model):
         logits = keras.layers.Rescaling(head_scale, dtype="float32", name="scaled_logits")(x)
         super().__init__(pixels, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.classes = classes
-        self.widths = widths
-        self.residual = residual
-        self.activation = activation
-        self.pooling = pooling
-        self.momentum = momentum
-        self.head_scale = head_scale
-
     def adapt(self, images: Any) -> None:
         """Compute the whitening from pictures, float (n, height, width, channels), normalised as in training."""
         self.get_layer("whitening").adapt(images)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "input_shape": self.input_shape[1:],
-            "classes": self.classes,
-            "widths": self.widths,
-            "residual": self.residual,
-            "activation": self.activation,
-            "pooling": self.pooling,
-            "momentum": self.momentum,
-            "head_scale": self.head_scale,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -1,9 +1,8 @@
 """Classifiers that look at which words a text holds, not at their order."""
 
-from typing import Any
-
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.pooling import MaskedGlobalAveragePooling1D
 from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens, FixedLength
 from tfconv.models.text.embedding import embedded_tokens
@@ -12,6 +11,7 @@ __all__ = ["BagOfWordsLinear", "BagOfWordsMLP"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class BagOfWordsLinear(keras.Model):
     """A linear classifier on word counts, or on the presence of words.
 
@@ -56,26 +56,9 @@ class BagOfWordsLinear(keras.Model):
         logits = BagOfWordsDense(vocabulary_size, classes, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.mode = mode
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "mode": self.mode,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class BagOfWordsMLP(keras.Model):
     """The mean of the word vectors of a text, one hidden layer, logits.
 
@@ -122,29 +105,3 @@ class BagOfWordsMLP(keras.Model):
         x = keras.layers.Dropout(dropout, dtype=policy, name="dropout")(x)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct1D
 from tfconv.layers.pooling import MaskedGlobalMaxPooling1D, MaskedMaxPooling1D
 from tfconv.layers.residual import anew
@@ -43,6 +44,7 @@ def zhang_char_cnn(**overrides: Any) -> "CharCNN":
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class CharCNN(keras.Model):
     """Character vectors, convolutions with max pooling between them, maximum over time, hidden layers, logits.
 
@@ -144,41 +146,3 @@ class CharCNN(keras.Model):
             x = keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}")(x)
         logits = keras.layers.Dense(classes, kernel_initializer=anew(initializer), dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.filters = filters
-        self.kernel_sizes = tuple(kernel_sizes)
-        self.pool_sizes = tuple(pool_sizes)
-        self.normalization = normalization
-        self.activation = activation
-        self.flatten = flatten
-        self.hidden_units = tuple(hidden_units)
-        self.dropout = dropout
-        self.kernel_initializer = kernel_initializer
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "filters": self.filters,
-            "kernel_sizes": list(self.kernel_sizes),
-            "pool_sizes": list(self.pool_sizes),
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "flatten": self.flatten,
-            "hidden_units": list(self.hidden_units),
-            "dropout": self.dropout,
-            "kernel_initializer": self.kernel_initializer,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -1,10 +1,10 @@
 """A text CNN that sees far at full resolution, by dilation."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct1D
 from tfconv.layers.dilated import DilatedConv1DStack
 from tfconv.layers.pooling import MaskedGlobalMaxPooling1D, MaskedMaxPooling1D
@@ -15,6 +15,7 @@ __all__ = ["DilatedTextCNN", "ResidualTextCNN"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class DilatedTextCNN(keras.Model):
     """Embedding, convolutions each wider apart than the one before, maximum over time, logits.
 
@@ -91,46 +92,9 @@ class DilatedTextCNN(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.embedding_dropout = embedding_dropout
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.dilations = tuple(dilations)
-        self.padding = padding
-        self.normalization = normalization
-        self.activation = activation
-        self.convolution_dropout = convolution_dropout
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "embedding_dropout": self.embedding_dropout,
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "dilations": list(self.dilations),
-            "padding": self.padding,
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "convolution_dropout": self.convolution_dropout,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class ResidualTextCNN(keras.Model):
     """Embedding, a region convolution, residual blocks that each see twice as far, maximum over time, logits.
 
@@ -207,37 +171,3 @@ class ResidualTextCNN(keras.Model):
         x = keras.layers.Dropout(dropout, dtype=policy, name="dropout")(x)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.embedding_dropout = embedding_dropout
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.blocks = blocks
-        self.normalization = normalization
-        self.activation = activation
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "embedding_dropout": self.embedding_dropout,
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "blocks": self.blocks,
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfconv.layers.configured import configured
 from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
 from tfconv.models.text.embedding import embedded_tokens, first_tokens
 
@@ -33,6 +34,7 @@ def text_cnn_imdb(**overrides: Any) -> "TextCNN":
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class TextCNN(keras.Model):
     """Embedding, one convolution, maximum over time, one hidden layer, logits.
 
@@ -91,40 +93,6 @@ class TextCNN(keras.Model):
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
 
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.embedding_dropout = embedding_dropout
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.padding = padding
-        self.activation = activation
-        self.hidden_units = hidden_units
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "embedding_dropout": self.embedding_dropout,
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "padding": self.padding,
-            "activation": self.activation,
-            "hidden_units": self.hidden_units,
-            "dropout": self.dropout,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }
-
 
 def kim_cnn(**overrides: Any) -> "MultiWidthTextCNN":
     """Return the `MultiWidthTextCNN` of Kim (2014), section 3.1: windows of 3, 4 and 5 words, 100 filters each.
@@ -152,6 +120,7 @@ def kim_cnn(**overrides: Any) -> "MultiWidthTextCNN":
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MultiWidthTextCNN(keras.Model):
     """Embedding, convolutions of several window widths side by side, the maximum of each over time, logits.
 
@@ -246,41 +215,3 @@ class MultiWidthTextCNN(keras.Model):
         constraint = None if max_norm is None else keras.constraints.MaxNorm(max_norm)
         logits = keras.layers.Dense(classes, kernel_constraint=constraint, dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)
-
-        # Config
-        self.dtype_policy = policy
-        self.vocabulary_size = vocabulary_size
-        self.classes = classes
-        self.length = length
-        self.embedding_dim = embedding_dim
-        self.embedding_trainable = embedding_trainable
-        self.embedding_initializer = embedding_initializer
-        self.embedding_dropout = embedding_dropout
-        self.kernel_sizes = tuple(kernel_sizes)
-        self.filters = filters
-        self.padding = padding
-        self.activation = activation
-        self.hidden_units = hidden_units
-        self.dropout = dropout
-        self.max_norm = max_norm
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "classes": self.classes,
-            "length": self.length,
-            "embedding_dim": self.embedding_dim,
-            "embedding_trainable": self.embedding_trainable,
-            "embedding_initializer": self.embedding_initializer,
-            "embedding_dropout": self.embedding_dropout,
-            "kernel_sizes": list(self.kernel_sizes),
-            "filters": self.filters,
-            "padding": self.padding,
-            "activation": self.activation,
-            "hidden_units": self.hidden_units,
-            "dropout": self.dropout,
-            "max_norm": self.max_norm,
-            "dtype": self.dtype_policy.name,
-            "name": self.name,
-        }

@@ -1,4 +1,4 @@
-"""Brightness and contrast: the formula's two numbers are found again in every picture."""
+"""Brightness and contrast: the formula's two numbers are found again in every image."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_contrast_and_brightness_are_linear_uniform_and_independent():
     assert np.sum((counts - 120) ** 2 / 120) < 24 + 5 * np.sqrt(48)
 
 
-def test_contrast_alone_keeps_each_pictures_own_mean():
+def test_contrast_alone_keeps_each_images_own_mean():
     images = np.random.default_rng(0).uniform(90, 160, (6, 5, 5, 3)).astype(np.float32)
     outputs = augment.random_brightness_contrast(images, (1, 2), brightness=0, contrast=0.5).numpy()
     np.testing.assert_allclose(outputs.mean(axis=(1, 2, 3)), images.mean(axis=(1, 2, 3)), atol=1e-3)

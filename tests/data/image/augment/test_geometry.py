@@ -14,14 +14,14 @@ from tfconv.data.image.augment.geometry import rotate_and_zoom
 MANY = 4000
 
 
-def pictures(n, height=5, width=7, channels=3, dtype="uint8"):
+def some_images(n, height=5, width=7, channels=3, dtype="uint8"):
     return np.random.default_rng(0).integers(0, 256, (n, height, width, channels)).astype(dtype)
 
 
-def shifts(picture, pixels):
-    """The picture after each shift, (2 pixels + 1) ** 2 of them: down from -pixels to pixels, and right."""
-    height, width, _ = picture.shape
-    padded = np.pad(picture, [(pixels, pixels)] * 2 + [(0, 0)], mode="reflect")
+def shifts(photo, pixels):
+    """The image after each shift, (2 pixels + 1) ** 2 of them: down from -pixels to pixels, and right."""
+    height, width, _ = photo.shape
+    padded = np.pad(photo, [(pixels, pixels)] * 2 + [(0, 0)], mode="reflect")
     offsets = range(2 * pixels + 1)
     return np.stack([padded[y : y + height, x : x + width] for y in offsets for x in offsets])
 
@@ -32,9 +32,9 @@ def which(output, candidates):
     return found
 
 
-def drawn(function, picture, candidates):
-    """Which candidate each of many copies of a picture became."""
-    return [which(output, candidates) for output in function(np.repeat(picture[None], MANY, axis=0)).numpy()]
+def drawn(function, photo, candidates):
+    """Which candidate each of many copies of an image became."""
+    return [which(output, candidates) for output in function(np.repeat(photo[None], MANY, axis=0)).numpy()]
 
 
 def assert_equally_likely(draws, kinds):
@@ -46,8 +46,8 @@ def assert_equally_likely(draws, kinds):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_flip_mirrors_each_picture_or_not(dtype):
-    images = pictures(64, dtype=dtype)
+def test_flip_mirrors_each_image_or_not(dtype):
+    images = some_images(64, dtype=dtype)
     outputs = augment.random_flip(images, (1, 2)).numpy()
     draws = [which(output, np.stack([image, image[:, ::-1]])) for image, output in zip(images, outputs, strict=True)]
     assert 16 < sum(draws) < 48
@@ -56,24 +56,24 @@ def test_flip_mirrors_each_picture_or_not(dtype):
 
 
 def test_flips_are_as_likely_as_said():
-    picture = pictures(1)[0]
-    candidates = np.stack([picture, picture[:, ::-1]])
-    assert_equally_likely(drawn(lambda x: augment.random_flip(x, (1, 2)), picture, candidates), 2)
-    fifth = drawn(lambda x: augment.random_flip(x, (1, 3), p=0.2), picture, candidates)
+    photo = some_images(1)[0]
+    candidates = np.stack([photo, photo[:, ::-1]])
+    assert_equally_likely(drawn(lambda x: augment.random_flip(x, (1, 2)), photo, candidates), 2)
+    fifth = drawn(lambda x: augment.random_flip(x, (1, 3), p=0.2), photo, candidates)
     assert abs(np.mean(fifth) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / MANY)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_translate_is_numpys_reflection_cut_at_random(dtype):
-    images = pictures(64, dtype=dtype)
+    images = some_images(64, dtype=dtype)
     outputs = augment.random_translate(images, (3, 4), pixels=2).numpy()
     draws = [which(output, shifts(image, 2)) for image, output in zip(images, outputs, strict=True)]
     assert len(set(draws)) > 15
 
 
 def test_every_shift_is_equally_likely():
-    picture = pictures(1)[0]
-    assert_equally_likely(drawn(lambda x: augment.random_translate(x, (3, 4), 2), picture, shifts(picture, 2)), 25)
+    photo = some_images(1)[0]
+    assert_equally_likely(drawn(lambda x: augment.random_translate(x, (3, 4), 2), photo, shifts(photo, 2)), 25)
 
 
 @settings(max_examples=40, deadline=None)
@@ -88,15 +88,15 @@ def test_translate_at_any_size(height, width, data):
 
 
 def test_flip_and_translate_in_one_is_one_after_the_other():
-    images = pictures(200, 9, 9)
+    images = some_images(200, 9, 9)
     together = augment.random_flip_translate(images, (5, 6), pixels=3)
     assert np.array_equal(together, augment.random_translate(augment.random_flip(images, (5, 6)), (5, 6), pixels=3))
 
 
 def test_every_flip_with_every_shift_is_equally_likely():
-    picture = pictures(1)[0]
-    candidates = np.concatenate([shifts(picture, 2), shifts(picture[:, ::-1], 2)])
-    draws = drawn(lambda x: augment.random_flip_translate(x, (5, 6), 2), picture, candidates)
+    photo = some_images(1)[0]
+    candidates = np.concatenate([shifts(photo, 2), shifts(photo[:, ::-1], 2)])
+    draws = drawn(lambda x: augment.random_flip_translate(x, (5, 6), 2), photo, candidates)
     assert_equally_likely(draws, 50)
 
 
@@ -110,26 +110,26 @@ def test_functions_draw_independently_of_one_seed():
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_crop_cuts_every_square_equally_often(dtype):
-    picture = pictures(1, dtype=dtype)[0]
-    candidates = np.stack([picture[y : y + 3, x : x + 3] for y in range(3) for x in range(5)])
-    assert_equally_likely(drawn(lambda x: augment.random_crop(x, (7, 8), 3), picture, candidates), 15)
-    images = pictures(20, dtype=dtype)
+    photo = some_images(1, dtype=dtype)[0]
+    candidates = np.stack([photo[y : y + 3, x : x + 3] for y in range(3) for x in range(5)])
+    assert_equally_likely(drawn(lambda x: augment.random_crop(x, (7, 8), 3), photo, candidates), 15)
+    images = some_images(20, dtype=dtype)
     for image, output in zip(images, augment.random_crop(images, (9, 9), 5).numpy(), strict=True):
         which(output, np.stack([image[:, x : x + 5] for x in range(3)]))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_symmetry_draws_all_eight_equally_often(dtype):
-    picture = pictures(1, 4, 4, dtype=dtype)[0]
-    candidates = np.stack([np.rot90(side, k) for side in (picture, picture[:, ::-1]) for k in range(4)])
-    assert_equally_likely(drawn(lambda x: augment.random_symmetry(x, (1, 1)), picture, candidates), 8)
-    images = pictures(30, 6, 6, dtype=dtype)
+    photo = some_images(1, 4, 4, dtype=dtype)[0]
+    candidates = np.stack([np.rot90(side, k) for side in (photo, photo[:, ::-1]) for k in range(4)])
+    assert_equally_likely(drawn(lambda x: augment.random_symmetry(x, (1, 1)), photo, candidates), 8)
+    images = some_images(30, 6, 6, dtype=dtype)
     for image, output in zip(images, augment.random_symmetry(images, (9, 9)).numpy(), strict=True):
         which(output, np.stack([np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]))
 
 
 def test_quarter_turns_are_numpys():
-    images = pictures(5, 6, 6)
+    images = some_images(5, 6, 6)
     radians = tf.constant([0, 0.5, 1, -0.5, 2], tf.float32) * np.pi
     expected = [np.rot90(image, turns) for image, turns in zip(images, (0, 1, 2, 3, 4), strict=True)]
     assert np.array_equal(rotate_and_zoom(tf.constant(images), radians, tf.ones(5)), expected)
@@ -156,7 +156,7 @@ def bilinear(image, radians, magnification):
 
 def test_rotation_and_zoom_are_bilinear():
     rng = np.random.default_rng(1)
-    images = pictures(12, 6, 8, dtype="float32")
+    images = some_images(12, 6, 8, dtype="float32")
     radians, scale = rng.uniform(-np.pi, np.pi, 12), rng.uniform(0.8, 1.5, 12)
     outputs = rotate_and_zoom(images, tf.constant(radians, tf.float32), tf.constant(scale, tf.float32))
     expected = [bilinear(*each) for each in zip(images, radians, scale, strict=True)]
@@ -174,19 +174,19 @@ def test_angles_and_magnifications_are_uniform_and_independent():
     assert_equally_likely((fifths[0] * 5 + fifths[1]).astype(int), 25)
 
 
-def test_no_rotation_and_no_zoom_is_the_picture():
-    images = pictures(3)
+def test_no_rotation_and_no_zoom_is_the_image():
+    images = some_images(3)
     assert np.array_equal(augment.random_rotation_zoom(images, (1, 2), degrees=0, zoom=(1, 1)), images)
 
 
 def test_uint8_is_the_rounded_float():
-    images = pictures(8, 9, 9)
+    images = some_images(8, 9, 9)
     exact = augment.random_rotation_zoom(images.astype("float32"), (1, 2), 45)
     assert np.array_equal(augment.random_rotation_zoom(images, (1, 2), 45), np.round(exact))
 
 
 def test_gradients_pass_through_a_gather():
-    images = keras.ops.convert_to_tensor(pictures(2, dtype="float32"))
+    images = keras.ops.convert_to_tensor(some_images(2, dtype="float32"))
     with tf.GradientTape() as tape:
         tape.watch(images)
         total = tf.reduce_sum(augment.random_flip(images, (1, 2)) * 2)
@@ -211,4 +211,4 @@ def test_gradients_pass_through_a_gather():
 )
 def test_mistakes_name_the_argument_the_rule_and_the_value(call, message):
     with pytest.raises(InputError, match=message):
-        call(pictures(2))
+        call(some_images(2))

@@ -1,4 +1,4 @@
-"""Cutout, mixup, cutmix: labels tell partner and share, and the pictures must agree with them by NumPy."""
+"""Cutout, mixup, cutmix: labels tell partner and share, and the images must agree with them by NumPy."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from tfconv.data import augment
 MANY = 2000
 
 
-def pictures(n=40, dtype="float32"):
+def some_images(n=40, dtype="float32"):
     return np.random.default_rng(0).integers(0, 256, (n, 6, 8, 3)).astype(dtype)
 
 
 def own_share_and_partner(rows):
-    """From mixed labels where each picture is a class of its own: the share kept, and whose picture was mixed in."""
+    """From mixed labels where each image is a class of its own: the share kept, and whose image was mixed in."""
     own = np.diagonal(rows).copy()
     others = rows - np.diag(own)
     assert ((others > 0).sum(axis=1) <= 1).all()
@@ -39,7 +39,7 @@ def test_cutout_blanks_a_square_about_every_pixel_equally_often(size):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_cutout_leaves_the_rest_alone(dtype):
-    images = pictures(dtype=dtype) // 2
+    images = some_images(dtype=dtype) // 2
     outputs = augment.cutout(images, (1, 2), 3, fill=200.6).numpy()
     blank = outputs > 127
     assert np.array_equal(outputs[~blank], images[~blank])
@@ -48,8 +48,8 @@ def test_cutout_leaves_the_rest_alone(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_mixup_is_its_formula_for_pictures_and_labels(dtype):
-    images = pictures(dtype=dtype)
+def test_mixup_is_its_formula_for_images_and_labels(dtype):
+    images = some_images(dtype=dtype)
     mixed, rows = augment.mixup(images, np.arange(40), (1, 2), alpha=1, classes=40)
     share, partner = own_share_and_partner(rows.numpy())
     assert sorted(partner) == list(range(40)) and (partner != np.arange(40)).sum() > 30
@@ -77,7 +77,7 @@ def test_shares_are_of_the_beta_distribution(alpha):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_cutmix_puts_in_one_rectangle_and_labels_its_exact_area(dtype):
-    images = np.tile(np.arange(200).reshape(-1, 1, 1, 1), (1, 6, 8, 2)).astype(dtype)  # picture i is all i
+    images = np.tile(np.arange(200).reshape(-1, 1, 1, 1), (1, 6, 8, 2)).astype(dtype)  # image i is all i
     mixed, rows = augment.cutmix(images, np.arange(200), (1, 2), classes=200)
     mixed = mixed.numpy()
     own, partner = own_share_and_partner(rows.numpy())
@@ -108,7 +108,7 @@ def test_cutmix_rectangles_have_the_root_of_the_share_as_their_sides():
 
 @pytest.mark.parametrize("function", [augment.mixup, augment.cutmix])
 def test_rows_and_class_numbers_give_the_same_and_several_labels_mix(function):
-    images, labels = pictures(), np.arange(40) % 5
+    images, labels = some_images(), np.arange(40) % 5
     for kind in ("int32", "int64", "uint8"):
         by_number = function(images, labels.astype(kind), (1, 2), classes=5)
         for one, other in zip(by_number, function(images, np.eye(5)[labels], (1, 2)), strict=True):
@@ -120,7 +120,7 @@ def test_rows_and_class_numbers_give_the_same_and_several_labels_mix(function):
 
 @pytest.mark.parametrize("function", [augment.mixup, augment.cutmix])
 def test_a_data_set_and_an_unknown_batch_size_give_what_the_call_gives(function):
-    images, labels = pictures(dtype="uint8"), np.arange(40) % 5
+    images, labels = some_images(dtype="uint8"), np.arange(40) % 5
     expected = function(images, labels, (1, 2), classes=5)
     mapped = tf.data.Dataset.from_tensor_slices((images, labels)).batch(40)
     mapped = next(iter(mapped.map(lambda x, y: function(x, y, (1, 2), classes=5))))
@@ -151,10 +151,10 @@ def test_a_data_set_and_an_unknown_batch_size_give_what_the_call_gives(function)
 def test_mistakes_name_the_argument_the_rule_and_the_value(labels, arguments, message):
     for function in (augment.mixup, augment.cutmix):
         with pytest.raises(InputError, match=message):
-            function(pictures(), labels, (1, 2), **arguments)
+            function(some_images(), labels, (1, 2), **arguments)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [({"size": 0}, "size must be"), ({"fill": 256}, "fill must be")])
 def test_mistakes_of_cutout(arguments, message):
     with pytest.raises(InputError, match=message):
-        augment.cutout(pictures(), (1, 2), **arguments)
+        augment.cutout(some_images(), (1, 2), **arguments)

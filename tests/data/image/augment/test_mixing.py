@@ -43,22 +43,22 @@ def own_and_other(rows, labels):
 
 
 @pytest.mark.parametrize(("mixup_alpha", "cutmix_alpha"), [(0.4, None), (None, 1.0), (0.4, 1.0)])
-def test_pictures_and_labels_agree(mixup_alpha, cutmix_alpha):
-    """Picture i is i everywhere and its class is i, so that a mean tells the share that its label should."""
+def test_images_and_labels_agree(mixup_alpha, cutmix_alpha):
+    """Image i is i everywhere and its class is i, so that a mean tells the share that its label should."""
     n = 64
     images = np.tile(np.arange(n, dtype=np.float32)[:, None, None, None], (1, 16, 16, 1)) - 20.0
     plain = tf.data.Dataset.from_tensors((images, np.arange(n))).repeat(12)
     train = mixed(plain, n, mixup_alpha=mixup_alpha, cutmix_alpha=cutmix_alpha, seed=1)
     kinds = []
-    for pictures, rows in listed(train):
-        assert pictures.dtype == np.float32 and rows.shape == (n, n)
+    for changed, rows in listed(train):
+        assert changed.dtype == np.float32 and rows.shape == (n, n)
         np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-5)
-        np.testing.assert_allclose(pictures.mean(axis=(1, 2, 3)), rows @ images[:, 0, 0, 0], atol=2e-4)
-        flat = (pictures == pictures[:, :1, :1]).all()
+        np.testing.assert_allclose(changed.mean(axis=(1, 2, 3)), rows @ images[:, 0, 0, 0], atol=2e-4)
+        flat = (changed == changed[:, :1, :1]).all()
         kinds.append("mixup" if flat else "cutmix")
-        assert flat or set(np.unique(pictures)) <= set(images[:, 0, 0, 0])  # pieces, not blends
+        assert flat or set(np.unique(changed)) <= set(images[:, 0, 0, 0])  # pieces, not blends
         own = own_and_other(rows, np.arange(n))
-        assert len(np.unique(own[~np.isnan(own)])) > 5  # each picture its own share
+        assert len(np.unique(own[~np.isnan(own)])) > 5  # each image its own share
     expected = {"mixup"} if cutmix_alpha is None else {"cutmix"} if mixup_alpha is None else {"mixup", "cutmix"}
     assert set(kinds) == expected
 
@@ -70,7 +70,7 @@ def test_one_logit_and_several_labels():
     every = {}
     for name, labels, outputs in (("each", np.arange(40), 40), ("two", two, 1), ("several", several, 5)):
         plain = tf.data.Dataset.from_tensors((images, labels))
-        ((pictures, every[name]),) = listed(mixed(plain, outputs, cutmix_alpha=1.0, seed=2))
+        ((changed, every[name]),) = listed(mixed(plain, outputs, cutmix_alpha=1.0, seed=2))
     np.testing.assert_allclose(every["two"], every["each"] @ two[:, None], atol=1e-6)
     np.testing.assert_allclose(every["several"], every["each"] @ several, atol=1e-6)
     assert every["two"].shape == (40, 1) and ((every["two"] > 0.01) & (every["two"] < 0.99)).any()
@@ -84,14 +84,14 @@ def test_a_data_set_of_unknown_length():
     assert not hasattr(mixed(unknown, data.outputs, mixup_alpha=1.0), "at_epoch")
 
 
-def test_normalised_pictures_are_blended_as_numbers():
+def test_normalised_images_are_blended_as_numbers():
     data = shapes(augment=augment.side_on)
-    ((plain, labels), *_), ((pictures, rows), *_) = (
+    ((plain, labels), *_), ((changed, rows), *_) = (
         listed(dataset.at_epoch(2)) for dataset in (data.train, mixed(data.train, data.outputs, mixup_alpha=5.0))
     )
     own = own_and_other(rows, labels)
     i = int(np.flatnonzero(~np.isnan(own))[0])
-    residual = (pictures[i] - own[i] * plain[i]) / (1 - own[i])
+    residual = (changed[i] - own[i] * plain[i]) / (1 - own[i])
     assert min(np.abs(residual - other).max() for other in plain) < 1e-3
     assert plain.min() < 0  # standardised
 
@@ -106,9 +106,9 @@ def test_mistakes_name_what_is_wrong():
     ):
         with pytest.raises(InputError, match=message):
             mixed(data.train, data.outputs, **arguments)
-    with pytest.raises(InputError, match=r"pictures .* are for nothing else; got int32 of shape \(.*9\)"):
+    with pytest.raises(InputError, match=r"images .* are for nothing else; got int32 of shape \(.*9\)"):
         mixed(texts.train, 1, mixup_alpha=1.0)
-    with pytest.raises(InputError, match=r"must give \(pictures, labels\), got "):
+    with pytest.raises(InputError, match=r"must give \(images, labels\), got "):
         mixed(data.train.map(lambda x, y: (x, y, 1.0)), 2, mixup_alpha=1.0)
     rows = data.train.map(lambda x, y: (x, tf.one_hot(y, 9)))
     with pytest.raises(InputError, match=r"labels must be \(batch,\) or \(batch, 4\), got shape .*9"):

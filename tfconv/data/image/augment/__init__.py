@@ -1,11 +1,11 @@
-"""tfconv.data.augment: random changes to whole batches of pictures, drawn anew for each picture.
+"""tfconv.data.augment: random changes to whole batches of images, drawn anew for each image.
 
     images = augment.random_flip_translate(images, seed=(3, 7), pixels=4)
 
 Every function takes images (batch, height, width, channels), uint8 or float32, with values from 0 to 255, and a seed
 of two whole numbers, and returns images of the same type. It depends on nothing else: the same seed gives the same
-result, eagerly, in `Dataset.map`, and in a `tf.function` whose batch size is unknown. Picture i has its own draw, which
-does not depend on the other pictures; `mixup` and `cutmix` blend it with another one, `mixed` does so with the batches
+result, eagerly, in `Dataset.map`, and in a `tf.function` whose batch size is unknown. Image i has its own draw, which
+does not depend on the other images; `mixup` and `cutmix` blend it with another one, `mixed` does so with the batches
 of a training set.
 
 Different functions make independent draws of one seed; the same function needs a new seed for each batch. A training

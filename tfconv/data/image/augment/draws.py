@@ -1,24 +1,13 @@
-"""What every augmentation begins with: checked arguments, random numbers for each picture; and what it ends with."""
+"""Check the arguments of augmentations, draw random numbers for each image, and round the result."""
 
 import zlib
-from numbers import Real
 from typing import Any
 
 import tensorflow as tf
 
 from tfconv.errors import InputError
 
-__all__ = ["check_number", "draw", "image_batch", "seed_for", "to_dtype"]
-
-
-def check_number(name: str, value: Any, low: float, high: float) -> None:
-    """Refuse what is no number from `low` to `high`.
-
-    Raises:
-        InputError: naming the argument, the limits and the value.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r:.60}")
+__all__ = ["draw", "image_batch", "seed_for", "to_dtype"]
 
 
 def image_batch(images: Any) -> tf.Tensor:
@@ -41,7 +30,7 @@ def image_batch(images: Any) -> tf.Tensor:
 def seed_for(seed: Any, purpose: str) -> tf.Tensor:
     """Return the seed of one purpose, independent of that of any other purpose.
 
-    Without it, functions that are given the same seed would agree: the picture shifted most would be turned most.
+    Without it, functions that are given the same seed would agree: the image shifted most would be turned most.
 
     Args:
         seed: two whole numbers: a pair, or an int32 or int64 tensor of shape (2,).

@@ -1,6 +1,6 @@
-"""Where the pixels go: flips, shifts, crops, the symmetries of the square, rotation and zoom.
+"""Geometric augmentations: flips, shifts, crops, the symmetries of the square, rotation and zoom; brightness, contrast.
 
-All but rotation and zoom move whole pixels. They compute, for each picture, the row and the column that each pixel
+All but rotation and zoom move whole pixels. They compute, for each image, the row and the column that each pixel
 comes from, and fetch the whole batch in one gather.
 """
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_whole
-from tfconv.data.image.augment.draws import check_number, draw, image_batch, to_dtype
+from tfconv.checks import check_number, check_whole
+from tfconv.data.image.augment.draws import draw, image_batch, to_dtype
 from tfconv.errors import InputError
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def random_flip(images: Any, seed: Any, p: float = 0.5) -> tf.Tensor:
-    """Mirror each picture left to right with probability `p`.
+    """Mirror each image left to right with probability `p`.
 
     Args:
         images: uint8 or float32 (batch, height, width, channels).
@@ -48,9 +48,9 @@ def random_flip(images: Any, seed: Any, p: float = 0.5) -> tf.Tensor:
 
 
 def random_translate(images: Any, seed: Any, pixels: int = 4) -> tf.Tensor:
-    """Shift each picture by up to `pixels` up or down and left or right, every whole shift being equally likely.
+    """Shift each image by up to `pixels` up or down and left or right, every whole shift being equally likely.
 
-    What comes in is the picture's reflection about its edge pixels, as in `numpy.pad(mode="reflect")`: this equals
+    What comes in is the image's reflection about its edge pixels, as in `numpy.pad(mode="reflect")`: this equals
     padding by `pixels` and cutting at random.
 
     Args:
@@ -70,7 +70,7 @@ def random_translate(images: Any, seed: Any, pixels: int = 4) -> tf.Tensor:
 
 
 def random_flip_translate(images: Any, seed: Any, pixels: int = 4) -> tf.Tensor:
-    """Mirror each picture with probability 1/2, then shift it: two changes for the price of one.
+    """Mirror each image with probability 1/2, then shift it: two changes for the price of one.
 
     Equals `random_translate(random_flip(images, seed), seed, pixels)`. It is the augmentation of most published
     CIFAR-10 results (He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2, with `pixels=4`
@@ -94,7 +94,7 @@ def random_flip_translate(images: Any, seed: Any, pixels: int = 4) -> tf.Tensor:
 
 
 def random_crop(images: Any, seed: Any, size: int) -> tf.Tensor:
-    """Cut a square out of each picture, every place being equally likely.
+    """Cut a square out of each image, every place being equally likely.
 
     Args:
         images: uint8 or float32 (batch, height, width, channels).
@@ -117,7 +117,7 @@ def random_crop(images: Any, seed: Any, size: int) -> tf.Tensor:
 
 
 def random_symmetry(images: Any, seed: Any) -> tf.Tensor:
-    """Turn each picture by 0, 90, 180 or 270 degrees and mirror it or not: all eight symmetries, equally likely.
+    """Turn each image by 0, 90, 180 or 270 degrees and mirror it or not: all eight symmetries, equally likely.
 
     Args:
         images: uint8 or float32 (batch, side, side, channels).
@@ -143,15 +143,15 @@ def random_symmetry(images: Any, seed: Any) -> tf.Tensor:
 def random_rotation_zoom(
     images: Any, seed: Any, degrees: float = 10.0, zoom: tuple[float, float] = (0.9, 1.1)
 ) -> tf.Tensor:
-    """Turn each picture about its centre and magnify it, both by uniform draws.
+    """Turn each image about its centre and magnify it, both by uniform draws.
 
-    Pixels are interpolated linearly; what comes in from outside is the picture's reflection (its edge pixels included).
+    Pixels are interpolated linearly; what comes in from outside is the image's reflection (its edge pixels included).
 
     Args:
         images: uint8 or float32 (batch, height, width, channels).
         seed: two whole numbers.
         degrees: the largest angle, in both directions, from 0 to 180.
-        zoom: the smallest and the largest magnification, from 0.1 to 10; above 1 the picture's middle fills the frame.
+        zoom: the smallest and the largest magnification, from 0.1 to 10; above 1 the image's middle fills the frame.
 
     Returns:
         Images of the same type and shape.
@@ -171,7 +171,7 @@ def random_rotation_zoom(
 
 
 def rotate_and_zoom(images: tf.Tensor, radians: tf.Tensor, magnification: tf.Tensor) -> tf.Tensor:
-    """Turn picture i counter-clockwise by `radians[i]` and magnify it by `magnification[i]`, both float32 (batch,)."""
+    """Turn image i counter-clockwise by `radians[i]` and magnify it by `magnification[i]`, both float32 (batch,)."""
     _, height, width, _ = images.shape
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     cosine, sine = tf.cos(radians) / magnification, tf.sin(radians) / magnification
@@ -194,7 +194,7 @@ def rotate_and_zoom(images: tf.Tensor, radians: tf.Tensor, magnification: tf.Ten
 
 
 def _shifted(images: tf.Tensor, seed: Any, pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The rows and the columns that each shifted picture's pixels come from."""
+    """The rows and the columns that each shifted image's pixels come from."""
     check_whole("pixels", pixels, 0)
     _, height, width, _ = images.shape
     if pixels >= min(height, width):
@@ -216,21 +216,21 @@ def _reflect(positions: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _fetch(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Picture i's pixels at its rows (batch, new height) and columns (batch, new width)."""
+    """Image i's pixels at its rows (batch, new height) and columns (batch, new width)."""
     return _fetch_at(images, rows * images.shape[2], columns)
 
 
 def _fetch_at(images: tf.Tensor, down: tf.Tensor, across: tf.Tensor) -> tf.Tensor:
-    """Picture i's pixel number down[i, y] + across[i, x], counted row by row, at (y, x)."""
+    """Image i's pixel number down[i, y] + across[i, x], counted row by row, at (y, x)."""
     _, height, width, channels = images.shape
     pixels = tf.reshape(images, [-1, height * width, channels])
     return tf.gather(pixels, tf.expand_dims(down, 2) + tf.expand_dims(across, 1), batch_dims=1)
 
 
 def random_brightness_contrast(images: Any, seed: Any, brightness: float = 0.1, contrast: float = 0.2) -> tf.Tensor:
-    """Change each picture's brightness and contrast by uniform draws.
+    """Change each image's brightness and contrast by uniform draws.
 
-    y = mean + c (x - mean) + 255 b, cut to 0..255; mean: of all values of the picture; c from 1 - contrast to
+    y = mean + c (x - mean) + 255 b, cut to 0..255; mean: of all values of the image; c from 1 - contrast to
     1 + contrast, b from -brightness to brightness
 
     Args:

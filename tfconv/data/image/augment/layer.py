@@ -39,7 +39,7 @@ _BY_NAME: dict[str, Augment] = {
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class Augmentation(keras.layers.Layer):
-    """Change pictures at random while training; pass them on as they are at any other time.
+    """Augment images at random while training; return them unchanged otherwise.
 
     On a CPU, give the function to the data set instead, where it runs beside the training step.
 
@@ -58,7 +58,7 @@ class Augmentation(keras.layers.Layer):
     Output shape: the same, of the same type.
 
     Raises:
-        InputError: `augment` is neither such a name nor a function, or changes the pictures' shape; another backend.
+        InputError: `augment` is neither such a name nor a function, or changes the images' shape; another backend.
     """
 
     def __init__(self, augment: str | Augment = "side_on", *, seed: int | None = None, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class Augmentation(keras.layers.Layer):
         self.supports_jit = False  # XLA has no rotation
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Return the pictures, changed where `training` is true."""
+        """Return the images, changed where `training` is true."""
         if not training:
             return images
         function = self.augment if callable(self.augment) else _BY_NAME[self.augment]

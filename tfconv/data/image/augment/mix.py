@@ -1,20 +1,20 @@
-"""Parts taken away (cutout), and parts of another picture put in, with the labels to match (mixup, cutmix)."""
+"""Cutout, mixup and cutmix, of a batch and of a training set."""
 
 import functools
 from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_whole
+from tfconv.checks import check_number, check_whole
 from tfconv.data.batching import reshuffled
-from tfconv.data.image.augment.draws import check_number, draw, image_batch, seed_for, to_dtype
+from tfconv.data.image.augment.draws import draw, image_batch, seed_for, to_dtype
 from tfconv.errors import InputError
 
 __all__ = ["cutmix", "cutout", "mixed", "mixup"]
 
 
 def cutout(images: Any, seed: Any, size: int = 8, fill: float = 128.0) -> tf.Tensor:
-    """Blank out one square in each picture. Its centre is any pixel, so part of it may lie outside.
+    """Blank out one square in each image; its centre is any pixel, so part of it may be outside.
 
     Args:
         images: uint8 or float32 (batch, height, width, channels), values from 0 to 255.
@@ -41,7 +41,7 @@ def cutout(images: Any, seed: Any, size: int = 8, fill: float = 128.0) -> tf.Ten
 def mixup(
     images: Any, labels: Any, seed: Any, *, alpha: float = 0.2, classes: int | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Blend each picture, and its label, with another one of the batch.
+    """Blend each image, and its label, with another one of the batch.
 
     x = m x_i + (1 - m) x_j, y = m y_i + (1 - m) y_j; m of Beta(alpha, alpha) for each i, j by a random permutation
 
@@ -73,10 +73,10 @@ def mixup(
 def cutmix(
     images: Any, labels: Any, seed: Any, *, alpha: float = 1.0, classes: int | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Put a rectangle of another picture of the batch into each one, and mix the labels by area.
+    """Put a rectangle of another image of the batch into each one, and mix the labels by area.
 
     For m of Beta(alpha, alpha) the rectangle has the fraction sqrt(1 - m) of height and width, rounded down, and its
-    centre is any pixel; what lies outside the picture is lost, and the labels follow the area that is left, exactly.
+    centre is any pixel; what lies outside the image is lost, and the labels follow the area that is left, exactly.
 
     Args:
         images: uint8 or float32 (batch, height, width, channels); float32 of any range.
@@ -165,24 +165,24 @@ def mixed(
     cutmix_alpha: float | None = None,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Blend the pictures of each training batch with each other, and their labels in the same shares.
+    """Apply mixup or cutmix to each batch of a training set.
 
         train = augment.mixed(data.train, data.outputs, mixup_alpha=0.2, cutmix_alpha=1.0)
 
     Labels become rows of numbers from 0 to 1, so loss and metric must take such: see
     `tfconv.training.soft_label_objective`. What is drawn depends on `seed`, epoch and step alone, so a resumed run sees
-    the same pictures. Meant for training batches; validation batches stay as they are.
+    the same images. Meant for training batches; validation batches stay as they are.
 
     Args:
-        dataset: batches (pictures, labels), prepared; pictures (batch, height, width, channels), float32 or uint8;
-            labels class numbers (batch,), or rows (batch, outputs) for several labels a picture.
+        dataset: batches (images, labels), prepared; images (batch, height, width, channels), float32 or uint8;
+            labels class numbers (batch,), or rows (batch, outputs) for several labels an image.
         outputs: logits of the model (`data.outputs`); 1 for two classes.
         mixup_alpha: of `mixup`, from 0.001 to 1000; `None`: no mixup.
         cutmix_alpha: of `cutmix`, likewise. With both, each batch gets one of the two, equally often.
         seed: of what is drawn, from 0 to 2**32 - 1.
 
     Returns:
-        Batches (pictures of the same type and shape, labels float32 (batch, outputs)), with `at_epoch` where `dataset`
+        Batches (images of the same type and shape, labels float32 (batch, outputs)), with `at_epoch` where `dataset`
         has it.
 
     Raises:
@@ -235,11 +235,11 @@ def mixed(
 
 def _check_batches(spec: Any, outputs: int) -> None:
     if not isinstance(spec, tuple) or len(spec) != 2 or not all(isinstance(part, tf.TensorSpec) for part in spec):
-        raise InputError(f"dataset must give (pictures, labels), got {spec!r:.100}")
+        raise InputError(f"dataset must give (images, labels), got {spec!r:.100}")
     images, labels = spec
     if images.shape.rank != 4 or images.dtype not in (tf.float32, tf.uint8):
         raise InputError(
-            f"dataset must give pictures (batch, height, width, channels), float32 or uint8: mixup and cutmix are for "
+            f"dataset must give images (batch, height, width, channels), float32 or uint8: mixup and cutmix are for "
             f"nothing else; got {images.dtype.name} of shape {images.shape}"
         )
     if labels.shape.rank != 1 and not (labels.shape.rank == 2 and labels.shape[1] == outputs):

@@ -1,4 +1,4 @@
-"""Compositions that suit a kind of picture."""
+"""Augmentations composed for a kind of image."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ __all__ = ["side_on", "top_down"]
 
 
 def side_on(images: Any, seed: Any) -> tf.Tensor:
-    """For photos taken from the side, where up and down differ: things, animals, street scenes.
+    """Augment photos taken from the side, where up and down differ: things, animals, street scenes.
 
-    Each picture is mirrored left to right or not, shifted by up to an eighth of its shorter side, turned by up to 10
+    Each image is mirrored left to right or not, shifted by up to an eighth of its shorter side, turned by up to 10
     degrees, magnified by 1 to 1.1, and changed in brightness by up to 0.1 and in contrast by up to 0.2.
 
     Args:
@@ -37,7 +37,7 @@ def side_on(images: Any, seed: Any) -> tf.Tensor:
 
 
 def top_down(images: Any, seed: Any) -> tf.Tensor:
-    """For pictures without an up and down: from the air, through a microscope, of the sky.
+    """Augment images without an up and down: from the air, through a microscope, of the sky.
 
     As `side_on`, with all eight symmetries of the square in place of the mirror.
 

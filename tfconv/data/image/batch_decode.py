@@ -1,4 +1,4 @@
-"""Encoded pictures to pixels with errors that say which picture is at fault, in a graph and from files."""
+"""Decode images with errors that say which one is at fault, in batches of a graph and from files."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,18 +7,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.data.image.headers import MOST_PIXELS, picture_header
+from tfconv.data.image.headers import MOST_PIXELS, image_header
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 
-__all__ = ["PictureReader", "checked_decode", "picture_names"]
+__all__ = ["ImageReader", "decode_batch", "image_names"]
 
-Picture = str | os.PathLike[str] | bytes  # a path, or an encoded picture
+Source = str | os.PathLike[str] | bytes  # a path, or an encoded image
 _COMPLAINT = f"is no whole JPEG, PNG, BMP or GIF of at most {MOST_PIXELS // 10**6} million pixels"
 
 
-class PictureReader:
-    """Read and decode pictures outside of a graph, with errors that name the file.
+class ImageReader:
+    """Read and decode images outside of a graph, with errors that name the file.
 
     Args:
         preprocess: decodes and resizes.
@@ -27,48 +27,46 @@ class PictureReader:
     def __init__(self, preprocess: ImagePreprocess):
         self._preprocess = preprocess
         self._decode = tf.function(
-            lambda encoded: checked_decode(preprocess, encoded), input_signature=[tf.TensorSpec([None], tf.string)]
+            lambda encoded: decode_batch(preprocess, encoded), input_signature=[tf.TensorSpec([None], tf.string)]
         )
 
-    def __call__(self, pictures: Sequence[Picture], names: Sequence[str] | None = None) -> tf.Tensor:
-        """Pictures to uint8 (n, height, width, channels), of the size that `preprocess` brings them to.
+    def __call__(self, images: Sequence[Source], names: Sequence[str] | None = None) -> tf.Tensor:
+        """Images to uint8 (n, height, width, channels), of the size that `preprocess` brings them to.
 
         Args:
-            pictures: paths, or the bytes of encoded pictures.
-            names: what errors call them; default: `picture_names`.
+            images: paths, or the bytes of encoded images.
+            names: what errors call them; default: `image_names`.
 
         Raises:
-            InputError: a file cannot be read, or is no picture; the message names it.
+            InputError: a file cannot be read, or is no image; the message names it.
         """
-        pixels = [self._one(*pair) for pair in zip(pictures, names or picture_names(pictures), strict=True)]
+        pixels = [self._one(*pair) for pair in zip(images, names or image_names(images), strict=True)]
         return tf.concat([tf.zeros((0, *self._preprocess.size, self._preprocess.channels), tf.uint8), *pixels], axis=0)
 
-    def _one(self, picture: Picture, name: str) -> tf.Tensor:
+    def _one(self, image: Source, name: str) -> tf.Tensor:
         try:
-            if not isinstance(picture, bytes):
-                picture_header(os.fspath(picture))  # its messages say more than those of the graph can
-                picture = Path(picture).read_bytes()
-            return self._decode(tf.constant([picture]))
-        except (ValueError, OSError) as error:  # BadPicture, or a NUL in the name
+            if not isinstance(image, bytes):
+                image_header(os.fspath(image))  # its messages say more than those of the graph can
+                image = Path(image).read_bytes()
+            return self._decode(tf.constant([image]))
+        except (ValueError, OSError) as error:  # BadImage, or a NUL in the name
             raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
         except tf.errors.OpError:
             raise InputError(f"{name} {_COMPLAINT}") from None
 
 
-def picture_names(pictures: Sequence[Picture]) -> list[str]:
-    """Name pictures for answers and errors: a path as it was given, bytes by their place ("image 3")."""
-    return [
-        f"image {place}" if isinstance(picture, bytes) else os.fspath(picture) for place, picture in enumerate(pictures)
-    ]
+def image_names(images: Sequence[Source]) -> list[str]:
+    """Return names of images for answers and errors: a path as it was given, bytes by their place ("image 3")."""
+    return [f"image {place}" if isinstance(image, bytes) else os.fspath(image) for place, image in enumerate(images)]
 
 
-def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor:
-    """Decode and resize in a graph, as `preprocess.decode` does, and name the picture that cannot be decoded.
+def decode_batch(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor:
+    """Decode and resize in a graph, as `preprocess.decode` does, and name the image that cannot be decoded.
 
     An operation's error ends a graph and does not say which element of a batch it met. `tf.data` alone can go on after
     one: so the batch is decoded as the single element of a data set that leaves out elements with errors. If that is
-    then empty, a second pass finds the first picture at fault. The data set costs 0.1 ms a call, hence a single
-    picture is decoded without: it can only be number 0, and the operation's name, which stands in its error, says so.
+    then empty, a second pass finds the first image at fault. The data set costs 0.1 ms a call, hence a single
+    image is decoded without: it can only be number 0, and the operation's name, which is in its error, says so.
 
     Args:
         preprocess: decodes and resizes.
@@ -83,13 +81,13 @@ def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor
     shape = (*preprocess.size, preprocess.channels)
     huge = _claimed_pixels(encoded) > MOST_PIXELS
 
-    def one(picture: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([_check_jpeg_size(picture)]):
-            return preprocess.decode_one(tf.identity(picture))
+    def one(image: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([_check_jpeg_size(image)]):
+            return preprocess.decode_one(tf.identity(image))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # traced once for its two places
-    def all_of(pictures: tf.Tensor) -> tf.Tensor:
-        return tf.map_fn(one, pictures, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+    def all_of(images: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(one, images, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
 
     def single() -> tf.Tensor:
         with tf.name_scope("image_0_of_the_batch"):
@@ -102,7 +100,7 @@ def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor
         count = tf.size(encoded, tf.int64)
         slices = tf.data.Dataset.from_tensor_slices((encoded, tf.range(count)))
         # A pixel goes on: were all dropped in `map`, the decoding would be dropped as well.
-        decoded = slices.map(lambda picture, place: (place, all_of(picture[None])[0, 0, 0, 0]))
+        decoded = slices.map(lambda image, place: (place, all_of(image[None])[0, 0, 0, 0]))
         none = tf.zeros(0, tf.int64), tf.zeros(0, tf.uint8)
         fine = _only_element(decoded.ignore_errors().batch(count), none)[0]
         in_a_row = tf.cast(fine == tf.range(tf.size(fine, tf.int64)), tf.int64)
@@ -115,9 +113,9 @@ def checked_decode(preprocess: ImagePreprocess, encoded: tf.Tensor) -> tf.Tensor
 
 
 def _claimed_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """How many pixels the heads of PNG, BMP, GIF and WebP speak of, int64 (n,), as `picture_headers` reads them.
+    """The number of pixels that the headers of PNG, BMP, GIF and WebP claim, int64 (n,), as `image_header` reads them.
 
-    0 for others: a JPEG's size is not in its head.
+    0 for others: a JPEG's size is not at its beginning.
     """
     words = tf.cast(tf.io.decode_raw(encoded, tf.int32, little_endian=False, fixed_length=24), tf.int64)
     pairs = tf.cast(tf.io.decode_raw(encoded, tf.uint16, fixed_length=30), tf.int64)
@@ -149,7 +147,7 @@ def _word(four: bytes) -> int:
 
 
 def _check_jpeg_size(encoded: tf.Tensor) -> tf.Operation:
-    """Refuse one JPEG of too many pixels; its size stands behind a chain of segments, which an operation follows."""
+    """Refuse one JPEG of too many pixels; an operation follows its chain of segments to the size."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
     size = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(encoded, tf.int64)[:2], lambda: tf.zeros(2, tf.int64))
     return _refuse_if(tf.reduce_prod(size) > MOST_PIXELS, lambda: tf.constant(0, tf.int64))
