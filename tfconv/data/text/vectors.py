@@ -97,7 +97,7 @@ def _read(path: Path, file: IO[bytes], ids: dict[bytes, int], width: int | None)
                 promised, file_width = int(fields[0]), int(fields[1])
                 if width not in (None, file_width):
                     raise InputError(
-                        f"{path} line 1: embedding dimension {file_width}, and width={width} was given; give {file_width}"
+                        f"{path} line 1: embedding dimension {file_width}, and width={width} was given: give that one"
                     )
                 width = file_width
                 continue
