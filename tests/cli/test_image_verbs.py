@@ -79,7 +79,7 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
     out = capsys.readouterr().out
     assert "average_loss: cross-entropy of the kept float32 model; the loss and val_loss of the training" in out
     assert "label smoothing 0.1" in out and "label smoothing 0.1" in (run / "report" / "report.md").read_text()
-    assert "120 pictures" in out and max(map(len, out.splitlines()[1:-1])) <= 100
+    assert "120 images" in out and max(map(len, out.splitlines()[1:-1])) <= 100
 
 
 def test_predict_and_export_agree(trained, tmp_path, capsys):

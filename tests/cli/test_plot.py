@@ -243,4 +243,4 @@ def test_other_folders(run, tmp_path, capsys):
     (tmp_path / "run" / "config.json").write_text(config)
     assert status("plot", tmp_path / "run", "samples") == 2
     error = capsys.readouterr().err
-    assert "changed since training: the classes of its pictures were dark, light, now light, night" in error
+    assert "changed since training: the classes of its images were dark, light, now light, night" in error
