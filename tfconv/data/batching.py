@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfconv.checks import check_whole
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 
 __all__ = ["batches", "reshuffled", "row_batches"]
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfconv.checks import check_fraction, check_whole
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_fraction, check_whole
 
 __all__ = ["stratified_folds", "stratified_parts", "stratified_split"]
 

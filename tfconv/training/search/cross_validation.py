@@ -16,9 +16,8 @@ from typing import Any, Literal
 import keras
 from keras.src.backend.common import global_state  # what Keras counts names with, under no public name
 
-from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import atomic_write, write_json
 from tfconv.training.runs.run import taken
 

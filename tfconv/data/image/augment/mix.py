@@ -5,10 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_number, check_whole
 from tfconv.data.batching import reshuffled
 from tfconv.data.image.augment.draws import draw, image_batch, seed_for, to_dtype
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_number, check_whole
 
 __all__ = ["cutmix", "cutout", "mixed", "mixup"]
 
