@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_images import MODELS
+from contract import IMAGE_MODELS as MODELS
 
 from tfconv import models
 from tfconv.training import resized_batches, split_head, with_input_shape, with_new_head

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfconv.errors import InputError
-from tfconv.models.outputs import last_activation
+from tfconv.models.output_activation import last_activation
 from tfconv.training.distribution.gradients import reduce_gradients_first
 from tfconv.training.loop.feed import first_batches, labels_spec
 from tfconv.training.loop.model_state import fresh_optimizer
