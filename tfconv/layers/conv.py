@@ -142,7 +142,7 @@ class ConvNormAct1D(ConvNormAct):
         normalization: "batch", "layer" (over the channels of each step) or None.
         activation: Keras activation; None: linear.
         order: Order of "conv", "norm" and "act", joined by "-"; "norm-act-conv" is pre-activation (He et al. 2016).
-        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it.
+        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it directly.
         kernel_initializer: Initializer of the kernel, (kernel_size, channels / groups, filters).
         kernel_regularizer: Keras regularizer, or None.
         **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
@@ -217,7 +217,7 @@ class ConvNormAct2D(ConvNormAct):
         normalization: "batch", "layer" (over the channels of each pixel) or None.
         activation: Keras activation; None: linear.
         order: Order of "conv", "norm" and "act", joined by "-"; "norm-act-conv" is pre-activation (He et al. 2016).
-        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it.
+        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it directly.
         kernel_initializer: Initializer of the kernel, (rows, columns, channels / groups, filters).
         kernel_regularizer: Keras regularizer, or None.
         **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.

@@ -10,7 +10,7 @@ from tfconv.layers.configured import configured
 
 __all__ = ["ConvMaxPooling1D", "EmbeddingConvMaxPooling1D"]
 
-
+# Keras' activations that give the same before and after a maximum.
 NON_DECREASING = frozenset(
     "linear relu relu6 leaky_relu elu selu celu softplus squareplus sparse_plus softsign sigmoid hard_sigmoid "
     "sparse_sigmoid log_sigmoid tanh hard_tanh tanh_shrink soft_shrink hard_shrink exponential".split()
