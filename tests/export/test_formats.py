@@ -2,7 +2,7 @@
 
 import importlib.util
 
-import contract_images
+import contract
 import numpy as np
 import pytest
 from small_classifiers import preprocess
@@ -27,14 +27,14 @@ MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), t
 
 
 def model_and_preprocess(name):
-    if name in contract_images.MODELS:
-        model = getattr(models, name)(**contract_images.MODELS[name][1] | FEWER.get(name, {}))
+    if name in contract.IMAGE_MODELS:
+        model = getattr(models, name)(**contract.IMAGE_MODELS[name][1] | FEWER.get(name, {}))
         given = np.zeros((1, *model.input_shape[1:]), np.float32)
         prepare = ImagePreprocess(given.shape[1:3], channels=given.shape[3], mean=(0.5,), std=(0.25,))
     else:
         model = getattr(models, name)(13, **FEWER.get(name, {}))
         given, prepare = np.ones((1, 8), np.int32), preprocess()
-    inputs = images.network_inputs(prepare) if name in contract_images.MODELS else texts.network_inputs(model)
+    inputs = images.network_inputs(prepare) if name in contract.IMAGE_MODELS else texts.network_inputs(model)
     model(given)  # Keras converts what has been called
     return model, prepare, Serving(None, "text", [], None, ["good"], inputs)
 

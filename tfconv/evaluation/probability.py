@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
-from tfconv.models.outputs import gives_probabilities
+from tfconv.models.output_activation import gives_probabilities
 from tfconv.tasks import Task
 
 __all__ = ["check_outputs", "check_image_shape", "padded_width", "pixel_graph", "probability_graph"]

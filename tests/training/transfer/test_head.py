@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_images import MODELS
+from contract import IMAGE_MODELS as MODELS
 from warm_processes import run
 
 from tfconv import models

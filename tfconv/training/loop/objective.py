@@ -12,7 +12,7 @@ from keras import ops
 
 from tfconv import tasks
 from tfconv.errors import InputError
-from tfconv.models.outputs import last_activation
+from tfconv.models.output_activation import last_activation
 from tfconv.tasks import CLASSIFICATION, Task
 from tfconv.training.distribution.gradients import reduce_gradients_first
 from tfconv.training.loop.feed import first_batches, labels_spec

@@ -1,4 +1,4 @@
-"""What the image models share: their input, a convolution that is pooled before its activation, dense layers on top."""
+"""Building blocks of the image models: input, convolution with max pooling, hidden layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,28 +14,34 @@ __all__: list[str] = []
 InputShape = Sequence[int | None]
 
 
-def picture_input(input_shape: InputShape, *, smallest: int = 1, known: bool = False) -> keras.KerasTensor:
+def image_input(input_shape: InputShape, *, smallest: int = 1, known: bool = False) -> keras.KerasTensor:
     """Return an image model's input, (batch, height, width, channels).
 
     Args:
         input_shape: (height, width, channels).
-        smallest: Height and width below which the model's layers have nothing left to look at.
-        known: Whether height and width must be numbers, since the model has weights for each place.
+        smallest: Smallest height and width that leave a pixel after all of the model's layers.
+        known: Whether height and width must be given, since the model has weights for each position.
 
     Raises:
-        InputError: an input shape that is none, or too small for the model.
+        InputError: an `input_shape` that is not (height, width, channels) or too small for the model.
     """
     shape = tuple(input_shape)
     sizes = [size for size in shape[:2] if size is not None or known]
     whole = all(isinstance(number, int) and number >= 1 for number in (*sizes, *shape[2:]))
     if len(shape) != 3 or not whole:
-        rule = "three whole numbers" if known else "three whole numbers, or None for an open height or width"
+        rule = "three integers" if known else "three whole numbers, or None for an open height or width"
         raise InputError(f"input_shape must be (height, width, channels), {rule}. Received: input_shape={shape}")
     if any(size is not None and size < smallest for size in sizes):
         raise InputError(
-            f"this model needs pictures of at least {smallest} x {smallest} pixels. Received: input_shape={shape}"
+            f"this model needs images of at least {smallest} x {smallest} pixels. Received: input_shape={shape}"
         )
     return keras.Input(shape, name="pixels")
+
+
+def check_normalization(normalization: str | None) -> None:
+    """Raise a ValueError unless `normalization` is "batch" or None."""
+    if normalization not in ("batch", None):
+        raise ValueError(f"normalization must be 'batch' or None. Received: normalization={normalization!r}")
 
 
 def pooled_convolution(
@@ -53,10 +59,10 @@ def pooled_convolution(
     strides: int = 1,
     padding: str | int = "same",
 ) -> keras.KerasTensor:
-    """Return convolution, max pooling, normalisation, activation.
+    """Return the output of a convolution, max pooling, normalisation and activation, in this order.
 
-    A non-decreasing activation gives the same before and after a maximum; after it, it costs a fraction, and so does
-    the normalisation.
+    A non-decreasing activation gives the same result before and after max pooling. After it, activation and
+    normalisation process fewer values.
     """
     x = ConvNormAct2D(
         filters,
@@ -76,13 +82,7 @@ def pooled_convolution(
     return keras.layers.Activation(activation, dtype=dtype, name=f"activation_{name}")(x)
 
 
-def check_normalization(normalization: str | None) -> None:
-    """Raise a ValueError for another normalisation than a model's convolutions can have."""
-    if normalization not in ("batch", None):
-        raise ValueError(f"normalization must be 'batch' or None. Received: normalization={normalization!r}")
-
-
-def dense_layers(
+def hidden_layers(
     x: keras.KerasTensor,
     hidden_units: Sequence[int],
     *,
@@ -91,7 +91,7 @@ def dense_layers(
     dtype: keras.DTypePolicy,
     kernel_initializer: str = "he_normal",
 ) -> keras.KerasTensor:
-    """Return hidden layers on all pixels of all channels, each with its activation and dropout."""
+    """Return the output of a flattening and of dense layers, each with its activation and dropout."""
     x = keras.layers.Flatten(dtype=dtype, name="flatten")(x)
     for i, units in enumerate(hidden_units, start=1):
         x = keras.layers.Dense(
