@@ -73,7 +73,7 @@ class MiniAlexNet(keras.Model):
             if i in (3, 4):
                 x = ConvNormAct2D(width, 3, **settings)(x)
             else:
-                x = pooled_convolution(x, width, 3, pool_size=3, **settings)
+                x = pooled_convolution(x, width, 3, (3, 3), **settings)
         x = hidden_layers(
             x, hidden_units, activation=activation, dropout=dropout, dtype=policy, kernel_initializer="glorot_uniform"
         )
@@ -138,7 +138,7 @@ class AlexNet(keras.Model):
             if i in (3, 4):
                 x = ConvNormAct2D(width, size, **settings)(x)
             else:
-                x = pooled_convolution(x, width, size, pool_size=3, pool_strides=2, **settings)
+                x = pooled_convolution(x, width, size, (3, 2), **settings)
         x = keras.layers.Flatten(dtype=policy, name="flatten")(x)
         for i, units in enumerate(hidden_units, start=1):
             x = keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}")(x)

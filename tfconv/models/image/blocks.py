@@ -48,35 +48,42 @@ def pooled_convolution(
     x: keras.KerasTensor,
     filters: int,
     kernel_size: int,
+    pool: tuple[int, int],
     *,
-    pool_size: int,
     name: str,
     dtype: keras.DTypePolicy,
-    pool_strides: int | None = None,
     activation: str = "relu",
     normalization: str | None = None,
-    kernel_initializer: Any = "he_normal",
-    strides: int = 1,
-    padding: str | int = "same",
+    **convolution: Any,
 ) -> keras.KerasTensor:
     """Return the output of a convolution, max pooling, normalisation and activation, in this order.
 
     A non-decreasing activation gives the same result before and after max pooling. After it, activation and
     normalisation process fewer values.
+
+    Args:
+        x: images or feature maps (n, height, width, channels).
+        filters: of the convolution.
+        kernel_size: of the convolution.
+        pool: size and strides of the max pooling.
+        name: of the convolution; the other layers' names end in it.
+        dtype: of all layers.
+        activation: after the pooling.
+        normalization: `"batch"` or none.
+        **convolution: strides, padding and kernel_initializer of `ConvNormAct2D`; default: 1, "same" and "he_normal".
     """
+    size, strides = pool
     x = ConvNormAct2D(
         filters,
         kernel_size,
-        strides=strides,
-        padding=padding,
         normalization=None,
         activation=None,
         use_bias=normalization is None,
-        kernel_initializer=kernel_initializer,
         dtype=dtype,
         name=name,
+        **{"padding": "same", "kernel_initializer": "he_normal", **convolution},
     )(x)
-    x = keras.layers.MaxPooling2D(pool_size, pool_strides, dtype=dtype, name=f"pooling_{name}")(x)
+    x = keras.layers.MaxPooling2D(size, strides, dtype=dtype, name=f"pooling_{name}")(x)
     if normalization is not None:
         x = BatchNorm(dtype=dtype, name=f"norm_{name}")(x)
     return keras.layers.Activation(activation, dtype=dtype, name=f"activation_{name}")(x)

@@ -173,7 +173,7 @@ class ThreeConvNet(keras.Model):
                 x,
                 width,
                 3,
-                pool_size=2,
+                (2, 2),
                 normalization="batch",
                 activation=activation,
                 dtype=policy,

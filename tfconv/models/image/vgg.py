@@ -71,7 +71,7 @@ class VGG16(keras.Model):
                 if j < convolutions:
                     x = ConvNormAct2D(width, 3, **settings)(x)
                 else:
-                    x = pooled_convolution(x, width, 3, pool_size=2, **settings)
+                    x = pooled_convolution(x, width, 3, (2, 2), **settings)
         x = hidden_layers(x, hidden_units, activation="relu", dropout=dropout, dtype=policy)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)
