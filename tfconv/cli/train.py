@@ -115,10 +115,9 @@ def train(config: Any, kind: Kind) -> None:
         repeats=config.repeats,
         seed=config.seed,
         held_out=held_out,
-        directory=config.run,
-        settings=plain_settings(config, kind),
-        resume=config.resume,
-        overwrite=config.overwrite,
+        run=training.RunSettings(
+            config.run, plain_settings(config, kind), resume=config.resume, overwrite=config.overwrite
+        ),
     )
     print(f"\n{found.table()}\n\nsummary: {config.run / 'summary.json'}")
 
