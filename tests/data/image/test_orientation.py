@@ -1,4 +1,4 @@
-"""The way up that a camera noted, against Pillow's."""
+"""Orientation by EXIF, against Pillow's."""
 
 import io
 import struct

@@ -22,7 +22,7 @@ class Builder(tensorflow_datasets.core.GeneratorBasedBuilder, skip_registration=
 
     def _info(self):
         return self.dataset_info_from_configs(
-            features=features.FeaturesDict(self.FEATURES), supervised_keys=self.PAIR, description="made up"
+            features=features.FeaturesDict(self.FEATURES), supervised_keys=self.PAIR, description="synthetic"
         )
 
     def _split_generators(self, dl_manager):
