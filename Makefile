@@ -1,4 +1,4 @@
-# make demo | make test | make lowest | make lint | make bench. Each installs what it needs, once, into .venv or
+# make demo | make test | make quick | make lowest | make lint | make bench. Each installs what it needs, once, into .venv or
 # .venv-lowest.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,20 @@ demo: .venv/core
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# What one runs all day. ROOM is a folder or a file of tfconv without its ending, such as data/rows or data/splits: its
+# own tests, and the files of tests elsewhere that import it. With no ROOM: QUICK, some files of every room that take
+# under 90 s on two cores together.
+QUICK := tests/project/test_suite.py
+ifneq ($(findstring /,$(ROOM)),)
+IMPORTERS = grep -rlE "tfconv\.$(subst /,\.,$(ROOM))\b" tests --include='test_*.py'
+else
+IMPORTERS = true
+endif
+OF_ROOM = $(shell ls -d tests/$(ROOM) tests/$(dir $(ROOM))test_$(notdir $(ROOM)).py 2>/dev/null; $(IMPORTERS))
+.PHONY: quick
+quick: .venv/dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(if $(ROOM),$(or $(OF_ROOM),$(error no tests of $(ROOM))),$(QUICK))
+
 # Tests under the lowest versions that pyproject.toml allows. uv resolves them: pip knows the highest only. Old versions
 # of libraries call what new versions of others deprecate, hence -W.
 .venv-lowest/dev: pyproject.toml
@@ -39,7 +53,7 @@ test: .venv/dev
 LOWEST := tests/cli/test_arguments.py tests/data/image/test_bad_images.py tests/data/image/test_orientation.py \
 	tests/data/rows/test_dialect.py tests/data/rows/test_tables.py tests/data/sets/test_tfds.py \
 	tests/evaluation/test_reports.py tests/export/test_formats.py tests/interpret tests/layers/test_conv.py \
-	tests/models/text/test_bag_of_words.py tests/training/loop/test_fit.py tests/test_public_api.py
+	tests/models/text/test_bag_of_words.py tests/training/loop/test_fit.py tests/project/test_public_api.py
 
 lowest: .venv-lowest/dev
 	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W ignore::DeprecationWarning $(sort $(LOWEST) $(QUICK))

@@ -1,30 +1,42 @@
-"""What every test shares: quiet TensorFlow, two logical devices, the real data where it is."""
+"""What every test shares: quiet TensorFlow, two logical devices, the real data where it is, one temporary folder.
 
+`make quick` runs the tests that QUICK marks, or those of one room: see `pytest_collection_modifyitems`.
+"""
+
+import atexit
+import gc
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
 
+import hypothesis
+import pytest
+
 from tfconv import runtime
 
+# The temporary folder of the whole run, removed at its end with all that tests and the processes they start leave in
+# it: TensorFlow's generated files, pytest's own folders. The workers of pytest-xdist inherit it from the process that
+# starts them.
+if "TFCONV_TESTS_FOLDER" not in os.environ:
+    _folder = os.environ["TFCONV_TESTS_FOLDER"] = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tfconv-tests-")
+    tempfile.tempdir = _folder
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
 REAL_DATA = os.environ.get("TFCONV_DATA_DIR", "")
-if REAL_DATA == os.environ.get("TFCONV_TESTS_CACHE"):  # a worker of pytest-xdist, whose parent set both
+_cache = Path(os.environ["TFCONV_TESTS_FOLDER"], "data")
+if REAL_DATA == str(_cache):  # a worker
     REAL_DATA = ""
-if not REAL_DATA:  # decoded pictures are kept among the data: not in the home folder of who runs the tests
-    _kept = tempfile.TemporaryDirectory(prefix="tfconv-tests-")
-    os.environ["TFCONV_DATA_DIR"] = os.environ["TFCONV_TESTS_CACHE"] = _kept.name
+if not REAL_DATA:  # decoded images are cached beside the data: not in the home folder of who runs the tests
+    _cache.mkdir(exist_ok=True)
+    os.environ["TFCONV_DATA_DIR"] = str(_cache)
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job in the background; what tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core; threads that wait for work would take the other's
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-runtime.configure("text")
-
-import hypothesis  # noqa: E402
-import keras  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
 # Property tests draw the same examples every time, so that a red run is a fault of the change that it tests. For
 # others, and ten times as many where a test does not say how many: pytest --hypothesis-profile=more
@@ -32,22 +44,47 @@ hypothesis.settings.register_profile("fixed", derandomize=True)
 hypothesis.settings.register_profile("more", max_examples=1000, derandomize=False)
 hypothesis.settings.load_profile("fixed")
 
-# Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
+
+def pytest_configure(config):
+    """Start TensorFlow, but in the process that only deals the tests out to its workers."""
+    if config.getoption("numprocesses", None):
+        return
+    runtime.configure("text")
+    import tensorflow as tf
+
+    # Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+def pytest_collection_finish():
+    """Garbage is looked for among what tests make, not among the 600,000 objects of the imported modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def fresh_session():
     """Names and seeds start anew, so that a test does not depend on those before it."""
-    keras.utils.clear_session()
+    import keras
+
+    keras.utils.clear_session(free_memory=False)  # collecting garbage took a quarter of the suite's time
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def freed_memory():
+    """The graphs of one file are gone before the next."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
-def two_replicas() -> tf.distribute.Strategy:
-    """One strategy for all tests: two in a process mix up their collective operations."""
+def two_replicas():
+    """One `tf.distribute.Strategy` for all tests: two in a process mix up their collective operations."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 

@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from tfconv.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command refuses mistakes before NumPy is imported
+    import numpy.typing as npt
     import tensorflow as tf
 
 __all__ = ["CLASSIFICATION", "MULTI_LABEL", "TASKS", "Task", "get"]
@@ -41,8 +39,10 @@ class Task:
         """Cross-entropy of a model that has learned nothing, in nats."""
         return math.log(max(classes, 2))
 
-    def probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def probabilities(self, logits: "npt.NDArray") -> "npt.NDArray":
         """Probabilities (n, C) of logits (n, 1) or (n, C); one logit gives [1 - p, p], several their softmax."""
+        import numpy as np
+
         if logits.shape[1] == 1:
             return np.concatenate([_sigmoid(-logits), _sigmoid(logits)], axis=1).astype(np.float32)
         return np.exp(logits - _log_sum_exp(logits)[:, None]).astype(np.float32)
@@ -55,7 +55,7 @@ class Task:
             return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=1)
         return tf.nn.softmax(logits)
 
-    def labels(self, probabilities: npt.NDArray, class_names: Sequence[str], separator: str) -> list[str]:
+    def labels(self, probabilities: "npt.NDArray", class_names: Sequence[str], separator: str) -> list[str]:
         """The predicted label of each row of probabilities (n, C)."""
         return [class_names[int(place)] for place in probabilities.argmax(axis=1)]
 
@@ -69,8 +69,10 @@ class Task:
         """The class names that one label of a data set stands for."""
         return (class_names[int(label)],)
 
-    def label_array(self, names: Sequence[Sequence[str]], class_names: Sequence[str]) -> npt.NDArray:
+    def label_array(self, names: Sequence[Sequence[str]], class_names: Sequence[str]) -> "npt.NDArray":
         """The labels of a data set whose examples bear these class names: int32 (n,)."""
+        import numpy as np
+
         place = {name: index for index, name in enumerate(class_names)}
         return np.array([place[some[0]] for some in names], np.int32)
 
@@ -98,8 +100,10 @@ class _MultiLabel(Task):
         """Cross-entropy of one half for each label."""
         return math.log(2)
 
-    def probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def probabilities(self, logits: "npt.NDArray") -> "npt.NDArray":
         """The sigmoid of each logit."""
+        import numpy as np
+
         return _sigmoid(logits).astype(np.float32)
 
     def probability_tensor(self, logits: "tf.Tensor") -> "tf.Tensor":
@@ -108,7 +112,7 @@ class _MultiLabel(Task):
 
         return tf.sigmoid(logits)
 
-    def labels(self, probabilities: npt.NDArray, class_names: Sequence[str], separator: str) -> list[str]:
+    def labels(self, probabilities: "npt.NDArray", class_names: Sequence[str], separator: str) -> list[str]:
         """The labels above one half of each row, joined; "" where there is none."""
         return [
             separator.join(name for name, value in zip(class_names, row, strict=True) if value > 0.5)
@@ -127,8 +131,10 @@ class _MultiLabel(Task):
         """The names whose column is 1."""
         return tuple(name for name, on in zip(class_names, label, strict=True) if on)
 
-    def label_array(self, names: Sequence[Sequence[str]], class_names: Sequence[str]) -> npt.NDArray:
+    def label_array(self, names: Sequence[Sequence[str]], class_names: Sequence[str]) -> "npt.NDArray":
         """Rows of 0 and 1: float32 (n, C)."""
+        import numpy as np
+
         place = {name: index for index, name in enumerate(class_names)}
         rows = np.zeros((len(names), len(class_names)), np.float32)
         for row, some in zip(rows, names, strict=True):
@@ -136,11 +142,15 @@ class _MultiLabel(Task):
         return rows
 
 
-def _sigmoid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _sigmoid(values: "npt.NDArray") -> "npt.NDArray":
+    import numpy as np
+
     return np.exp(-np.logaddexp(0.0, -values))
 
 
-def _log_sum_exp(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _log_sum_exp(values: "npt.NDArray") -> "npt.NDArray":
+    import numpy as np
+
     return np.logaddexp.reduce(values, axis=1)
 
 

@@ -87,7 +87,7 @@ def test_repeats_are_counted_and_the_first_is_shown(tmp_path, capsys):
     assert status("check", path, "--model", "bag-of-words-mlp", "--test", 0.2, "--examples", 8) in (0, 1)
     lines = lines_of(capsys)
     conflict = next(line for line in lines if "with another label" in line)
-    assert conflict.startswith("look  1 training texts stand again") and '"seen by all"' in conflict
+    assert conflict.startswith("look  1 training texts are duplicates") and '"seen by all"' in conflict
     leak = next(line for line in lines if "test texts are training texts too" in line)
     assert leak.startswith("look") and " of 20 test texts" in leak and '"seen by all"' in leak
 
@@ -101,7 +101,7 @@ def test_texts_that_stay_in_their_files(tmp_path, capsys, monkeypatch):
     assert status("check", tmp_path / "t", *options) in (0, 1)
     lines = lines_of(capsys)
     assert lines[0].startswith("t: ") and "ok    2 of 2 classes are in the batch" in lines
-    assert any(line.startswith("look  1 training texts stand again") and '"seen by all"' in line for line in lines)
+    assert any(line.startswith("look  1 training texts are duplicates") and '"seen by all"' in line for line in lines)
     assert any("test texts are training texts too" in line and '"seen by all"' in line for line in lines)
     assert " on 8 examples: loss " in lines[-1]
     assert not list((tmp_path / "kept").rglob("*.tfrecord"))  # only the batch was encoded

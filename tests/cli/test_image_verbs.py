@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import status
+from command_line import load_models_once, status
 from PIL import Image
 
 from tfconv.data import synthetic_shapes
@@ -51,9 +51,10 @@ def test_run_directory_is_complete(trained):
     assert image["class_names"] == sorted(CLASSES) and len(image["mean"]) == 3
 
 
-def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys):
+def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys, monkeypatch):
     run, pictures = trained
     copy = tmp_path / "copy"
+    load_models_once(monkeypatch)
     shutil.copytree(run, copy)
     settings = json.loads((run / "preprocess" / "image.json").read_text())
     changed = [settings | {name: value} for name in settings for value in ("x", -1, {}, ["x", "y"])]
@@ -78,7 +79,7 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
     out = capsys.readouterr().out
     assert "average_loss: cross-entropy of the kept float32 model; the loss and val_loss of the training" in out
     assert "label smoothing 0.1" in out and "label smoothing 0.1" in (run / "report" / "report.md").read_text()
-    assert "120 pictures" in out and max(map(len, out.splitlines()[1:-1])) <= 100
+    assert "120 images" in out and max(map(len, out.splitlines()[1:-1])) <= 100
 
 
 def test_predict_and_export_agree(trained, tmp_path, capsys):

@@ -37,14 +37,19 @@ def test_threads_are_those_asked_for_or_those_of_the_environment(tmp_path):
 def test_tensorflow_reads_the_threads(tmp_path):
     code = """
 import os, sys
-os.environ["TF_NUM_INTRAOP_THREADS"] = sys.argv[1]
 from tfconv import runtime
 runtime.configure("text")
 import tensorflow as tf
-tf.constant(1) + 1
-print(len(os.listdir("/proc/self/task")))
+for number in sys.argv[1:]:
+    child = os.fork()  # TensorFlow reads it at the first operation
+    if not child:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = number
+        tf.constant(1) + 1
+        print(len(os.listdir("/proc/self/task")), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
 """
-    few, many = (int(subprocess.check_output([sys.executable, "-c", code, number])) for number in ("1", "30"))
+    few, many = map(int, subprocess.check_output([sys.executable, "-c", code, "1", "30"]).split())
     assert many - few == 29
 
 

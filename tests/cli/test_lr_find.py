@@ -11,6 +11,8 @@ from PIL import Image
 
 from tfconv import InputError, training
 from tfconv.cli import main
+from tfconv.kinds import KINDS
+from tfconv.kinds.text.options import SweepText
 
 SHORT = ("--steps", 60, "--start", 1e-4, "--end", 1.0)
 TEXT = ("text", "synthetic", "--model", "text-cnn", "--length", 40, "--vocabulary-size", 200)
@@ -53,11 +55,11 @@ def test_the_next_command_runs(tmp_path, capsys, monkeypatch):
 
 
 def test_the_next_command_names_options_as_they_are_typed():
-    from tfconv.cli.lr_find import LrFindText, _next_command
+    from tfconv.cli.lr_find import _next_command
 
-    config = LrFindText(data="a b.csv", out=Path("x.png"), from_=Path("runs/old"), words_only=True, resume=True)
+    config = SweepText(data="a b.csv", out=Path("x.png"), from_=Path("runs/old"), words_only=True, resume=True)
     expected = "tfconv train text 'a b.csv' --run RUN --learning-rate 0.012 --from runs/old --words-only"
-    assert _next_command(config, "text", 0.0123) == expected
+    assert _next_command(config, KINDS["text"], 0.0123) == expected
 
 
 def test_batch_sizes(tmp_path, capsys, monkeypatch):

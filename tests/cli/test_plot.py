@@ -69,8 +69,8 @@ def figures(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "options", "pictures", "beginning"),
     [
-        ("samples", ("--count", 9), 9, "photos, test split: 9 pictures, 2 of 2 classes"),
-        ("samples", ("--split", "train", "--seed", 3), 25, "photos, train split: 25 pictures"),
+        ("samples", ("--count", 9), 9, "photos, test split: 9 images, 2 of 2 classes"),
+        ("samples", ("--split", "train", "--seed", 3), 25, "photos, train split: 25 images"),
         ("predictions", (), 24, "photos, test split: "),
         ("confidence", ("--count", 2), None, "Right and sure: "),
         ("filters", (), 4, "4 filters of “first”, 3×3×3"),
@@ -243,4 +243,4 @@ def test_other_folders(run, tmp_path, capsys):
     (tmp_path / "run" / "config.json").write_text(config)
     assert status("plot", tmp_path / "run", "samples") == 2
     error = capsys.readouterr().err
-    assert "changed since training: the classes of its pictures were dark, light, now light, night" in error
+    assert "changed since training: the classes of its images were dark, light, now light, night" in error

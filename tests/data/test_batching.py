@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tfconv import InputError
 from tfconv.data import Preparation, batches, synthetic_reviews
-from tfconv.data.batching import row_batches
+from tfconv.data.batching import EpochDataset, row_batches
 
 
 def numbered(n, seed=0):
@@ -132,8 +132,14 @@ def test_the_largest_numbers_work():
     assert [len(labels) for _, labels in data.validation] == [len(data.examples["validation"])]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)  # each is a graph of its own
 @given(st.integers(1, 400), st.integers(1, 130))
+@example(1, 1)
+@example(8, 16)
+@example(129, 8)  # one over
+@example(135, 8)  # one short of the next
+@example(271, 128)  # as few over as are joined to the batch before
+@example(272, 128)
 def test_no_batch_of_training_is_much_smaller_than_the_others(n, batch_size):
     """Else batch normalisation is left with the statistics of a few examples; every example comes once all the same."""
     dataset = row_batches(n, lambda rows, epoch, step: rows, batch_size=batch_size, seed=0)
@@ -142,3 +148,27 @@ def test_no_batch_of_training_is_much_smaller_than_the_others(n, batch_size):
     *others, last = map(len, batches)
     assert set(others) <= {batch_size} and last <= batch_size + max(7, batch_size // 8 - 1)
     assert not others or last >= min(8, batch_size) and last >= batch_size // 8
+
+
+def test_an_epoch_data_set_stays_one_through_a_users_transformations():
+    dataset = row_batches(20, lambda rows, epoch, step: (rows, rows * 2 + epoch), batch_size=4, seed=1)
+    assert isinstance(dataset, EpochDataset) and int(dataset.cardinality()) == 5
+
+    def changed(data):
+        odd = data.unbatch().filter(lambda rows, labels: rows % 2 == 1).map(lambda rows, labels: rows + labels)
+        return odd.batch(3).take(3).skip(1).prefetch(1)
+
+    whole = changed(dataset)
+    assert isinstance(whole, EpochDataset)
+    listed = lambda data: [batch.numpy().tolist() for batch in data]  # noqa: E731
+    epochs = [listed(whole) for _ in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert [listed(whole.at_epoch(epoch)) for epoch in (2, 0, 1)] == [epochs[2], epochs[0], epochs[1]]
+    assert [listed(changed(dataset.at_epoch(epoch))) for epoch in range(3)] == epochs
+    again = row_batches(20, lambda rows, epoch, step: rows, batch_size=4, seed=1)
+    for plain in (again.repeat(2), again.shuffle(3, seed=0), again.cache(), tf.data.Dataset.zip((again, again))):
+        assert not isinstance(plain, EpochDataset)
+    assert len(list(again.repeat(2))) == 10
+    options = tf.data.Options()
+    options.deterministic = True
+    assert again.with_options(options).options().deterministic

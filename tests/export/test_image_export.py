@@ -1,21 +1,11 @@
-"""Exports of image classifiers: the copies beside them, and what is refused before anything is published."""
+"""Exports of image classifiers that are refused before anything is published."""
 
 import pytest
-import tensorflow as tf
 from small_classifiers import image_model, image_preprocess, stock_model
 
 from tfconv.errors import InputError
 from tfconv.export import ExportError, export_serving
 from tfconv.kinds.images import serving as image_graph
-
-
-def test_litert_and_onnx(tmp_path):
-    import importlib.util
-
-    onnx = importlib.util.find_spec("tf2onnx") is not None
-    folder = export_serving(image_model(), image_preprocess(), tmp_path, litert=True, onnx=onnx)
-    assert (folder / "assets.extra" / "model.tflite").stat().st_size > 500
-    assert (folder / "assets.extra" / "model.onnx").is_file() == onnx
 
 
 def test_a_broken_graph_is_not_published(tmp_path, monkeypatch):
@@ -29,15 +19,6 @@ def test_a_broken_graph_is_not_published(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="differ from the live model"):
         export_serving(image_model(), image_preprocess(), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_broken_signature_of_pixels_is_not_published(tmp_path, monkeypatch):
-    def flipped_answer(self, pixels):
-        return self._answers(self._probabilities(self.preprocess.resize(pixels[:, ::-1])))
-
-    monkeypatch.setattr(image_graph.ServedImageClassifier, "pixels", tf.function(flipped_answer))
-    with pytest.raises(ExportError, match="probabilities of pixels"):
-        export_serving(image_model(), image_preprocess(), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """An exported image classifier: right answers for any picture, an error with a position for what is none."""
 
 import base64
+import importlib.util
 import io
 import json
 import struct
@@ -16,8 +17,9 @@ import tensorflow as tf
 from PIL import Image
 from small_classifiers import by_hand, image_model, image_preprocess, picture
 
-from tfconv.export import export_serving
+from tfconv.export import ExportError, check_saved_model, export_serving
 from tfconv.export.checks import rule_breaks
+from tfconv.kinds.images import serving as image_graph
 from tfconv.tasks import MULTI_LABEL
 
 PICTURES = [
@@ -125,6 +127,17 @@ def test_the_signatures(exported):
     assert list(rule_breaks(exported[2])) == []
 
 
+def test_a_broken_signature_of_pixels_is_not_published(exported):
+    """`export_serving` publishes what this check lets pass; here the pixels asked are upside down."""
+    model, prepare, folder = exported
+    samples = image_graph.image_samples(prepare, [])
+    live = tf.nn.softmax(image_graph.image_logits(model, prepare, samples)).numpy()
+    pixels = image_graph.png_pixels(prepare, samples)
+    check_saved_model(folder, samples, live, "abc", pixels=pixels)
+    with pytest.raises(ExportError, match="probabilities of pixels"):
+        check_saved_model(folder, samples, live, "abc", pixels={at: one[::-1] for at, one in pixels.items()})
+
+
 def test_any_picture(exported, ask):
     model, prepare, _ = exported
     got = ask("serving_default", PICTURES)
@@ -221,13 +234,14 @@ def test_the_files(exported):
     np.testing.assert_array_equal(by_hand(again, loaded, PICTURES[:2]), by_hand(model, prepare, PICTURES[:2]))
 
 
+ONNX = importlib.util.find_spec("tf2onnx") is not None
 OBLONG = {"size": (20, 30), "crop": None, "fit": "stretch"}
 
 
 @pytest.mark.parametrize(
     ("model", "prepare", "options"),
     [
-        (lambda: image_model(shape=(16, 16, 1)), lambda: image_preprocess(channels=1), {}),
+        (lambda: image_model(shape=(16, 16, 1)), lambda: image_preprocess(channels=1), {"litert": True, "onnx": ONNX}),
         (
             lambda: image_model(4, shape=(20, 30, 3), seed=3),
             lambda: image_preprocess("abcd", task=MULTI_LABEL, **OBLONG),
@@ -240,6 +254,9 @@ OBLONG = {"size": (20, 30), "crop": None, "fit": "stretch"}
 def test_other_classifiers(tmp_path, model, prepare, options):
     model, prepare = model(), prepare()
     folder = export_serving(model, prepare, tmp_path, samples=[PICTURES[0]], **options)
+    for name, option in (("model.tflite", "litert"), ("model.onnx", "onnx")):
+        copy = folder / "assets.extra" / name
+        assert copy.is_file() == options.get(option, False) and (not copy.exists() or copy.stat().st_size > 500)
     got = tf.saved_model.load(str(folder)).signatures["serving_default"](image=tf.constant(PICTURES))
     want = by_hand(model, prepare, PICTURES, multi_label=not prepare.task.exclusive)
     half = model.layers[1].compute_dtype == "bfloat16"

@@ -1,5 +1,6 @@
 """An exported model answers as the live one, in this process, in a fresh one without tfconv, and in a session."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tfconv.export import export_serving
 from tfconv.models import TextCNN
 from tfconv.tasks import MULTI_LABEL
 
+ONNX = importlib.util.find_spec("tf2onnx") is not None
 TEXTS = ["Good film!", "", "not bad at all, 日本", "film " * 4000, "unknown wörds 🙂", b"good \xff film"]
 
 
@@ -25,10 +27,25 @@ def ask(folder, texts=TEXTS):
     return {name: value.numpy() for name, value in answers.items()}
 
 
-def test_the_signatures_and_their_answers(tmp_path):
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Three classes, and the copy for ONNX where its package is installed."""
     model, prepare = stock_model(3), preprocess(("a", "b", "c"))
-    folder = export_serving(model, prepare, tmp_path / "name")
-    assert folder == tmp_path / "name" / "1"
+    base = tmp_path_factory.mktemp("models") / "name"
+    return model, prepare, export_serving(model, prepare, base, onnx=ONNX, samples=["Good film!"])
+
+
+@pytest.fixture(scope="module")
+def text_cnn(tmp_path_factory):
+    """Ours, whose dropout would be seen."""
+    keras.utils.set_random_seed(0)
+    model, prepare = TextCNN(len(WORDS) + 3, filters=8, dropout=0.9), preprocess()
+    return model, prepare, export_serving(model, prepare, tmp_path_factory.mktemp("models") / "small")
+
+
+def test_the_signatures_and_their_answers(exported):
+    model, prepare, folder = exported
+    assert (folder.parent.name, folder.name) == ("name", "1")
     signatures = tf.saved_model.load(str(folder)).signatures
     assert set(signatures) == {"serving_default", "classify"}
     (given,) = signatures["serving_default"].structured_input_signature[1].values()
@@ -62,14 +79,21 @@ def test_the_signatures_and_their_answers(tmp_path):
     [
         lambda: (stock_model(), preprocess()),
         lambda: (stock_model(length=20), preprocess()),
-        lambda: (TextCNN(len(WORDS) + 3, filters=8), preprocess()),
         lambda: (stock_model(size=60), preprocess(words=["\n", "\r", *"abcdefg 🙂"], level="char", length=300)),
     ],
-    ids=["any_length", "fixed_length", "TextCNN", "characters_with_line_feeds"],
+    ids=["any_length", "fixed_length", "characters_with_line_feeds"],
 )
 def test_two_classes(tmp_path, make):
     model, prepare = make()
-    got = ask(export_serving(model, prepare, tmp_path))
+    fixed = model.input_shape[1] is not None
+    folder = export_serving(model, prepare, tmp_path, litert=fixed)
+    check_two_classes(model, prepare, folder)
+    copy = folder / "assets.extra" / "model.tflite"
+    assert copy.exists() == fixed and (not fixed or copy.stat().st_size > 500)
+
+
+def check_two_classes(model, prepare, folder):
+    got = ask(folder)
     if model.input_shape[1] is None:
         want = by_hand(model, prepare, TEXTS)
     else:
@@ -91,10 +115,14 @@ def test_several_labels(tmp_path, classes):
     np.testing.assert_allclose(got["score"], want.max(axis=1), atol=1e-5)
 
 
-def test_a_fresh_process_without_tfconv(tmp_path):
+def test_our_model_without_its_dropout(text_cnn):
+    check_two_classes(*text_cnn)
+    np.testing.assert_array_equal(ask(text_cnn[2])["probabilities"], ask(text_cnn[2])["probabilities"])
+
+
+def test_a_fresh_process_without_tfconv(text_cnn, tmp_path):
     """TensorFlow alone, with neither tfconv nor Keras to be imported."""
-    model, prepare = TextCNN(len(WORDS) + 3, filters=8), preprocess()
-    folder = export_serving(model, prepare, tmp_path / "models" / "small")
+    model, prepare, folder = text_cnn
     code = """
         import json, sys
         for name in ("tfconv", "keras"):
@@ -114,10 +142,9 @@ def test_a_fresh_process_without_tfconv(tmp_path):
     assert labels == [prepare.class_names[i] for i in want.argmax(axis=1)]
 
 
-def test_the_session_feeds_any_shape(tmp_path):
+def test_the_session_feeds_any_shape(exported):
     """The server checks no shapes: a scalar and an (n, 1) matrix are meant as texts."""
-    model, prepare = stock_model(), preprocess()
-    folder = export_serving(model, prepare, tmp_path)
+    model, prepare, folder = exported
     with tf.Graph().as_default() as loaded, tf.compat.v1.Session() as session:
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(folder)).signature_def["serving_default"]
         given = loaded.get_tensor_by_name(signature.inputs["text"].name)._as_tf_output()
@@ -131,14 +158,13 @@ def test_the_session_feeds_any_shape(tmp_path):
     np.testing.assert_allclose(got[1], got[0][:1], atol=1e-6)
 
 
-def test_the_folder_is_whole_and_readable(tmp_path):
-    model, prepare = stock_model(), preprocess()
-    folder = export_serving(model, prepare, tmp_path / "m", samples=["Good film!"])
+def test_the_folder_is_whole_and_readable(exported):
+    model, prepare, folder = exported
     assert sorted(entry.name for entry in folder.iterdir()) == [
         "assets", "assets.extra", "fingerprint.pb", "saved_model.pb", "variables",
     ]  # fmt: skip
     assert folder.stat().st_mode & 0o055 == 0o055  # a server runs as another user
-    assert [entry.name for entry in (tmp_path / "m").iterdir()] == ["1"]
+    assert [entry.name for entry in folder.parent.iterdir()] == ["1"]
     extra = folder / "assets.extra"
     assert json.loads((extra / "example-request.json").read_text()) == {"instances": ["Good film!"]}
     again = keras.saving.load_model(extra / "model.keras")
@@ -150,12 +176,6 @@ def test_half_precision_answers_float32(tmp_path):
     model = stock_model(3, dtype="mixed_bfloat16")
     got = ask(export_serving(model, preprocess(("a", "b", "c")), tmp_path))
     assert got["probabilities"].dtype == np.float32
-
-
-def test_dropout_is_off(tmp_path):
-    model = TextCNN(len(WORDS) + 3, filters=8, dropout=0.9)
-    folder = export_serving(model, preprocess(), tmp_path)
-    np.testing.assert_array_equal(ask(folder)["probabilities"], ask(folder)["probabilities"])
 
 
 def test_a_preprocessing_of_ones_own(tmp_path):
@@ -171,22 +191,14 @@ def test_a_preprocessing_of_ones_own(tmp_path):
     np.testing.assert_allclose(got["probabilities"], by_hand(model, Lengths(), ["a bb ccc", "dddd"]), atol=1e-5)
 
 
-def test_litert(tmp_path):
-    model = stock_model(3, length=12)
-    folder = export_serving(model, preprocess("abc"), tmp_path, litert=True)
-    assert (folder / "assets.extra" / "model.tflite").stat().st_size > 500
-
-
-def test_onnx(tmp_path, monkeypatch):
-    import importlib.util
-
-    if importlib.util.find_spec("tf2onnx") is None:
+def test_onnx(exported, tmp_path):
+    if not ONNX:
         with pytest.raises(InputError, match="pip install 'tfconv\\[onnx\\]'"):
             export_serving(stock_model(), preprocess(), tmp_path, onnx=True)
         assert list(tmp_path.iterdir()) == []
         return
-    model = stock_model(3)
-    folder = export_serving(model, preprocess("abc"), tmp_path, onnx=True)
+    model, _, folder = exported
+    assert (folder / "assets.extra" / "model.onnx").is_file()
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(folder / "assets.extra" / "model.onnx"))
     ids = np.array([[1, 3, 4, 0], [1, 5, 0, 0]], np.int32)

@@ -31,7 +31,7 @@ def seen_pixels(model, name, place):
 
 
 def check_against_gradients(model, row):
-    """The first output and that in the middle see what the row says, cut at the picture's edges; the last no more.
+    """The first output and that in the middle see what the row says, cut at the image's edges; the last no more.
 
     It may see less, where a layer without padding has left pixels out at the end.
     """

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +13,7 @@ import tensorflow as tf
 from command_line import status
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warm_processes import run
 
 from tfconv import InputError, training
 from tfconv.kinds import KINDS
@@ -138,8 +137,7 @@ def test_the_practice_together(folder):
     options = "--schedule sgdr --snapshots --optimizer sgd --lookahead --accumulate 2 --clip-norm 1 --ema 0.9".split()
     options += "--label-smoothing 0.05 --balanced sampling --learning-rate 0.5 --weight-decay 0.001".split()
     # Two strategies in one process mix up their collective operations: those of the other tests are in this one.
-    command = [sys.executable, "-m", "tfconv", *COMMAND, *options, "--strategy", "cpu:2"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run(["-c", "from tfconv.cli import main; main()", *COMMAND, *options, "--strategy", "cpu:2"])
     assert done.returncode == 0 and "test split" in done.stdout, done.stderr
     assert (folder / "run" / "cycles" / "1.keras").exists()
     kept = json.loads((folder / "run" / "config.json").read_text())

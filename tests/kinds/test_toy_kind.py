@@ -1,4 +1,4 @@
-"""A kind of work made up here, taken through every verb: sequences of digits, labelled by the parity of their sum."""
+"""A toy kind of work, taken through every verb: sequences of digits, labelled by the parity of their sum."""
 
 import dataclasses
 import json
@@ -168,7 +168,7 @@ class DigitKind(Kind):
             return served
 
         logits = np.concatenate([model(preprocess(tf.constant([one]))).numpy() for one in raw])
-        return Serving(module, "digits", raw, logits, ["1234", "0000"])
+        return Serving(module, "digits", raw, logits, ["1234", "0000"], [preprocess(tf.constant(raw)).numpy()])
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.layers.conv_max_pooling import _NON_DECREASING, ConvMaxPooling1D
+from tfconv.layers.conv_max_pooling import NON_DECREASING, ConvMaxPooling1D
 
 
 def brute_force(text: np.ndarray, kernel: np.ndarray, bias: np.ndarray, padding: str) -> np.ndarray:
@@ -170,7 +170,7 @@ def answer_in_session(directory, batch):
 
 def test_all_listed_activations_are_non_decreasing():
     x = np.linspace(-5, 5, 1001).astype("float32")
-    for name in _NON_DECREASING:
+    for name in NON_DECREASING:
         assert np.diff(keras.activations.get(name)(x)).min() >= -1e-6, name
 
 

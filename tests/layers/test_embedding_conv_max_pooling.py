@@ -167,8 +167,8 @@ def test_saved_models_answer_alike(tmp_path):
     ("changes", "message"),
     [
         ({"input_dim": 0}, "input_dim must be at least 1. Received: input_dim=0"),
-        ({"kernel_sizes": ()}, "kernel_sizes must be different numbers from 1 on"),
-        ({"kernel_sizes": (3, 3)}, "kernel_sizes must be different numbers from 1 on"),
+        ({"kernel_sizes": ()}, "kernel_sizes must be distinct numbers of at least 1"),
+        ({"kernel_sizes": (3, 3)}, "kernel_sizes must be distinct numbers of at least 1"),
         ({"padding": "full"}, "padding must be 'same' or 'valid'"),
         ({"activation": "gelu"}, "non-decreasing activations"),
     ],

@@ -1,4 +1,4 @@
-"""Pooling over real steps only, against loops over each text alone."""
+"""Pooling over real steps only, against loops over each text alone; pooling of images, against NumPy."""
 
 import keras
 import numpy as np
@@ -7,7 +7,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.layers import KMaxPooling1D, MaskedGlobalAveragePooling1D, MaskedGlobalMaxPooling1D, MaskedMaxPooling1D
+from tfconv.layers import (
+    ConcatPooling2D,
+    KMaxPooling1D,
+    MaskedGlobalAveragePooling1D,
+    MaskedGlobalMaxPooling1D,
+    MaskedMaxPooling1D,
+)
 
 
 def texts(lengths, extra, seed=0, channels=3):
@@ -118,6 +124,13 @@ def test_gradient_of_a_text_of_padding_is_zero(layer):
         tape.watch(x)
         loss = tf.reduce_sum(layer(x, mask=np.zeros((1, 4), bool)))
     np.testing.assert_array_equal(tape.gradient(loss, x), np.zeros((1, 4, 2)))
+
+
+def test_concat_pooling_is_mean_and_maximum():
+    x = np.random.default_rng(0).normal(size=(4, 5, 6, 3)).astype("float32")
+    y = np.asarray(ConcatPooling2D()(x))
+    np.testing.assert_allclose(y[:, :3], x.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(y[:, 3:], x.max(axis=(1, 2)))
 
 
 @pytest.mark.parametrize(

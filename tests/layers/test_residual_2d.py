@@ -22,7 +22,7 @@ def built(block, shape):
 
 
 def convolved(x, part, strides=1):
-    """Keras' convolution without padding on an explicitly padded picture, with a part's kernel and bias."""
+    """Keras' convolution without padding on an explicitly padded image, with a part's kernel and bias."""
     around = part.conv.kernel.shape[0] // 2
     x = np.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
     bias = 0 if part.conv.bias is None else np.asarray(part.conv.bias)

@@ -8,7 +8,7 @@ from tfconv.errors import InputError
 from tfconv.layers import WhiteningConv2D
 
 
-def smooth_pictures(n=200, size=12):
+def smooth_images(n=200, size=12):
     """Pictures whose neighbouring pixels and channels are alike."""
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(n, size + 2, size + 2, 3)) @ rng.normal(size=(3, 3))
@@ -22,7 +22,7 @@ def patches(images, size):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_whitened_patches_have_identity_covariance(size):
-    images = smooth_pictures()
+    images = smooth_images()
     layer = WhiteningConv2D(size, epsilon=1e-12)
     layer.adapt(images)
     y = np.asarray(layer(images), "float64").reshape(-1, 2 * 3 * size * size)
@@ -32,7 +32,7 @@ def test_whitened_patches_have_identity_covariance(size):
 
 
 def test_kernel_is_the_formula():
-    images, epsilon = smooth_pictures(20), 0.3
+    images, epsilon = smooth_images(20), 0.3
     p = patches(images, 2)
     variances, vectors = np.linalg.eigh(p.T @ p / len(p))
     layer = WhiteningConv2D(epsilon=epsilon)
@@ -44,13 +44,13 @@ def test_kernel_is_the_formula():
 
 
 def test_before_adapt_it_gives_patches_and_their_negatives():
-    images = smooth_pictures(3)
+    images = smooth_images(3)
     y = np.asarray(WhiteningConv2D()(images)).reshape(-1, 24)
     np.testing.assert_allclose(y, np.concatenate([patches(images, 2), -patches(images, 2)], 1), rtol=1e-5)
 
 
 def test_only_the_bias_is_trained_and_the_kernel_is_saved(tmp_path):
-    images = smooth_pictures(30)
+    images = smooth_images(30)
     layer = WhiteningConv2D()
     layer.adapt(images)
     layer.bias.assign(np.arange(24.0))
@@ -71,7 +71,7 @@ def test_only_the_bias_is_trained_and_the_kernel_is_saved(tmp_path):
         np.full((3, 8, 8, 3), np.nan, "float32"),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused(images):
+def test_images_that_do_not_fit_are_refused(images):
     layer = WhiteningConv2D()
     layer.build((None, 8, 8, 3))
     before = np.asarray(layer.kernel)
@@ -87,7 +87,7 @@ def test_impossible_arguments_are_refused(arguments):
 
 
 def test_directions_without_variance_get_no_filter():
-    grey = np.repeat(smooth_pictures(50)[..., :1], 3, axis=-1)
+    grey = np.repeat(smooth_images(50)[..., :1], 3, axis=-1)
     layer = WhiteningConv2D(epsilon=1e-12)
     layer.adapt(grey)
     kernel = np.asarray(layer.kernel).reshape(12, 24)
@@ -99,7 +99,7 @@ def test_directions_without_variance_get_no_filter():
 
 
 def test_kernel_holds_under_a_16_bit_policy_what_its_arithmetic_holds():
-    images = smooth_pictures(50)
+    images = smooth_images(50)
     layer = WhiteningConv2D(dtype="mixed_bfloat16")
     layer.adapt(images)
     kernel = np.asarray(layer.kernel)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+from pathlib import Path
 
 from tfconv.cli import main
 
@@ -15,6 +16,21 @@ def status(*arguments, given=b""):
     except SystemExit as end:
         return end.code or 0
     return 0
+
+
+def load_models_once(monkeypatch):
+    """Read each model file once in this test, which asks about many settings beside one: half a second each."""
+    import keras
+
+    load, loaded = keras.saving.load_model, {}
+
+    def once(path, **options):
+        content = Path(path).read_bytes()
+        if content not in loaded:
+            loaded[content] = load(path, **options)
+        return loaded[content]
+
+    monkeypatch.setattr(keras.saving, "load_model", once)
 
 
 @contextlib.contextmanager

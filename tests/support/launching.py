@@ -21,7 +21,7 @@ def command(workers, program, *arguments, grace=None):
     # Under nohup SIGHUP is ignored in all that the tests start, and launch passes on no signal that is.
     code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from tfconv.cli import main; main()"
     if grace is not None:
-        code = f"from tfconv.cli import local_workers; local_workers.GRACE_SECONDS = {grace}; {code}"
+        code = f"from tfconv.training.distribution import launch; launch.GRACE_SECONDS = {grace}; {code}"
     launch = [sys.executable, "-c", code, "launch", "--workers", str(workers)]
     return [*launch, "--", sys.executable, "-c", HEAD + program, *map(str, arguments)]
 

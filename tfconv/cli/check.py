@@ -1,4 +1,4 @@
-"""`tfconv check`: cheap checks of data and model before a long training, one batch learned by heart among them."""
+"""`tfconv check`: cheap checks of data and model before a long training, overfitting one batch among them."""
 
 import dataclasses
 import sys
@@ -211,14 +211,14 @@ def _of_batch(inputs: Any, labels: Any, data: Any) -> list[tuple[bool, str]]:
 
 
 def _of_duplicates(data: Any) -> list[tuple[bool, str]]:
-    """What stands twice: with other labels in train, or in train and a split that is scored on."""
+    """Duplicates: with other labels in train, or in train and a split that is scored on."""
     from tfconv.data import conflicting_labels, example_keys, shared_examples
 
     unit, train = data.unit, data.examples["train"]
     keys = example_keys(train)
     pairs = conflicting_labels(keys, train.labels)
     first = f", the first: numbers {pairs[0][0]} and {pairs[0][1]}{_excerpt(train, pairs[0][0])}" if pairs else ""
-    found = [(not pairs, f"{len(pairs):,} training {unit}s stand again with another label{first}")]
+    found = [(not pairs, f"{len(pairs):,} training {unit}s are duplicates with another label{first}")]
     for split in ("validation", "test"):
         if split in data.examples:
             held = data.examples[split]

@@ -63,20 +63,20 @@ def predict(
     examples: tyro.conf.Positional[tuple[str, ...]] = (),
     beside: tyro.conf.UseAppendAction[tuple[Path, ...]] = (),
 ) -> None:
-    """Classify texts, or picture files; one JSON line each: text or image, label, probabilities.
+    """Classify texts, or image files; one JSON line each: text or image, label, probabilities.
 
     Args:
         run: the run folder.
-        examples: texts, or paths of pictures, as the run was trained on; a folder or a quoted pattern such as
-            'photos/*.png' stands for the pictures in it, reviews/ or 'reviews/*.txt' for texts; default: the lines of
+        examples: texts, or paths of images, as the run was trained on; a folder or a quoted pattern such as
+            'photos/*.png' stands for the images in it, reviews/ or 'reviews/*.txt' for texts; default: the lines of
             standard input.
         beside: another run to ask about the same, may be given again; each line then names its run.
     """
     folders = [look(directory) for directory in (run, *beside)]
     kind = kinds.get(str(folders[0].kind))
     for folder in folders:
-        if folder.kind != kind.name:
-            other = kinds.get(str(folder.kind))
+        other = kinds.get(str(folder.kind))
+        if other is not kind:
             raise InputError(f"{run} classifies {kind.unit}s and {folder.directory} {other.unit}s: ask them apart")
     if not examples and sys.stdin is None:
         raise InputError(f"standard input is closed: give {kind.unit}s, or their paths, as arguments")
@@ -131,7 +131,7 @@ def export(
     onnx: bool = False,
     litert: bool = False,
 ) -> None:
-    """Write the next version of a SavedModel that takes raw texts or encoded pictures, for TensorFlow Serving.
+    """Write the next version of a SavedModel that takes raw texts or encoded images, for TensorFlow Serving.
 
     Args:
         run: the run folder.

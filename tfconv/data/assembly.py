@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfconv.checks import check_fraction
 from tfconv.data.labels import Key, bad_labels, check_classes, label_key, label_name, sorted_class_names
 from tfconv.data.rows.columns import Columns
 from tfconv.data.rows.labelled import LabelledRow, no_training_rows, row_is_good
 from tfconv.data.splits import stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
+from tfconv.errors import check_fraction
 from tfconv.tasks import Task
 
 __all__ = ["Assembled", "assemble"]

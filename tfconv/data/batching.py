@@ -1,20 +1,81 @@
 """From examples to batches: shuffle by (seed, epoch), bucket by length, pad, prefetch.
 
-A training set is an ordinary `tf.data.Dataset` that gives a new order each time it is iterated. Its attribute
-`at_epoch` is the function behind it, from the epoch number to the data set of that epoch: `tfconv.training.fit` calls
-it, so that a resumed run sees the very batches that an uninterrupted one would have seen.
+A training set is an `EpochDataset`, a `tf.data.Dataset` that gives a new order each time it is iterated and that can
+give the batches of any epoch at once. `tfconv.training.fit` asks for them by their number, so that a resumed run sees
+the very batches that an uninterrupted one would have seen.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfconv.checks import check_whole
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 
-__all__ = ["batches", "reshuffled", "row_batches"]
+__all__ = ["EpochDataset", "batches", "reshuffled", "row_batches"]
+
+
+def _each_epoch(name: str) -> Callable[..., "EpochDataset"]:
+    """A method of `tf.data.Dataset` that transforms every epoch alike."""
+    transformation = getattr(tf.data.Dataset, name)
+
+    @functools.wraps(transformation)
+    def method(self: "EpochDataset", *args: Any, **kwargs: Any) -> "EpochDataset":
+        return self.changed(lambda dataset: transformation(dataset, *args, **kwargs))
+
+    return method
+
+
+class EpochDataset(tf.data.Dataset):
+    """A data set that gives a new order each time it is iterated, and the batches of any epoch at once.
+
+    `map`, `filter`, `batch`, `prefetch` and the other methods below give an `EpochDataset` again, in which every epoch
+    is transformed. Their functions must depend on nothing but their arguments: use stateless random operations.
+    `repeat`, `shuffle`, `cache` and the rest, whose result depends on earlier iterations, give an ordinary data set.
+
+    Args:
+        dataset: its n-th iteration, from 0, gives the batches of epoch n.
+        at_epoch: from the number of an epoch to its batches, a data set that is the same at every iteration.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, at_epoch: Callable[[int], tf.data.Dataset]) -> None:
+        self._dataset = dataset  # with all that its functions hold, such as the count of iterations
+        self.at_epoch = at_epoch
+        super().__init__(tf.data.experimental.to_variant(dataset))
+
+    @property
+    def element_spec(self) -> Any:
+        """Shapes and types of an element."""
+        return self._dataset.element_spec
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._dataset]
+
+    def changed(self, change: Callable[[tf.data.Dataset], tf.data.Dataset]) -> "EpochDataset":
+        """Return the data set whose every epoch is changed by a function from data set to data set."""
+        at_epoch = self.at_epoch
+        return EpochDataset(change(self._dataset), lambda epoch: change(at_epoch(epoch)))
+
+    batch = _each_epoch("batch")
+    enumerate = _each_epoch("enumerate")
+    filter = _each_epoch("filter")
+    flat_map = _each_epoch("flat_map")
+    ignore_errors = _each_epoch("ignore_errors")
+    interleave = _each_epoch("interleave")
+    map = _each_epoch("map")
+    padded_batch = _each_epoch("padded_batch")
+    prefetch = _each_epoch("prefetch")
+    ragged_batch = _each_epoch("ragged_batch")
+    rebatch = _each_epoch("rebatch")
+    scan = _each_epoch("scan")
+    shard = _each_epoch("shard")
+    skip = _each_epoch("skip")
+    take = _each_epoch("take")
+    take_while = _each_epoch("take_while")
+    unbatch = _each_epoch("unbatch")
+    with_options = _each_epoch("with_options")
 
 
 def balanced_order(classes: np.ndarray, seed: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -22,7 +83,7 @@ def balanced_order(classes: np.ndarray, seed: int | None) -> Callable[[tf.Tensor
 
     Of n examples of c classes, each class is drawn n // c or n // c + 1 times an epoch, and of a class that is drawn
     q times each of its m examples q // m or q // m + 1 times: a rare class is repeated, of a frequent one (q < m)
-    other examples are drawn every epoch. Which get the one more, and the order, go by (seed, epoch).
+    other examples are drawn every epoch. Which are drawn once more, and the order, depend on (seed, epoch).
 
     Args:
         classes: int (n,), the class of each example. Classes that do not occur are not counted.
@@ -69,8 +130,8 @@ _WINDOW = 100
 _FEWEST, _SHARE = 8, 8
 
 
-def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int) -> tf.data.Dataset:
-    """One data set from a function of the epoch number.
+def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int) -> EpochDataset:
+    """Make an `EpochDataset` of a function of the epoch number.
 
     Args:
         epoch_batches: from the epoch number, a scalar int64 tensor, to that epoch's batches. It must depend on
@@ -78,7 +139,7 @@ def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int
         steps: batches an epoch (`tf.data.UNKNOWN_CARDINALITY` where that is not known).
 
     Returns:
-        A data set whose n-th iteration, from 0, is epoch n; `dataset.at_epoch(n)` is epoch n at once.
+        A data set whose n-th iteration, from 0, is epoch n, as is `dataset.at_epoch(n)`.
     """
 
     def counted(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -91,8 +152,7 @@ def reshuffled(epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int
 
     iterated = tf.Variable(-1, dtype=tf.int64)
     dataset = counted(tf.data.Dataset.from_tensors(0).map(lambda _: iterated.assign_add(1)).flat_map(epoch_batches))
-    dataset.at_epoch = at_epoch
-    return dataset
+    return EpochDataset(dataset, at_epoch)
 
 
 def row_batches(
@@ -106,20 +166,21 @@ def row_batches(
     drop_remainder: bool = False,
     unit: str = "text",
 ) -> tf.data.Dataset:
-    """Batches of n examples that are found by their number.
+    """Make batches of n examples that are found by their number.
 
     In training (with a seed) a last batch of fewer than 8 examples, or an eighth of `batch_size`, joins the one before.
 
     Args:
         n: how many examples there are.
-        take: from the numbers of a batch, int64 (batch,), the epoch and the step in it, int64 scalars, to that batch.
+        take: from the numbers of a batch's examples, int64 (batch,), the epoch and the step in it, int64 scalars, to
+            that batch.
         batch_size: examples a batch.
-        seed: shuffle by (seed, epoch); `None`: keep the order, every time.
-        lengths: int64 (n,); put examples of like length into one batch, in random order still.
+        seed: shuffle by (seed, epoch); `None`: keep the order in every epoch.
+        lengths: int64 (n,); put examples of similar length into one batch; the order of the batches stays random.
         classes: int (n,), the class of each example: draw every class equally often, as `balanced_order` does; it
             needs a `seed`.
         drop_remainder: leave out the last, smaller batch.
-        unit: what an example is, for the message.
+        unit: word for an example, for messages.
 
     Raises:
         ValueError: `batch_size` not in 1 to 2**31 - 1, or too few examples for one batch.
@@ -175,20 +236,21 @@ def batches(
     balanced: bool = False,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of encoded texts that are held in memory (4 bytes a token).
+    """Make batches of encoded texts that are held in memory (4 bytes a token).
 
     Args:
         ids: ragged int32 of shape (n, None).
-        labels: (n,) class numbers or (n, classes) zeros and ones.
+        labels: class numbers (n,), or zeros and ones (n, classes).
         batch_size: texts a batch.
-        seed: shuffle by (seed, epoch); `None`: keep the order, every time.
-        bucket: put texts of like length into one batch, in random order still: less padding, same texts an epoch.
+        seed: shuffle by (seed, epoch); `None`: keep the order in every epoch.
+        bucket: put texts of similar length into one batch, so that less is padded; the order of the batches stays
+            random.
         pad_to: width of every batch; default: the longest text of the batch.
         balanced: draw every class equally often, see `Preparation`; it needs a `seed`.
         drop_remainder: leave out the last, smaller batch.
 
     Returns:
-        Batches (ids int32 (batch, width), labels), padded with 0 at the end.
+        Batches (ids int32 (batch, width), labels), padded with 0 at the end; with a `seed` an `EpochDataset`.
 
     Raises:
         ValueError: `batch_size` or `pad_to` not in 1 to 2**31 - 1, no text, or more labels than texts.

@@ -129,8 +129,7 @@ def read_json(directory: str | Path, names: Sequence[str], kind: str) -> list[An
     try:
         return [json.loads((Path(directory) / name).read_text("utf-8")) for name in names]
     except (FileNotFoundError, NotADirectoryError) as error:
-        article = "an" if kind == "image" else "a"
-        raise InputError(f"{error.filename} is missing: give a folder that {article} {kind} run wrote") from None
+        raise InputError(f"{error.filename} is missing: give the folder of a run of {kind}s") from None
     except (ValueError, RecursionError, IsADirectoryError) as error:
         raise unreadable(directory, kind, error) from None
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfconv.checks import check_fraction, check_whole
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_fraction, check_whole
 
 __all__ = ["stratified_folds", "stratified_parts", "stratified_split"]
 
@@ -101,7 +100,7 @@ def _held_of_many(labels: np.ndarray, fraction: float, wanted: int, rng: np.rand
         rows = np.flatnonzero(undecided & has[:, label])
         lacking = desired[label] - held_counts[label] + carried
         quota = int(np.clip(round(lacking), 0, len(rows) - 1))
-        carried = float(np.clip(lacking - quota, -1, 1))  # bounded: a glut of one label is not made up by all others
+        carried = float(np.clip(lacking - quota, -1, 1))  # bounded: too many of one label do not take from all others
         chosen = rng.permutation(rows)[:quota]
         held[chosen] = True
         held_counts += has[chosen].sum(axis=0)

@@ -1,4 +1,4 @@
-"""Raw sentences or picture files through trained runs, side by side."""
+"""Raw sentences or image files through trained runs, side by side."""
 
 import os
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class Predictor:
         return self._ask(examples, names)
 
 
-Example = str | bytes | os.PathLike[str]  # a text, a picture's bytes, a picture's path
+Example = str | bytes | os.PathLike[str]  # a text, an image's bytes, an image's path
 
 
 def predict(
@@ -87,20 +87,20 @@ def predict(
     *,
     batch_size: int | None = None,
 ) -> list[Prediction]:
-    """Ask one run or several about raw sentences or encoded pictures.
+    """Ask one run or several about raw sentences or encoded images.
 
     Args:
-        examples: one text or many; for image classifiers one picture or many, each a path or the bytes of a JPEG, PNG,
+        examples: one text or many; for image classifiers one image or many, each a path or the bytes of a JPEG, PNG,
             BMP or GIF of any size.
         runs: one run or many, from `load_run`; a run given as a `Predictor` is traced once for many calls.
-        batch_size: examples at a time; default: 256 texts or 32 pictures.
+        batch_size: examples at a time; default: 256 texts or 32 images.
 
     Returns:
         One `Prediction` for each example and run, example by example: all runs' answers about one stand side by side.
         Runs whose folders share a name are named by their whole path.
 
     Raises:
-        InputError: there is no run, a file is no picture (the message names it), a model's outputs do not fit its class
+        InputError: there is no run, a file is no image (the message names it), a model's outputs do not fit its class
             names, or there are runs for texts and runs for images.
     """
     asked: list[Any] = [examples] if isinstance(examples, str | bytes | os.PathLike) else list(examples)

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
-from tfconv.models.outputs import gives_probabilities
+from tfconv.models.output_activation import gives_probabilities
 from tfconv.tasks import Task
 
-__all__ = ["check_outputs", "check_picture_shape", "padded_width", "pixel_graph", "probability_graph"]
+__all__ = ["check_outputs", "check_image_shape", "padded_width", "pixel_graph", "probability_graph"]
 
 
 def probability_graph(
@@ -45,7 +45,7 @@ def pixel_graph(model: Any, preprocess: ImagePreprocess, *, task: Task) -> Calla
     """Compose pixels -> normalised pixels -> logits -> probabilities, to be traced by a `tf.function`.
 
     Args:
-        model: normalised pictures (n, height, width, channels) to logits (n, 1) or (n, C).
+        model: normalised images (n, height, width, channels) to logits (n, 1) or (n, C).
         preprocess: normalises.
         task: says what the columns are.
 
@@ -54,9 +54,9 @@ def pixel_graph(model: Any, preprocess: ImagePreprocess, *, task: Task) -> Calla
         as in `probability_graph`.
 
     Raises:
-        InputError: as `check_picture_shape`.
+        InputError: as `check_image_shape`.
     """
-    check_picture_shape(model, preprocess)
+    check_image_shape(model, preprocess)
 
     def graph(pixels: tf.Tensor) -> tf.Tensor:
         return task.probability_tensor(tf.cast(model(preprocess.normalize(pixels), training=False), tf.float32))
@@ -64,11 +64,11 @@ def pixel_graph(model: Any, preprocess: ImagePreprocess, *, task: Task) -> Calla
     return graph
 
 
-def check_picture_shape(model: Any, preprocess: ImagePreprocess) -> None:
-    """Raise an `InputError` if the model takes pictures of another shape than `preprocess` makes."""
+def check_image_shape(model: Any, preprocess: ImagePreprocess) -> None:
+    """Raise an `InputError` if the model takes images of another shape than `preprocess` makes."""
     takes, gives = tuple(model.input_shape[1:]), tuple(preprocess.input_shape)
     if len(takes) != len(gives) or any(a not in (None, b) for a, b in zip(takes, gives, strict=True)):
-        raise InputError(f"the model takes inputs of shape {takes}, and the preprocessing makes pictures of {gives}")
+        raise InputError(f"the model takes inputs of shape {takes}, and the preprocessing makes images of {gives}")
 
 
 def padded_width(model: Any, preprocess: Any) -> tuple[int, bool]:

@@ -1,4 +1,4 @@
-"""One pass of a model over a data set, and what is to be known about it: tables, pictures, JSON, TensorBoard."""
+"""One pass of a model over a data set, and what is to be known about it: tables, images, JSON, TensorBoard."""
 
 import math
 import os
@@ -58,7 +58,7 @@ def report(
     replaced.
 
     Args:
-        model: ids or normalised pictures to logits, (n, 1) for two classes or (n, C).
+        model: ids or normalised images to logits, (n, 1) for two classes or (n, C).
         dataset: batches of (inputs, labels): labels int (n,), or of "multi-label" (n, C) of 0 and 1.
         directory: folder for the report; made when missing.
         class_names: names in the order of the labels' numbers.

@@ -44,7 +44,7 @@ def check_saved_model(
 
     Args:
         directory: holds `saved_model.pb`.
-        samples: n texts, or n encoded pictures.
+        samples: n texts, or n encoded images.
         probabilities: (n, C), the live model's answers.
         class_names: C names.
         task: "classification" or "multi-label".

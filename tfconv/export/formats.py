@@ -2,7 +2,7 @@
 
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
 from tfconv.export.checks import ExportError
+from tfconv.export.graph import Serving
 from tfconv.files import write_json
 
 __all__ = ["write_copies"]
@@ -22,9 +22,7 @@ _TOLERANCE = 1e-3  # of a logit; other runtimes sum in another order
 _Runner = Callable[[Path, npt.NDArray], npt.NDArray[np.float32]]
 
 
-def write_copies(
-    model: Any, preprocess: Any, folder: Path, *, instances: Sequence[Any], onnx: bool, litert: bool
-) -> None:
+def write_copies(model: Any, preprocess: Any, folder: Path, serving: Serving, *, onnx: bool, litert: bool) -> None:
     """Write `model.keras`, `preprocess/`, `example-request.json` and, when asked, `model.onnx` and `model.tflite`.
 
     Raises:
@@ -35,17 +33,17 @@ def write_copies(
     model.save(folder / "model.keras")
     if hasattr(preprocess, "save"):
         preprocess.save(folder / "preprocess")
-    write_json(folder / "example-request.json", {"instances": list(instances)})
+    write_json(folder / "example-request.json", {"instances": serving.instances})
     if onnx:
         if importlib.util.find_spec("tf2onnx") is None:
             raise InputError("ONNX export needs the package tf2onnx: pip install 'tfconv[onnx]'")
         _convert(model, folder / "model.onnx", "onnx", "ONNX")
         _check_onnx(folder / "model.onnx")
         if importlib.util.find_spec("onnxruntime") is not None:
-            _compare(model, folder / "model.onnx", "ONNX", _onnx_logits, _inputs(model, preprocess))
+            _compare(model, folder / "model.onnx", "ONNX", _onnx_logits, serving.inputs)
     if litert:
         _convert(model, folder / "model.tflite", "litert", "LiteRT")
-        _compare(model, folder / "model.tflite", "LiteRT", _litert_logits, _inputs(model, preprocess))
+        _compare(model, folder / "model.tflite", "LiteRT", _litert_logits, serving.inputs)
 
 
 def _convert(model: Any, path: Path, form: str, name: str) -> None:
@@ -58,18 +56,6 @@ def _convert(model: Any, path: Path, form: str, name: str) -> None:
         raise InputError(f"Keras cannot export this model to {name}: {lines[0]}") from error
     if not path.is_file():
         raise InputError(f"Keras wrote no {name} file for this model")
-
-
-def _inputs(model: Any, preprocess: Any) -> Iterator[npt.NDArray]:
-    """A normalised picture; or ids of two widths, padded."""
-    if isinstance(preprocess, ImagePreprocess):
-        shape = (1, *preprocess.size, preprocess.channels)
-        yield preprocess.normalize(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).numpy()
-        return
-    for width in (12, 30) if model.input_shape[1] is None else (model.input_shape[1],):
-        ids = np.zeros((1, width), np.int32)
-        ids[0, : 2 * width // 3] = 1 + np.arange(2 * width // 3) % 3
-        yield ids
 
 
 def _compare(model: Any, path: Path, name: str, run: _Runner, inputs: Iterable[npt.NDArray]) -> None:

@@ -68,7 +68,8 @@ class Serving:
         feature: name of the raw examples in requests, such as "text".
         examples: raw examples that the loaded model is asked about.
         logits: the live model's answers to them, float32 (n, outputs).
-        instances: two of them as they stand in a request to the server.
+        instances: two of them as they are written in a request to the server.
+        inputs: batches of the network's own inputs, on which ONNX and LiteRT copies are compared.
         arrays: other signatures that take arrays: name to the arrays of some of the examples, by place.
     """
 
@@ -77,6 +78,7 @@ class Serving:
     examples: list[bytes]
     logits: npt.NDArray[np.float32]
     instances: list[Any]
+    inputs: list[npt.NDArray]
     arrays: Mapping[str, Mapping[int, npt.NDArray]] = field(default_factory=dict)
 
 

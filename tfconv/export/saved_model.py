@@ -41,24 +41,24 @@ def export_serving(
 
     The SavedModel takes raw examples; all between them and the labels is in its graph. Signatures:
 
-    - `serving_default`: `text` string (n,), or `image` string (n,), encoded pictures (JPEG, PNG, BMP, GIF) of any size,
+    - `serving_default`: `text` string (n,), or `image` string (n,), encoded images (JPEG, PNG, BMP, GIF) of any size,
       to `probabilities` float32 (n, C), `label` string (n,), `score` float32 (n,), the probability of the label. Of
       several labels, `label` joins the labels over 0.5 ("" when there is none) and `score` is the highest probability
-      of any label. Bytes that are no picture, or one of too many pixels, are an error that names their position.
+      of any label. Bytes that are no image, or one of too many pixels, are an error that names their position.
     - `pixels`, of an image classifier: `pixels` uint8 (n, h, w, channels), any h and w, to the same.
     - `classify`: `inputs`, serialised `tf.train.Example`s with a bytes feature `text` or `image`, to `classes` string
       (n, C) and `scores` float32 (n, C): the classify call of TensorFlow Serving.
 
     Before anything is published, both loaders of TensorFlow run the files on sample texts (empty, very long, in many
-    scripts, broken UTF-8, words of the vocabulary) or pictures (of every format, grey, with alpha, of one pixel),
+    scripts, broken UTF-8, words of the vocabulary) or images (of every format, grey, with alpha, of one pixel),
     against the live model asked about one at a time: so an answer cannot depend on its neighbours in a batch. Also
     published: `assets/labels.txt`, for texts `assets/vocabulary.txt`, and in `assets.extra/` (ignored by servers)
     `model.keras`, `preprocess/`, `example-request.json`.
 
     Args:
-        model: Keras model to logits (n, 1) or (n, C), from int32 ids (n, steps) or from normalised float32 pictures
+        model: Keras model to logits (n, 1) or (n, C), from int32 ids (n, steps) or from normalised float32 images
             (n, height, width, channels).
-        preprocess: strings to ids: `tfconv.data.TextPreprocess`, or any callable `tf.Module`; pictures:
+        preprocess: strings to ids: `tfconv.data.TextPreprocess`, or any callable `tf.Module`; images:
             `tfconv.data.ImagePreprocess`.
         directory: the model's folder, `saved_models/<name>`; the version becomes `directory/<N>`.
         class_names: C names in the order of the outputs; default `preprocess.class_names`.
@@ -67,14 +67,14 @@ def export_serving(
         onnx: also `assets.extra/model.onnx`, the model itself, to logits; needs the package tf2onnx.
         litert: also `assets.extra/model.tflite`, the model itself, to logits.
         separator: between the labels of one example.
-        samples: more texts, or bytes of pictures, to compare on.
+        samples: more texts, or bytes of images, to compare on.
 
     Returns:
         The folder of the new version.
 
     Raises:
         InputError: names or a preprocessing that do not fit the model, `keep` below 1, `directory` a file, a format
-            that is not to be had.
+            that is unavailable.
         ExportError: a check failed. Nothing is published then, and nothing removed.
     """
     names = tuple(getattr(preprocess, "class_names", ()) if class_names is None else class_names)
@@ -105,14 +105,7 @@ def export_serving(
             feature=serving.feature,
             arrays=serving.arrays,
         )
-        write_copies(
-            model,
-            preprocess,
-            version.folder / "assets.extra",
-            instances=serving.instances,
-            onnx=onnx,
-            litert=litert,
-        )
+        write_copies(model, preprocess, version.folder / "assets.extra", serving, onnx=onnx, litert=litert)
     if keep is not None:
         remove_old_versions(directory, keep, below=int(version.folder.name))
     return version.folder

@@ -1,4 +1,4 @@
-"""Convolution arithmetic, and what each layer of a model sees of its input."""
+"""Convolution arithmetic, and the receptive field of each layer of a model."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Convolution arithmetic: output sizes, receptive fields, depth, parameters. Pure Python."""
+"""Convolution arithmetic in pure Python: output sizes, receptive fields, depths and parameter counts."""
 
 import math
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ class Window:
     """The window of one convolution or pooling layer along one axis.
 
     Attributes:
-        kernel_size: Positions the window reads.
+        kernel_size: Number of positions in the window.
         strides: Input positions from one window to the next.
-        dilation_rate: Input positions from one of the window's positions to the next.
+        dilation_rate: Distance of neighbouring positions in the window.
     """
 
     kernel_size: int
@@ -35,21 +35,21 @@ class Window:
 def output_size(
     size: int | None, kernel_size: int, *, strides: int = 1, padding: str = "valid", dilation_rate: int = 1
 ) -> int | None:
-    """Return how many windows a layer has along an axis.
+    """Return the output size of a convolution or pooling layer along one axis.
 
     ceil(size / strides) with "same" or "causal" padding, floor((size - span) / strides) + 1 with "valid", where span
     = (kernel_size - 1) dilation_rate + 1. (Dumoulin and Visin, "A guide to convolution arithmetic for deep
     learning", 2016, relationship 6.)
 
     Args:
-        size: Input positions; None, where unknown, gives None.
-        kernel_size: Positions of a window.
+        size: Input size; None, for an unknown size, gives None.
+        kernel_size: Number of positions in a window.
         strides: Input positions from one window to the next.
         padding: "valid", "same" or "causal".
-        dilation_rate: Input positions from one of a window's positions to the next.
+        dilation_rate: Distance of neighbouring positions in a window.
 
     Raises:
-        ValueError: another padding, a number below 1, or a window longer than the input with "valid" padding.
+        ValueError: an unknown padding, a number below 1, or a window longer than the input with "valid" padding.
     """
     window = Window(kernel_size, strides, dilation_rate)
     if padding not in ("valid", "same", "causal"):
@@ -68,13 +68,13 @@ def output_size(
 
 
 def receptive_field(windows: Iterable[Window]) -> int:
-    """Return how many input positions one output position of a stack of layers depends on.
+    """Return the receptive field of a stack of layers: the input positions that one output position depends on.
 
     1 + sum_i (span_i - 1) prod_{j < i} strides_j (Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional
-    Neural Networks", 2019, equation 2). It is the extent: strides or dilations above the kernel size leave gaps in it.
+    Neural Networks", 2019, equation 2). Strides or dilations above the kernel size leave gaps in it, which are counted.
 
     Args:
-        windows: The layers' windows from the input on; an empty stack sees one position.
+        windows: The layers' windows, from the input on; an empty stack has a receptive field of 1.
     """
     field, jump = 1, 1
     for window in windows:
@@ -87,18 +87,19 @@ def layers_needed(field: int, kernel_size: int, *, strides: int = 1, dilation_gr
     """Return the smallest number of equal layers whose receptive field is at least `field` positions.
 
     Args:
-        field: Positions to be seen by one output.
-        kernel_size: Of every layer.
-        strides: Of every layer.
+        field: Receptive field to reach.
+        kernel_size: Kernel size of every layer.
+        strides: Stride of every layer.
         dilation_growth: Layer i (from 0) has dilation rate dilation_growth ** i: 1 for none, 2 for 1, 2, 4, ...
 
     Raises:
-        ValueError: a number below 1; a kernel of 1, which never sees more; strides together with dilation.
+        ValueError: a number below 1; a kernel size of 1, whose receptive field never grows; strides together with
+            dilation.
     """
     if field < 1 or dilation_growth < 1:
         raise ValueError(f"field and dilation_growth must be at least 1. Received: {field}, {dilation_growth}")
     if kernel_size < 2 and field > 1:
-        raise ValueError(f"kernel_size must be at least 2 to see more than one position. Received: {kernel_size}")
+        raise ValueError(f"kernel_size must be at least 2 for a field above 1. Received: {kernel_size}")
     if strides > 1 and dilation_growth > 1:
         raise ValueError(f"strides cannot be combined with dilation. Received: {strides}, {dilation_growth}")
     windows: list[Window] = []
@@ -110,13 +111,13 @@ def layers_needed(field: int, kernel_size: int, *, strides: int = 1, dilation_gr
 def parameter_count(
     kernel_size: int | tuple[int, ...], channels: int, filters: int, *, groups: int = 1, use_bias: bool = True
 ) -> int:
-    """Return how many numbers a convolution layer learns: prod(kernel_size) channels / groups filters, and the biases.
+    """Return the number of parameters of a convolution: prod(kernel_size) channels / groups filters, and the biases.
 
     Args:
-        kernel_size: One number for a 1-D convolution, a tuple for more axes; 1 for a dense layer.
-        channels: Of the input.
+        kernel_size: One number for a 1D convolution, a tuple for more axes; 1 for a dense layer.
+        channels: Channels of the input.
         filters: Channels of the output.
-        groups: Groups the channels are split into; equal to `channels` for a depthwise convolution.
+        groups: Number of groups that the channels are split into; `channels` for a depthwise convolution.
         use_bias: Whether each filter has a bias.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What each layer of a model sees of its input, as a table: output size, receptive field, jump, parameters."""
+"""Table of a model's layers: output size, receptive field, jump and parameters."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,6 @@ from tfconv.layers.conv import ConvNormAct
 from tfconv.layers.residual import ResidualBlock
 
 __all__ = ["Explanation", "LayerGeometry", "explain"]
-
 
 POINTWISE = (
     *(keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU),
@@ -33,7 +32,7 @@ WHOLE = (
 
 @dataclass(frozen=True)
 class View:
-    """What an output position sees along each axis: position t sees inputs t jump + first to t jump + last."""
+    """The inputs that an output depends on, along each axis: t jump + first to t jump + last for position t."""
 
     first: tuple[int, ...]
     last: tuple[int, ...]
@@ -50,21 +49,21 @@ class View:
         )
 
 
-# None: an output sees the whole input. UNKNOWN: it is not known what it sees.
+# A view of None: an output depends on the whole input. UNKNOWN: on which inputs is unknown.
 UNKNOWN = View((), (), ())
 
 
 def hull(views: Sequence[View]) -> View:
-    """Return what is seen by a position that depends on the same position of several tensors."""
+    """Return the view of a position that depends on the same position of several tensors."""
     return View(
         tuple(map(min, zip(*(view.first for view in views), strict=True))),
         tuple(map(max, zip(*(view.last for view in views), strict=True))),
-        tuple(map(max, zip(*(view.jump for view in views), strict=True))),  # a picture of 1 x 1 may have any
+        tuple(map(max, zip(*(view.jump for view in views), strict=True))),  # of an image of 1 x 1, any jump is right
     )
 
 
 def union(views: Sequence[View | None]) -> View | None:
-    """Return the hull of what several tensors see, where each of them may see everything or nobody knows what."""
+    """Return the hull of several tensors' views, of which any may be None or UNKNOWN."""
     known = [view for view in views if view is not None]
     if UNKNOWN in known:
         return UNKNOWN
@@ -77,7 +76,7 @@ def each(value: Any, axes: int) -> tuple[int, ...]:
 
 
 def windows(layer: Any, view: View, shape: tuple[Any, ...], padding: Any, size: Any) -> View:
-    """Return the view after a convolution or pooling with Keras' names of its settings, or a padding in numbers."""
+    """Return the view after a convolution or pooling layer, whose `padding` is a name of Keras' or a number."""
     axes = len(view.jump)
     strides = each(layer.strides or size, axes)
     dilations = each(getattr(layer, "dilation_rate", 1), axes)
@@ -92,7 +91,7 @@ def windows(layer: Any, view: View, shape: tuple[Any, ...], padding: Any, size: 
 
 
 def seen_through(layer: Any, view: View, shape: tuple[Any, ...]) -> View:
-    """Return what the layer's output sees, where its input, of this shape, sees `view`."""
+    """Return the view of a layer's output, where its input, of this shape, has the given view."""
     if isinstance(layer, ConvNormAct):
         centred = isinstance(layer, layers.ConvNormAct1D) and layer.padding == "same"
         padding = (layer.conv.kernel_size[0] - 1) * layer.conv.dilation_rate[0] // 2 if centred else layer.padding
@@ -125,13 +124,13 @@ def seen_through(layer: Any, view: View, shape: tuple[Any, ...]) -> View:
 
 
 def own_view(shape: tuple[int | None, ...]) -> View:
-    """Return what an input's positions see: themselves. The last axis holds channels, but for token ids."""
+    """Return the view of a model's input: each position itself. The last axis holds channels, except of token ids."""
     axes = max(len(shape) - 2, 1)
     return View((0,) * axes, (0,) * axes, (1,) * axes)
 
 
 def seen_by(layer: Any, view: View | None, before: tuple[Any, ...], after: tuple[Any, ...]) -> View | None:
-    """Return what a layer's output of shape `after` sees, where its input of shape `before` sees `view`."""
+    """Return the view of a layer's output of shape `after`, where its input, of shape `before`, has the given view."""
     token_ids = len(before) == 2 and isinstance(layer, layers.FixedLength)
     operation = not isinstance(layer, keras.layers.Layer)  # such as the comparison that makes a mask
     if isinstance(layer, WHOLE) or (len(after) == 2 and not token_ids and not operation):
@@ -146,17 +145,17 @@ def seen_by(layer: Any, view: View | None, before: tuple[Any, ...], after: tuple
 
 @dataclass(frozen=True)
 class LayerGeometry:
-    """One layer of a model. Sizes are along the axes of the picture (height, width) or text (steps).
+    """One layer of a model, with sizes along the axes of an image (height, width) or a text (steps).
 
     Attributes:
-        name: Of the layer; "outer/inner" within a nested model.
-        kind: Its class.
-        output_shape: Without the batch; None where it is open.
-        receptive_field: Input positions that one output depends on, counted with padding; None: the whole input.
-        jump: Input positions from one output to the next; None where an output sees the whole input.
-        start: Input position of the first that output 0 sees; below 0 in the padding.
-        parameters: Numbers it learns or was given, without running statistics.
-        known: Whether the layer's geometry could be told; its field and those after it are not to be relied on if not.
+        name: Name of the layer; "outer/inner" within a nested model.
+        kind: Class of the layer.
+        output_shape: Output shape without the batch; None for an unknown size.
+        receptive_field: Input positions that one output depends on, including padding; None: the whole input.
+        jump: Input positions from one output to the next; None if an output depends on the whole input.
+        start: First input position that output 0 depends on; below 0 in the padding.
+        parameters: Number of parameters, without moving averages.
+        known: Whether the layer's geometry is known; if not, it and that of the layers after it have no meaning.
     """
 
     name: str
@@ -171,13 +170,13 @@ class LayerGeometry:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The layers of a model, first to last; printed, a table."""
+    """The layers of a model, first to last; `print` shows them as a table."""
 
     rows: tuple[LayerGeometry, ...]
 
     @property
     def parameters(self) -> int:
-        """Numbers that the whole model learns or was given, without running statistics."""
+        """Number of parameters of the whole model, without moving averages."""
         return sum(row.parameters for row in self.rows)
 
     def __iter__(self) -> Iterator[LayerGeometry]:
@@ -204,22 +203,21 @@ class Explanation:
 
 
 def _size(sizes: tuple[int, ...] | None) -> str:
-    """Return "all", "7", or "7 x 5" where axes differ."""
+    """Return "all", "7", or "7 x 5" if axes differ."""
     return "all" if sizes is None else " x ".join(str(size) for size in (sizes if len(set(sizes)) > 1 else sizes[:1]))
 
 
 def explain(model: keras.Model) -> Explanation:
-    """Return the output size, receptive field, jump and parameters of every layer of a model of images or texts.
+    """Return the output size, receptive field, jump and parameters of each layer of an image or text model.
 
-    Where branches meet, an output depends on what any of them depends on. Fields are counted with the padding that
-    they reach into. After a flattening or a global pooling an output sees the whole input: "all". What lies behind a
-    layer whose geometry is not known is shown as "?".
+    Where branches meet, the receptive field covers those of all branches. It includes the padding. After a flattening
+    or global pooling it is the whole input, shown as "all". From a layer of unknown geometry on it is shown as "?".
 
     Args:
-        model: A functional or Sequential model, built; nested models are opened.
+        model: A functional or Sequential model that is built; the layers of nested models are listed too.
 
     Returns:
-        The table: `print` it, or go through its rows, each with the attributes `name`, `kind`, `output_shape`,
+        A table to print or to iterate over; its rows have the attributes `name`, `kind`, `output_shape`,
         `receptive_field`, `jump`, `start`, `parameters` and `known`.
 
     Raises:
@@ -238,7 +236,7 @@ def explain(model: keras.Model) -> Explanation:
 def _walk(
     model: Any, given: Sequence[View | None], prefix: str, rows: list[LayerGeometry], counted: set[int]
 ) -> list[View | None]:
-    """Append a row for each layer of a graph, whose inputs see `given`; return what its outputs see."""
+    """Append a row for each layer of a graph whose inputs have the views `given`; return the views of its outputs."""
     graph = model if hasattr(model, "_nodes_by_depth") else keras.Model(model.inputs, model.outputs)
     views = {id(tensor): view for tensor, view in zip(graph.inputs, given, strict=True)}
     for depth in sorted(graph._nodes_by_depth, reverse=True):
@@ -260,7 +258,7 @@ def _walk(
 
 
 def _row(layer: Any, prefix: str, shape: tuple[Any, ...], view: View | None, counted: set[int]) -> LayerGeometry:
-    """Return a layer's row; weights that an earlier row has counted are not counted again."""
+    """Return a layer's row; weights that are shared with an earlier row are not counted again."""
     weights = [w for w in layer.weights if id(w) not in counted and not w.name.startswith("moving_")]
     counted.update(id(weight) for weight in weights)
     known = view != UNKNOWN

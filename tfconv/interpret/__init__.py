@@ -1,4 +1,4 @@
-"""What a trained classifier looks at and learned: tokens, word vectors, pictures, filters, curves, its diagram."""
+"""What a trained classifier looks at and learned: tokens, word vectors, images, filters, curves, its diagram."""
 
 import lazy_loader
 

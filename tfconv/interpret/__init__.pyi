@@ -1,4 +1,4 @@
-"""What a trained classifier looks at and learned: tokens, word vectors, pictures, filters, curves, its diagram."""
+"""What a trained classifier looks at and learned: tokens, word vectors, images, filters, curves, its diagram."""
 
 from .curves import curves_figure as curves_figure
 from .curves import lr_find_figure as lr_find_figure

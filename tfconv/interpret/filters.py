@@ -1,4 +1,4 @@
-"""What a convolution has learned and what it sees: its filters as pictures, the maps it makes of a picture."""
+"""What a convolution has learned and what it sees: its filters as images, the maps it makes of an image."""
 
 import difflib
 import math
@@ -54,10 +54,10 @@ _CHANNELS = 16  # of one filter at most, where they are drawn side by side
 
 
 def filters_figure(model: keras.Model, layer: str | None = None, *, count: int | None = None) -> Figure:
-    """Draw filters as pictures, each scaled by its largest weight so that mid-grey is 0.
+    """Draw filters as images, each scaled by its largest weight so that mid-grey is 0.
 
-    Filters of 3 channels are drawn in colour and those of 1 in grey. Of other filters each is a row of grey pictures,
-    one for each channel. The units of a dense layer on all pixels are drawn as the pictures they compare with.
+    Filters of 3 channels are drawn in colour and those of 1 in grey. Of other filters each is a row of grey images,
+    one for each channel. The units of a dense layer on all pixels are drawn as the images they compare with.
 
     Args:
         model: any Keras model.
@@ -85,20 +85,20 @@ def filters_figure(model: keras.Model, layer: str | None = None, *, count: int |
     note = "each scaled by its largest weight; mid-grey is 0"
     if not in_rows:
         cells = [Cell(scaled[..., i]) for i in range(shown)]
-        return grid_figure(cells, title, note=note, picture_width=0.62)
+        return grid_figure(cells, title, note=note, image_width=0.62)
     beside = min(channels, _CHANNELS)
     cells = [Cell(_side_by_side(scaled[:, :, :beside, i]), frame=("white", 0)) for i in range(shown)]
     note = f"a filter a row, {_of(beside, channels)} channels beside each other; {note}"
-    return grid_figure(cells, title, note=note, columns=1, picture_width=beside * 0.43)
+    return grid_figure(cells, title, note=note, columns=1, image_width=beside * 0.43)
 
 
 def feature_maps_figure(
     model: keras.Model, image: npt.ArrayLike, layer: str | None = None, *, preprocess: Any = None, count: int = 32
 ) -> Figure:
-    """Draw what a layer makes of one picture: a map for each channel, dark where it is lowest and bright where highest.
+    """Draw what a layer makes of one image: a map for each channel, dark where it is lowest and bright where highest.
 
     Args:
-        model: takes pictures (n, height, width, channels).
+        model: takes images (n, height, width, channels).
         image: (height, width, channels), as the model takes it, or, with `preprocess`, uint8 pixels, which are drawn
             beside the maps.
         layer: name of a layer, or its path, which may be inside another layer. Default: the first convolution.
@@ -109,7 +109,7 @@ def feature_maps_figure(
         A figure on white. Each map has a scale of its own, whose ends stand under it after the channel's number.
 
     Raises:
-        InputError: no such layer, a layer that gives no maps, a picture of another size than the model's, values that
+        InputError: no such layer, a layer that gives no maps, an image of another size than the model's, values that
             are not finite; `count` out of range.
     """
     if not 1 <= count <= 400:
@@ -118,7 +118,7 @@ def feature_maps_figure(
     inputs = pixels[None] if preprocess is None else np.asarray(preprocess.normalize(pixels[None]))
     wanted, given = model.input_shape[1:], inputs.shape[1:]
     if len(wanted) != len(given) or any(size not in (None, got) for size, got in zip(wanted, given, strict=True)):
-        raise InputError(f"the model takes inputs of shape {wanted}, the picture is {given}")
+        raise InputError(f"the model takes inputs of shape {wanted}, the image is {given}")
     name = layer or next(iter(_convolutions(model)), None)
     if name is None:
         raise InputError(f"the model {model.name!r} has no convolution: give the name of a layer that makes maps")
@@ -128,14 +128,14 @@ def feature_maps_figure(
     height, width, channels = outputs.shape[1:]
     maps = outputs[0, ..., :count]
     if not np.isfinite(maps).all():
-        raise InputError(f"layer {name!r} gives NaN or infinite values for this picture")
+        raise InputError(f"layer {name!r} gives NaN or infinite values for this image")
     low, high = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
     scaled = (maps - low) / np.where(high > low, high - low, 1)
     ends = [f"{i}: {low[i]:.2g} to {high[i]:.2g}" for i in range(len(low))]
     cells = [Cell(scaled[..., i], (line,), colours="viridis") for i, line in enumerate(ends)]
     title = f"{_of(len(low), channels)} maps of “{plain_label(name, 60)}”, {height}×{width}"
-    picture = Cell(pixels) if pixels.dtype == np.uint8 else None
-    return grid_figure(cells, title, columns=min(len(cells), 8), picture_width=1.0, beside=picture)
+    beside = Cell(pixels) if pixels.dtype == np.uint8 else None
+    return grid_figure(cells, title, columns=min(len(cells), 8), image_width=1.0, beside=beside)
 
 
 def _of(some: int, every: int) -> str:
@@ -168,7 +168,7 @@ def _kernels(layer: Any) -> list[Any]:
 
 
 def _side_by_side(channels: Floats) -> Floats:
-    """Return (height, width, channels) as one picture with gaps of NaN, which are drawn white."""
+    """Return (height, width, channels) as one image with gaps of NaN, which are drawn white."""
     height, width, _ = channels.shape
     gap = max(1, width // 4)
     padded = np.pad(channels, [(0, 0), (0, gap), (0, 0)], constant_values=np.nan)

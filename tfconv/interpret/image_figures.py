@@ -1,4 +1,4 @@
-"""Pictures with what they are and what a model takes them for: samples, predictions, and the four cases."""
+"""Images with what they are and what a model takes them for: samples, predictions, and the four cases."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from tfconv.interpret.image_grid import (
     Answers,
     Cell,
     Grid,
-    Pictures,
+    Images,
     checked_count,
-    checked_pictures,
+    checked_images,
     checked_truth,
     draw_cells,
     fitting_names,
@@ -37,43 +37,43 @@ _CASES = (  # whether right, whether sure
 
 
 def samples_figure(
-    images: Pictures,
+    images: Images,
     labels: npt.ArrayLike,
     class_names: Sequence[str],
     *,
     columns: int | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw pictures in a grid, each with its label under it.
+    """Draw images in a grid, each with its label under it.
 
     Args:
-        images: uint8 (n, height, width, channels) with 1, 3 or 4 channels, or a list of such pictures of any sizes;
+        images: uint8 (n, height, width, channels) with 1, 3 or 4 channels, or a list of such images of any sizes;
             at most 400.
-        labels: (n,) class numbers, or (n, C) of 0 and 1 where a picture has any number of labels.
+        labels: (n,) class numbers, or (n, C) of 0 and 1 where an image has any number of labels.
         class_names: (C,) of any length and characters; shortened alike until they fit.
-        columns: pictures in a row; default: about as many as rows.
-        title: stands before how many pictures and classes there are.
+        columns: images in a row; default: about as many as rows.
+        title: stands before how many images and classes there are.
 
     Returns:
-        A figure, 1.3 inches a picture (more where names are long), on white.
+        A figure, 1.3 inches an image (more where names are long), on white.
 
     Raises:
-        InputError: no pictures or too many, pixels that are not uint8, labels that do not fit pictures or names.
+        InputError: no images or too many, pixels that are not uint8, labels that do not fit images or names.
     """
     truth, _ = checked_truth(labels, len(class_names))
-    checked_pictures(images, len(truth))
+    checked_images(images, len(truth))
     names, width = fitting_names(class_names, np.flatnonzero(truth.any(axis=0)), ["{}"])
     cells = []
     for image, row in zip(images, truth, strict=True):
         lines, more = _shortened([names[i] for i in np.flatnonzero(row)] or ["(no label)"], [])
         cells.append(Cell(np.asarray(image), lines, more))
     present = int(truth.any(axis=0).sum())
-    counted = f"{len(cells)} picture{'s' * (len(cells) != 1)}, {present} of {len(class_names)} classes"
-    return grid_figure(cells, _titled(title, counted), columns=columns, picture_width=width)
+    counted = f"{len(cells)} image{'s' * (len(cells) != 1)}, {present} of {len(class_names)} classes"
+    return grid_figure(cells, _titled(title, counted), columns=columns, image_width=width)
 
 
 def predictions_figure(
-    images: Pictures,
+    images: Images,
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     class_names: Sequence[str],
@@ -81,9 +81,9 @@ def predictions_figure(
     columns: int | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw pictures in a grid, each with the predicted class, its probability and the true class.
+    """Draw images in a grid, each with the predicted class, its probability and the true class.
 
-    A right answer has the mark ✓ and a thin frame, a wrong one ✗ and a thick frame. Where a picture has any number of
+    A right answer has the mark ✓ and a thin frame, a wrong one ✗ and a thick frame. Where an image has any number of
     labels, each label over 0.5 has a line with a mark of its own, and each true one below it a line with a dash.
 
     Args:
@@ -92,26 +92,26 @@ def predictions_figure(
         probabilities: (n, C) from `tfconv.evaluation.probabilities`; for two classes also (n,) or (n, 1), those of
             class 1.
         class_names: (C,).
-        columns: pictures in a row; default: about as many as rows.
+        columns: images in a row; default: about as many as rows.
         title: stands before how many answers are right.
 
     Returns:
-        A figure, 1.3 inches a picture (more where names are long), on white.
+        A figure, 1.3 inches an image (more where names are long), on white.
 
     Raises:
         InputError: as in `samples_figure`; numbers that are no probabilities.
     """
     answers = Answers.of(labels, probabilities, len(class_names))
-    checked_pictures(images, len(answers))
+    checked_images(images, len(answers))
     cells, width = _predicted_cells(images, answers, class_names)
     counted = f"{answers.right.sum()} of {len(answers)} right"
     if answers.several:
         counted += " (✗ predicted, not true; – true, not predicted)"
-    return grid_figure(cells, _titled(title, counted), columns=columns, picture_width=width)
+    return grid_figure(cells, _titled(title, counted), columns=columns, image_width=width)
 
 
 def confidence_figure(
-    images: Pictures,
+    images: Images,
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     class_names: Sequence[str],
@@ -120,10 +120,10 @@ def confidence_figure(
     sure: float = 0.8,
     title: str | None = None,
 ) -> Figure:
-    """Draw the four cases, right or wrong and sure or unsure, with their counts and some pictures of each.
+    """Draw the four cases, right or wrong and sure or unsure, with their counts and some images of each.
 
-    The model is sure of a picture when the predicted class has a probability of `sure` or more (with any number of
-    labels: when it gives each label's yes or no that probability; right is then a picture whose labels all are).
+    The model is sure of an image when the predicted class has a probability of `sure` or more (with any number of
+    labels: when it gives each label's yes or no that probability; right is then an image whose labels all are).
     Shown are the surest of the sure and the least sure of the others.
 
     Args:
@@ -131,7 +131,7 @@ def confidence_figure(
         labels: as in `samples_figure`.
         probabilities: as in `predictions_figure`.
         class_names: (C,).
-        count: pictures of each case at most.
+        count: images of each case at most.
         sure: the probability from which on an answer is called sure, from 0.5 to 1.
         title: stands below, before what is meant by sure.
 
@@ -142,12 +142,12 @@ def confidence_figure(
         InputError: as in `predictions_figure`; `count` or `sure` out of range.
     """
     if not 1 <= count <= 100:
-        raise InputError(f"count must be from 1 to 100 pictures of each case, got {count}")
+        raise InputError(f"count must be from 1 to 100 images of each case, got {count}")
     if not 0.5 <= sure <= 1:
         raise InputError(f"sure must be a probability from 0.5 to 1, got {sure}")
     answers = Answers.of(labels, probabilities, len(class_names))
     if not len(answers):
-        raise InputError("no pictures to sort into right and wrong")
+        raise InputError("no images to sort into right and wrong")
     checked_count(images, len(answers))
     right, confidence = answers.right, answers.confidence
     chosen, headings = [], []
@@ -157,7 +157,7 @@ def confidence_figure(
         headings.append(f"{heading}: {len(rows):,} of {len(answers):,} ({_percent(len(rows) / len(answers))})")
     order = np.concatenate(chosen)
     shown = [images[i] for i in order]
-    checked_pictures(shown, len(order))
+    checked_images(shown, len(order))
     cells, width = _predicted_cells(shown, answers.take(order), class_names)
     starts = np.cumsum([0, *map(len, chosen)])
     parts = [(heading, cells[starts[i] : starts[i + 1]]) for i, heading in enumerate(headings)]
@@ -165,10 +165,10 @@ def confidence_figure(
     return _four_parts(parts, plain_label(f"{title}; {note}" if title else note, 160), width)
 
 
-def _four_parts(parts: Sequence[tuple[str, list[Cell]]], note: str, picture_width: float) -> Figure:
+def _four_parts(parts: Sequence[tuple[str, list[Cell]]], note: str, image_width: float) -> Figure:
     """Lay out two by two grids, each under its heading."""
     most = max(len(some) for _, some in parts)
-    grid = Grid.of([cell for _, some in parts for cell in some], max(-(-most // 2), min(most, 3)), picture_width)
+    grid = Grid.of([cell for _, some in parts for cell in some], max(-(-most // 2), min(most, 3)), image_width)
     gap, head = 0.35, 0.32  # inches, between the parts and for a heading
     heading_width = max(text_width(heading, HEADING) for heading, _ in parts)
     wide = max(grid.size(most)[0], heading_width, (text_width(note, SIZE) - gap) / 2)
@@ -184,8 +184,8 @@ def _four_parts(parts: Sequence[tuple[str, list[Cell]]], note: str, picture_widt
     return figure
 
 
-def _predicted_cells(images: Pictures, answers: Answers, class_names: Sequence[str]) -> tuple[list[Cell], float]:
-    """Return pictures with what was predicted and what is true under them, and the width they need."""
+def _predicted_cells(images: Images, answers: Answers, class_names: Sequence[str]) -> tuple[list[Cell], float]:
+    """Return images with what was predicted and what is true under them, and the width they need."""
     predicted = answers.predicted
     used = np.flatnonzero((answers.truth | predicted).any(axis=0))
     lines = ["✗ {} 100 %"] if answers.several else ["✗ {} 100 %", "truth: {}"]

@@ -1,6 +1,6 @@
-"""A grid of small pictures with captions under them, laid out by hand in inches.
+"""A grid of small images with captions under them, laid out by hand in inches.
 
-Matplotlib's own layouts measure every text of every axes, which takes seconds for a hundred pictures.
+Matplotlib's own layouts measure every text of every axes, which takes seconds for a hundred images.
 """
 
 import math
@@ -20,9 +20,9 @@ __all__ = [
     "Answers",
     "Cell",
     "Grid",
-    "Pictures",
+    "Images",
     "checked_count",
-    "checked_pictures",
+    "checked_images",
     "checked_truth",
     "draw_cells",
     "fitting_names",
@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 
-Pictures = Sequence[npt.NDArray] | npt.NDArray
+Images = Sequence[npt.NDArray] | npt.NDArray
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The truth about n pictures, and a model's answers.
+    """The truth about n images, and a model's answers.
 
     Attributes:
-        truth: bool (n, C), the classes of each picture.
+        truth: bool (n, C), the classes of each image.
         shares: float64 (n, C), probabilities.
-        several: a picture may have any number of labels, each a yes or no of its own.
+        several: an image may have any number of labels, each a yes or no of its own.
     """
 
     truth: npt.NDArray[np.bool_]
@@ -52,7 +52,7 @@ class Answers:
         """Check labels and probabilities.
 
         Args:
-            labels: (n,) class numbers, or (n, C) of 0 and 1 where a picture has any number of labels.
+            labels: (n,) class numbers, or (n, C) of 0 and 1 where an image has any number of labels.
             probabilities: (n, C); for two classes also (n,) or (n, 1), those of class 1.
             classes: C.
 
@@ -66,7 +66,7 @@ class Answers:
             shares = np.concatenate([1 - shares, shares], axis=1)
         if shares.shape != truth.shape:
             got = np.shape(probabilities)
-            raise InputError(f"probabilities of shape {got} do not fit {len(truth)} pictures of {classes} classes")
+            raise InputError(f"probabilities of shape {got} do not fit {len(truth)} images of {classes} classes")
         if not ((shares >= 0) & (shares <= 1)).all():
             raise InputError("probabilities must be from 0 to 1: give tfconv.evaluation.probabilities(logits)")
         return cls(truth, shares, several)
@@ -75,7 +75,7 @@ class Answers:
         return len(self.truth)
 
     def take(self, rows: npt.NDArray) -> "Answers":
-        """Return those of some pictures."""
+        """Return those of some images."""
         return Answers(self.truth[rows], self.shares[rows], self.several)
 
     @property
@@ -106,7 +106,7 @@ def checked_truth(labels: npt.ArrayLike, classes: int) -> tuple[npt.NDArray[np.b
         classes: how many there are.
 
     Returns:
-        Which classes each picture is of, (n, classes), and whether it may have any number of them.
+        Which classes each image is of, (n, classes), and whether it may have any number of them.
 
     Raises:
         InputError: a label without a class, or another shape.
@@ -126,28 +126,28 @@ def checked_truth(labels: npt.ArrayLike, classes: int) -> tuple[npt.NDArray[np.b
     )
 
 
-MOST = 400  # pictures in a figure
+MOST = 400  # images in a figure
 SIZE = 8.0  # points, of captions
 LINE = 0.14  # inches, of captions
 HEADING = 10.0  # points
 MARGIN = 0.15  # inches
-_WIDTHS, _GAP = (1.2, 1.5, 1.8), 0.12  # inches, of a picture (wider for longer names) and between pictures
+_WIDTHS, _GAP = (1.2, 1.5, 1.8), 0.12  # inches, of an image (wider for longer names) and between images
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a grid.
+    """One image of a grid.
 
     Attributes:
-        picture: uint8 (height, width, channels) with 1, 3 or 4 channels, or float from 0 to 1, (height, width) or
+        image: uint8 (height, width, channels) with 1, 3 or 4 channels, or float from 0 to 1, (height, width) or
             with 1 or 3 channels.
         caption: lines under it.
         notes: lines under these, in grey.
         frame: colour and width (points) of the line around it.
-        colours: matplotlib's colour map of a picture of one channel.
+        colours: matplotlib's colour map of an image of one channel.
     """
 
-    picture: npt.NDArray
+    image: npt.NDArray
     caption: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     frame: tuple[str, float] = ("0.8", 0.6)
@@ -160,33 +160,33 @@ class Grid:
 
     Attributes:
         columns: cells in a row.
-        picture_width: room for a picture; a narrow one is centred in it.
-        picture_height: likewise.
+        image_width: room for an image; a narrow one is centred in it.
+        image_height: likewise.
         lines: of the longest caption.
     """
 
     columns: int
-    picture_width: float
-    picture_height: float
+    image_width: float
+    image_height: float
     lines: int
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], columns: int | None, picture_width: float) -> "Grid":
-        """Fit a grid to cells: rows as high as the pictures where all are alike, else no higher than wide."""
-        heights = [cell.picture.shape[0] / cell.picture.shape[1] for cell in cells] or [1.0]
+    def of(cls, cells: Sequence[Cell], columns: int | None, image_width: float) -> "Grid":
+        """Fit a grid to cells: rows as high as the images where all are alike, else no higher than wide."""
+        heights = [cell.image.shape[0] / cell.image.shape[1] for cell in cells] or [1.0]
         lines = max((len(cell.caption) + len(cell.notes) for cell in cells), default=0)
-        height = picture_width * float(np.clip(max(heights), 0.02, 1.5 if min(heights) > 0.9 * max(heights) else 1))
-        return cls(columns or _columns(len(cells)), picture_width, height, lines)
+        height = image_width * float(np.clip(max(heights), 0.02, 1.5 if min(heights) > 0.9 * max(heights) else 1))
+        return cls(columns or _columns(len(cells)), image_width, height, lines)
 
     @property
     def cell_width(self) -> float:
-        """From one picture's left edge to the next one's."""
-        return self.picture_width + _GAP
+        """From one image's left edge to the next one's."""
+        return self.image_width + _GAP
 
     @property
     def cell_height(self) -> float:
-        """From one picture's upper edge to the next one's."""
-        return self.picture_height + _GAP + (LINE * self.lines + 0.05 if self.lines else 0)
+        """From one image's upper edge to the next one's."""
+        return self.image_height + _GAP + (LINE * self.lines + 0.05 if self.lines else 0)
 
     def size(self, cells: int) -> tuple[float, float]:
         """Return width and height of that many cells."""
@@ -200,7 +200,7 @@ def grid_figure(
     *,
     note: str = "",
     columns: int | None = None,
-    picture_width: float = 1.2,
+    image_width: float = 1.2,
     beside: Cell | None = None,
 ) -> Figure:
     """Draw cells row by row under a title.
@@ -210,18 +210,18 @@ def grid_figure(
         title: one line, fit to be drawn (`plain_label`).
         note: a second, smaller line.
         columns: cells in a row; default: about as many as rows.
-        picture_width: inches.
-        beside: a picture to the left of the grid.
+        image_width: inches.
+        beside: an image to the left of the grid.
 
     Returns:
         A white figure as large as the grid.
 
     Raises:
-        InputError: no pictures, or too many.
+        InputError: no images, or too many.
     """
     if not 1 <= len(cells) <= MOST:
-        raise InputError(f"a figure takes 1 to {MOST} pictures, got {len(cells):,}: choose some")
-    grid = Grid.of(cells, columns, picture_width)
+        raise InputError(f"a figure takes 1 to {MOST} images, got {len(cells):,}: choose some")
+    grid = Grid.of(cells, columns, image_width)
     width, height = grid.size(len(cells))
     left = MARGIN + (grid.cell_width + _GAP if beside else 0)
     whole = max(left + width, MARGIN + text_width(title, HEADING), MARGIN + text_width(note, SIZE)) + MARGIN
@@ -245,15 +245,15 @@ def draw_cells(figure: Figure, cells: Iterable[Cell], grid: Grid, left: float, t
         y = top + row * grid.cell_height
         box = (
             x / width,
-            1 - (y + grid.picture_height) / height,
-            grid.picture_width / width,
-            grid.picture_height / height,
+            1 - (y + grid.image_height) / height,
+            grid.image_width / width,
+            grid.image_height / height,
         )
-        _draw_picture(figure.add_axes(box, anchor="C"), cell)
+        _draw_image(figure.add_axes(box, anchor="C"), cell)
         for number, line in enumerate(cell.caption + cell.notes):
             figure.text(
-                (x + grid.picture_width / 2) / width,
-                1 - (y + grid.picture_height + 0.05 + LINE * number) / height,
+                (x + grid.image_width / 2) / width,
+                1 - (y + grid.image_height + 0.05 + LINE * number) / height,
                 line,
                 fontsize=SIZE,
                 color="black" if number < len(cell.caption) else "0.35",
@@ -263,30 +263,30 @@ def draw_cells(figure: Figure, cells: Iterable[Cell], grid: Grid, left: float, t
             )
 
 
-def checked_count(images: Pictures, labels: int) -> None:
-    """Refuse pictures that are more or fewer than the labels."""
+def checked_count(images: Images, labels: int) -> None:
+    """Refuse images that are more or fewer than the labels."""
     if len(images) != labels:
-        raise InputError(f"{len(images):,} pictures and {labels:,} labels do not fit: give one label a picture")
+        raise InputError(f"{len(images):,} images and {labels:,} labels do not fit: give one label an image")
 
 
-def checked_pictures(images: Pictures, labels: int) -> None:
+def checked_images(images: Images, labels: int) -> None:
     """Refuse what cannot be drawn.
 
     Raises:
-        InputError: pictures that are not uint8 (height, width, channels), or not as many as there are labels.
+        InputError: images that are not uint8 (height, width, channels), or not as many as there are labels.
     """
     checked_count(images, labels)
     for place, image in enumerate(images):
-        kind, shape = getattr(image, "dtype", type(image).__name__), np.shape(image)
-        if kind != np.uint8 or len(shape) != 3 or shape[-1] not in (1, 3, 4) or 0 in shape:
+        dtype, shape = getattr(image, "dtype", type(image).__name__), np.shape(image)
+        if dtype != np.uint8 or len(shape) != 3 or shape[-1] not in (1, 3, 4) or 0 in shape:
             raise InputError(
-                f"pictures are drawn from uint8 (height, width, channels) with 1, 3 or 4 channels, number {place} is "
-                f"{kind} {shape}: give the pixels as they are stored, not the model's normalised inputs"
+                f"images are drawn from uint8 (height, width, channels) with 1, 3 or 4 channels, number {place} is "
+                f"{dtype} {shape}: give the pixels as they are stored, not the model's normalised inputs"
             )
 
 
 def fitting_names(class_names: Sequence[str], used: Iterable[int], lines: Sequence[str]) -> tuple[list[str], float]:
-    """Shorten class names, all to one length, until those in use fit under a picture; no two become the same.
+    """Shorten class names, all to one length, until those in use fit under an image; no two become the same.
 
     Args:
         class_names: all names.
@@ -294,10 +294,10 @@ def fitting_names(class_names: Sequence[str], used: Iterable[int], lines: Sequen
         lines: the lines they will stand in, with {} for the name.
 
     Returns:
-        All names, fit to be drawn, and the width of a picture in inches that has room for them.
+        All names, fit to be drawn, and the width of an image in inches that has room for them.
     """
     numbers = sorted(set(used))
-    # Pictures grow before names lose so much that they cannot be read.
+    # Images grow before names lose so much that they cannot be read.
     tries = [(length, width) for width in _WIDTHS for length in (40, 32, 26, 22, 19, 17)]
     for length, width in [*tries, *((length, _WIDTHS[-1]) for length in (15, 13, 11, 9))]:
         names = distinct_labels(class_names, length)
@@ -313,14 +313,14 @@ def _columns(count: int) -> int:
     return next((columns for columns in range(least, 2 * least) if count % columns == 0), least)
 
 
-def _draw_picture(axes: Axes, cell: Cell) -> None:
-    picture = cell.picture[..., 0] if cell.picture.ndim == 3 and cell.picture.shape[-1] == 1 else cell.picture
-    if picture.dtype == np.uint8:
-        # Pixels' edges would hide what is on a picture that is much enlarged.
-        smooth = "bicubic" if max(picture.shape[:2]) < 120 else "antialiased"
-        axes.imshow(picture, cmap=cell.colours, vmin=0, vmax=255, interpolation=smooth)
+def _draw_image(axes: Axes, cell: Cell) -> None:
+    image = cell.image[..., 0] if cell.image.ndim == 3 and cell.image.shape[-1] == 1 else cell.image
+    if image.dtype == np.uint8:
+        # Pixels' edges would hide what is on an image that is much enlarged.
+        smooth = "bicubic" if max(image.shape[:2]) < 120 else "antialiased"
+        axes.imshow(image, cmap=cell.colours, vmin=0, vmax=255, interpolation=smooth)
     else:
-        axes.imshow(picture, cmap=cell.colours, vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(image, cmap=cell.colours, vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     colour, width = cell.frame
     for spine in axes.spines.values():

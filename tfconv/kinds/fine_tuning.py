@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from tfconv.errors import InputError
 from tfconv.kinds.kind import Kind
-from tfconv.kinds.source import options_of
 from tfconv.training.runs.folder import look
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def inherited(config: Any, kind: Kind) -> Any:
         raise InputError(
             f"--from {source} is a run of `tfconv train {before.kind}`, this is `tfconv train {kind.name}`"
         )
-    names = [name for name in ("model", "vocabulary_size", "level", "words_only") if name in defaults]
-    taken = options_of(before, names, type(config)) | kind.inherited_settings(config, source)
-    return dataclasses.replace(config, **{name: value for name, value in taken.items() if name in kind.inherited})
+    return dataclasses.replace(config, **kind.inherited_settings(config, before))
 
 
 def starting_model(source: Path, data: Any, **changes: Any) -> "keras.Model":

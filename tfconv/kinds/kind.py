@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfconv.export.graph import Serving
     from tfconv.kinds.options import TrainingOptions
     from tfconv.tasks import Task
+    from tfconv.training.runs.folder import RunFolder
 
 __all__ = ["Kind"]
 
@@ -132,13 +133,19 @@ class Kind:
         """The commands that come after a training."""
         return [f"tfconv evaluate {run}", f"tfconv export {run} saved_models/{run.name}"]
 
-    def inherited_settings(self, config: Any, source: Path) -> dict[str, Any]:
-        """Settings of --from that the earlier run's preprocessing decides.
+    def inherited_settings(self, config: Any, before: "RunFolder") -> dict[str, Any]:
+        """What of `inherited` an earlier run decides, by its settings and its preprocessing.
+
+        Args:
+            config: settings of the training that starts from it.
+            before: the earlier run.
 
         Raises:
-            InputError: the preprocessing cannot be read.
+            InputError: a setting or the preprocessing cannot be read.
         """
-        return {}
+        from tfconv.kinds.source import options_of
+
+        return options_of(before, ("model",), self.options)
 
     # What is done with a finished run.
 

@@ -1,4 +1,4 @@
-"""Settings that trainings of texts and of pictures share, and the optimizer that they name."""
+"""Settings that trainings of texts and of images share, and the optimizer that they name."""
 
 import dataclasses
 import math

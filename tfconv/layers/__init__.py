@@ -1,6 +1,6 @@
-"""Layers of text and image classifiers: ordinary `keras.layers.Layer`s on channels-last tensors.
+"""Layers for text and image classifiers: ordinary `keras.layers.Layer`s on channels-last tensors.
 
-Layers over the steps of a text take Keras masks: what stands at a padded step never reaches a real one.
+Layers over the steps of a text respect Keras masks: the values at masked steps never change those at real steps.
 """
 
 from tfconv.layers.conv import ConvNormAct1D, ConvNormAct2D

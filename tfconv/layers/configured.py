@@ -29,7 +29,7 @@ def configured(cls: Class) -> Class:
             and takes `dtype` and `name`.
     """
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
-    names = [parameter.name for parameter in parameters if parameter.kind != inspect.Parameter.VAR_KEYWORD]
+    names = [parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
 
     def get_config(self: Any) -> dict[str, Any]:
         """Return the constructor's arguments."""

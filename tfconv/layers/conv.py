@@ -1,4 +1,4 @@
-"""Convolution, normalisation and activation as one layer: what all dimensions share, and over a text."""
+"""Convolution, normalisation and activation as one layer, for texts and for images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["ConvNormAct1D", "ConvNormAct2D"]
 
 @configured
 class ConvNormAct(keras.layers.Layer):
-    """What the layers of one and two dimensions share: everything but the shapes and the mask."""
+    """What `ConvNormAct1D` and `ConvNormAct2D` share: arguments, order of the parts and normalisation."""
 
     _convolution: type[keras.layers.Layer]
     _paddings: tuple[str, ...]
@@ -41,7 +41,7 @@ class ConvNormAct(keras.layers.Layer):
         if normalization not in ("batch", "layer", None):
             raise ValueError(f"normalization must be 'batch', 'layer' or None. Received: {normalization!r}")
         if sorted(order.split("-")) != ["act", "conv", "norm"]:
-            raise ValueError(f"order must hold conv, norm and act once each, joined by '-'. Received: order={order!r}")
+            raise ValueError(f"order must be conv, norm and act, once each, joined by '-'. Received: order={order!r}")
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
@@ -77,7 +77,7 @@ class ConvNormAct(keras.layers.Layer):
             self.norm = keras.layers.LayerNormalization(axis=-1, dtype=self.dtype_policy, name="norm")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build the convolution and the normalisation, each for the channels it meets."""
+        """Build the convolution and the normalisation, each for its number of input channels."""
         self.conv.build(self._padded_shape(input_shape))
         if self.norm is not None:
             parts = self.order.split("-")
@@ -99,58 +99,59 @@ class ConvNormAct(keras.layers.Layer):
         return x
 
     def _check_padding(self, padding: Any) -> None:
-        """Raise a ValueError for a padding that this layer does not have."""
+        """Raise a ValueError unless this layer has this padding."""
         if padding not in self._paddings:
             raise ValueError(f"padding must be one of {self._paddings}. Received: padding={padding!r}")
 
     def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the convolution and its mask."""
+        """Return the convolution's output and its mask."""
         return self.conv(x), mask
 
     def _inner_padding(self) -> str:
-        """Return the padding that the inner convolution does itself."""
+        """Return the `padding` argument of the inner convolution."""
         return self.padding
 
     def _padded_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape that the inner convolution meets."""
+        """Return the shape of the inner convolution's input."""
         return input_shape
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape with the convolution's sizes and `filters` channels."""
+        """Return the shape of the convolution's output."""
         return self.conv.compute_output_shape(self._padded_shape(input_shape))
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class ConvNormAct1D(ConvNormAct):
-    """Convolution over the steps of a text, normalisation and activation, in a settable order.
+    """Convolution over the steps of a text, normalisation and activation, in any order.
 
     With the default order: y = activation(norm(conv(x)))
 
-    Padded steps count as zero vectors in the convolution, whatever the layers before made of them, and take no part in
-    the batch's mean and variance. The mask goes on, for every `strides`-th step. With "same" padding, window t is
-    centred on step `strides` t, also where Keras' strided convolution shifts it by the length's remainder, so that
-    the result does not depend on the number of padded steps. Batch normalisation is `BatchNorm`, momentum 0.9.
+    Masked steps are zero vectors in the convolution, whatever their values, and are left out of the batch's mean and
+    variance. The output has the mask of every `strides`-th step. With "same" padding window t is centred on step
+    `strides` t, so that the result does not depend on the number of padded steps. (Keras shifts strided windows by the
+    remainder of the length.) Batch normalisation is `BatchNorm`, momentum 0.9.
 
     Args:
         filters: Channels of the output.
         kernel_size: Steps in a window.
-        strides: Steps from one window to the next; 1 where `dilation_rate` is above 1.
-        padding: "same", "valid" (the mask keeps windows of real steps only) or "causal" (no step sees a later one).
-        dilation_rate: Steps from one of a window's steps to the next.
-        groups: Groups that channels are split into.
+        strides: Steps from one window to the next; 1 if `dilation_rate` is above 1.
+        padding: "same", "valid" (windows that touch a masked step are masked) or "causal" (no step depends on a later
+            one).
+        dilation_rate: Distance of neighbouring steps in a window.
+        groups: Number of groups that the channels are split into.
         normalization: "batch", "layer" (over the channels of each step) or None.
-        activation: A Keras activation; None is linear.
-        order: "conv", "norm" and "act", joined by "-": "norm-act-conv" is pre-activation (He et al. 2016).
-        use_bias: Whether the convolution has a bias; None: unless the normalisation follows it and has one.
-        kernel_initializer: Of the kernel, (kernel_size, channels / groups, filters).
-        kernel_regularizer: None or a Keras regularizer.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        activation: Keras activation; None: linear.
+        order: Order of "conv", "norm" and "act", joined by "-"; "norm-act-conv" is pre-activation (He et al. 2016).
+        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it directly.
+        kernel_initializer: Initializer of the kernel, (kernel_size, channels / groups, filters).
+        kernel_regularizer: Keras regularizer, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels); steps may be unknown.
     Output shape: (batch, new steps, filters), new steps as `tfconv.geometry.output_size` gives them.
 
     Raises:
-        ValueError: another padding, normalization or order; numbers below 1.
+        ValueError: an unknown padding, normalization or order; numbers below 1.
 
     Reference: Ioffe and Szegedy, "Batch Normalization", 2015; He et al., "Identity Mappings in Deep Residual
         Networks", 2016 (the order).
@@ -160,15 +161,15 @@ class ConvNormAct1D(ConvNormAct):
     _paddings = ("same", "valid", "causal")
 
     def _inner_padding(self) -> str:
-        """Return "same" where Keras pads as the docstring says, which saves a copy."""
+        """Return "same" where Keras pads symmetrically, which saves a copy of the input."""
         return "same" if self.padding == "same" and self.strides in (1, (1,), [1]) else "valid"
 
     def _span(self) -> int:
-        """Return the steps from a window's first to its last."""
+        """Return the number of steps from a window's first to its last, both counted."""
         return (self.conv.kernel_size[0] - 1) * self.conv.dilation_rate[0] + 1
 
     def _zeros_around(self) -> tuple[int, int]:
-        """Return the steps of zeros to put before and after the text."""
+        """Return the numbers of zero steps to add before and after the text."""
         around = 0 if self.padding == "valid" or self.conv.padding == "same" else self._span() - 1
         before = around if self.padding == "causal" else around // 2
         return before, around - before
@@ -179,7 +180,7 @@ class ConvNormAct1D(ConvNormAct):
         return (batch, None if steps is None else steps + sum(self._zeros_around()), channels)
 
     def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the convolution over the real steps, and its mask."""
+        """Return the convolution's output over the real steps, and its mask."""
         if mask is not None:
             x = x * ops.expand_dims(ops.cast(mask, x.dtype), 2)
         if sum(self._zeros_around()):
@@ -201,31 +202,31 @@ class ConvNormAct1D(ConvNormAct):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class ConvNormAct2D(ConvNormAct):
-    """Convolution over an image, normalisation and activation, in a settable order.
+    """Convolution over an image, normalisation and activation, in any order.
 
     With the default order: y = activation(norm(conv(x))). Batch normalisation is `BatchNorm`, momentum 0.9.
 
     Args:
         filters: Channels of the output.
         kernel_size: Rows and columns of a window, one number or two.
-        strides: Pixels from one window to the next, one number or two; 1 where `dilation_rate` is above 1.
-        padding: "same" (Keras' own, which for strides above 1 depends on the size's remainder), "valid", or a number:
-            so many zeros on every side, as PyTorch counts them, which keeps window t centred on pixel strides t.
-        dilation_rate: Pixels from one of a window's pixels to the next, one number or two.
-        groups: Groups that channels are split into.
+        strides: Pixels from one window to the next, one number or two; 1 if `dilation_rate` is above 1.
+        padding: "same" (as in Keras: with strides above 1, windows shift with the remainder of the size), "valid", or
+            the number of zeros on every side, as in PyTorch.
+        dilation_rate: Distance of neighbouring pixels in a window, one number or two.
+        groups: Number of groups that the channels are split into.
         normalization: "batch", "layer" (over the channels of each pixel) or None.
-        activation: A Keras activation; None is linear.
-        order: "conv", "norm" and "act", joined by "-": "norm-act-conv" is pre-activation (He et al. 2016).
-        use_bias: Whether the convolution has a bias; None: unless the normalisation follows it and has one.
-        kernel_initializer: Of the kernel, (rows, columns, channels / groups, filters).
-        kernel_regularizer: None or a Keras regularizer.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        activation: Keras activation; None: linear.
+        order: Order of "conv", "norm" and "act", joined by "-"; "norm-act-conv" is pre-activation (He et al. 2016).
+        use_bias: Whether the convolution has a bias; None: only if no normalisation follows it directly.
+        kernel_initializer: Initializer of the kernel, (rows, columns, channels / groups, filters).
+        kernel_regularizer: Keras regularizer, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, new height, new width, filters), as `tfconv.geometry.output_size` gives them.
 
     Raises:
-        ValueError: another padding, normalization or order; numbers below 1 (padding: below 0).
+        ValueError: an unknown padding, normalization or order; numbers below 1 (padding: below 0).
 
     Reference: Ioffe and Szegedy, "Batch Normalization", 2015; He et al., "Identity Mappings in Deep Residual
         Networks", 2016 (the order).
@@ -235,14 +236,14 @@ class ConvNormAct2D(ConvNormAct):
     _paddings = ("same", "valid")
 
     def _check_padding(self, padding: Any) -> None:
-        """Raise a ValueError for a padding that is neither a name nor a number of pixels."""
+        """Raise a ValueError unless `padding` is "same", "valid" or a number of pixels."""
         if isinstance(padding, bool) or not isinstance(padding, int):
             super()._check_padding(padding)
         elif padding < 0:
             raise ValueError(f"padding must be at least 0. Received: padding={padding}")
 
     def _inner_padding(self) -> str:
-        """Return "same" also for a number of zeros that says the same, which saves a copy."""
+        """Return "same" also for an equal number of zeros, which saves a copy of the input."""
         if isinstance(self.padding, str):
             return self.padding
         sizes, strides, dilations = (
@@ -253,7 +254,7 @@ class ConvNormAct2D(ConvNormAct):
         return "same" if set(strides) == {1} and set(spans) == {2 * self.padding} else "valid"
 
     def _zeros_around(self) -> int:
-        """Return the pixels of zeros to put on every side."""
+        """Return the number of zero pixels to add on every side."""
         return self.padding if isinstance(self.padding, int) and self.conv.padding == "valid" else 0
 
     def _padded_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -263,7 +264,7 @@ class ConvNormAct2D(ConvNormAct):
         return (batch, *(None if side is None else side + around for side in sides), channels)
 
     def _convolve(self, x: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the convolution; pictures have no mask."""
+        """Return the convolution's output; images have no mask."""
         around = self._zeros_around()
         if around:
             x = ops.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))

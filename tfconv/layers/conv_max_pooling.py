@@ -1,4 +1,4 @@
-"""Convolution over a text followed by its maximum over time, as one layer."""
+"""Convolution and global max pooling over a text as one layer, also with the embedding."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,47 +10,46 @@ from tfconv.layers.configured import configured
 
 __all__ = ["ConvMaxPooling1D", "EmbeddingConvMaxPooling1D"]
 
-
-_NON_DECREASING = frozenset(
+# Keras' activations that give the same before and after a maximum.
+NON_DECREASING = frozenset(
     "linear relu relu6 leaky_relu elu selu celu softplus squareplus sparse_plus softsign sigmoid hard_sigmoid "
     "sparse_sigmoid log_sigmoid tanh hard_tanh tanh_shrink soft_shrink hard_shrink exponential".split()
 )
 
 
 def non_decreasing_activation(activation: str | Callable | None) -> Callable:
-    """Return the activation as a function.
+    """Return a Keras activation as a function.
 
     Raises:
-        ValueError: where it is not one of Keras' non-decreasing activations, since only those may change places
-            with the maximum.
+        ValueError: it is not one of Keras' non-decreasing activations, which alone may be applied after a maximum.
     """
     function = keras.activations.get(activation)
     name = getattr(function, "__name__", "")
-    if name not in _NON_DECREASING or function is not keras.activations.get(name):
+    if name not in NON_DECREASING or function is not keras.activations.get(name):
         raise ValueError(
             "activation must be one of Keras' non-decreasing activations, since it is applied after the maximum "
-            f"({', '.join(sorted(_NON_DECREASING))}). Received: activation={activation!r}"
+            f"({', '.join(sorted(NON_DECREASING))}). Received: activation={activation!r}"
         )
     return function
 
 
 def counted_windows(mask: Any, width: int, padding: str) -> Any:
-    """Return which of the `steps` windows take part in the maximum, bool like the mask, (batch, steps).
+    """Return which of the `steps` windows take part in the maximum, bool (batch, steps) like the mask.
 
-    Window t of "same" is centred on step t (left of the middle where the width is even), that of "valid" starts there.
+    Window t is centred on step t with "same" (left of the middle for an even width), and starts there with "valid".
     """
     if padding == "same":
         return mask
     steps = ops.shape(mask)[1]
-    kept = ops.cast(mask, "int32")
-    ahead = ops.pad(kept, ((0, 0), (0, width - 1)))
+    real = ops.cast(mask, "int32")
+    ahead = ops.pad(real, ((0, 0), (0, width - 1)))
     whole = sum(ahead[:, k : k + steps] for k in range(width)) == width
-    first = ops.logical_and(mask, ops.cumsum(kept, axis=1) == 1)
+    first = ops.logical_and(mask, ops.cumsum(real, axis=1) == 1)
     return ops.logical_or(whole, ops.logical_and(first, ops.logical_not(ops.any(whole, axis=1, keepdims=True))))
 
 
 def padded_windows(x: Any, mask: Any, width: int, padding: str) -> tuple[Any, Any]:
-    """Return x with zeros at masked steps and beyond its ends, and which windows take part (None: all)."""
+    """Return x with zeros at masked steps and as padding, and which windows take part (None: all)."""
     if mask is not None:
         x = ops.where(ops.expand_dims(mask, 2), x, ops.zeros((), x.dtype))
     before = (width - 1) // 2 if padding == "same" else 0
@@ -63,12 +62,12 @@ def padded_windows(x: Any, mask: Any, width: int, padding: str) -> tuple[Any, An
 
 
 def largest_response(x: Any, kernel: Any, counted: Any) -> Any:
-    """Return max over t of (x * kernel)[t], (batch, filters), over the windows that take part; 0 where there is none.
+    """Return max over t of (x * kernel)[t], (batch, filters), over the windows that take part; 0 if none does.
 
     Args:
-        x: (batch, steps, channels), padded already.
+        x: (batch, steps, channels), already padded.
         kernel: (width, channels, filters), of x's dtype.
-        counted: bool (batch, steps - width + 1); None: all.
+        counted: Bool (batch, steps - width + 1); None: all.
     """
     if keras.backend.backend() == "tensorflow":
         from tfconv.layers import conv_max_pooling_tensorflow
@@ -84,38 +83,37 @@ def largest_response(x: Any, kernel: Any, counted: Any) -> Any:
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ConvMaxPooling1D(keras.layers.Layer):
-    """Convolution, activation, and maximum over all steps: what a text CNN keeps of one window width.
+    """Convolution over the steps of a text, activation and global max pooling, as one layer.
 
     z[b, f] = activation(bias[f] + max_t sum_{k, c} kernel[k, c, f] x[b, t + k, c])
 
-    Equal to `Conv1D` and `GlobalMaxPooling1D`, since the activation is non-decreasing. On TensorFlow the gradient
-    visits only the window that gave each maximum, which is exact (of equal windows the first; `GlobalMaxPooling1D`
-    shares it among them) and makes the backward pass several times faster than the convolution's.
+    Equal to `Conv1D` and `GlobalMaxPooling1D`, since the activation is non-decreasing. On TensorFlow the gradient is
+    computed for the window of each maximum only, which is exact and makes the backward pass several times faster. (Of
+    equal maxima the first gets the gradient; `GlobalMaxPooling1D` splits it.)
 
-    Padded steps do not change the result. A masked step counts as a zero vector. With `padding="same"` the windows
-    centred on a masked step take no part; with `"valid"` the windows that touch a masked step take no part, but a
-    text shorter than the kernel has one window, which starts at its first step and is completed with zeros. A text with
-    no step at all gives activation(bias).
+    Padding does not change the result. Masked steps are zero vectors. With `padding="same"`, windows centred on a
+    masked step are left out; with "valid", windows that touch a masked step are, but a text shorter than the kernel has
+    one window, which starts at its first step and is padded with zeros. A text without any step gives activation(bias).
 
     Args:
-        filters: Number of kernels, and of outputs.
+        filters: Number of filters, and of outputs.
         kernel_size: Steps in a window.
-        padding: "same" (as many windows as steps, zeros beyond both ends) or "valid" (whole windows only).
-        activation: One of Keras' non-decreasing activations, by name or function; None is linear.
+        padding: "same" (as many windows as steps, zeros at both ends) or "valid" (whole windows only).
+        activation: A non-decreasing activation of Keras, by name or function; None: linear.
         use_bias: Whether to add a bias.
-        kernel_initializer: Of the kernel, (kernel_size, channels, filters).
-        bias_initializer: Of the bias, (filters,).
-        kernel_regularizer: None or a Keras regularizer.
-        bias_regularizer: None or a Keras regularizer.
-        kernel_constraint: None or a Keras constraint.
-        bias_constraint: None or a Keras constraint.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        kernel_initializer: Initializer of the kernel, (kernel_size, channels, filters).
+        bias_initializer: Initializer of the bias, (filters,).
+        kernel_regularizer: Keras regularizer, or None.
+        bias_regularizer: Keras regularizer, or None.
+        kernel_constraint: Keras constraint, or None.
+        bias_constraint: Keras constraint, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels); steps may be unknown or fewer than `kernel_size`.
     Output shape: (batch, filters).
 
     Raises:
-        ValueError: filters or kernel_size below 1; another padding; an activation that may decrease.
+        ValueError: `filters` or `kernel_size` below 1; an unknown padding; an activation that may decrease.
 
     Reference: Collobert et al., "Natural Language Processing (Almost) from Scratch", 2011, section 3.3.2 (max over
         time); Kim, "Convolutional Neural Networks for Sentence Classification", 2014, equations 2 to 4.
@@ -200,43 +198,43 @@ class ConvMaxPooling1D(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class EmbeddingConvMaxPooling1D(keras.layers.Layer):
-    """Embedding, and for each window width a convolution, its activation and its maximum over all steps.
+    """Embedding, parallel convolutions of several window widths, activation and global max pooling, as one layer.
 
     z[b, (w, f)] = activation(bias[w, f] + max_t sum_{k < w} embeddings[ids[b, t + k]] . kernel_w[k, :, f])
 
     Equal to `Embedding`, then `ConvMaxPooling1D` for each width, then `Concatenate`. A convolution over word vectors is
-    linear in each of them, so on TensorFlow every distinct word of the batch meets the kernels once, in one matrix
-    product, and a window is a sum of the rows of its words. Words repeat: the first 400 words of 64 reviews hold five
-    times fewer distinct ones, and the layer needs that much less arithmetic than the convolution. The gradient goes
-    through the windows that gave the maxima (of equal ones the first), again as two matrix products over
-    distinct words. Regularisation that changes word vectors by their place in the text (dropout on them) does not fit
-    in here: use the separate layers for that.
+    linear in each of them. On TensorFlow the kernels are therefore applied once per distinct word of the batch, in one
+    matrix product, and a window is the sum of its words' rows. The first 400 words of 64 reviews have five times fewer
+    distinct words, and the layer needs that much less arithmetic than the convolution. The gradient, through the
+    windows of the maxima (of equal ones the first), is two matrix products over the distinct words. For regularisation
+    that changes word vectors by position, such as dropout, use the separate layers.
 
-    Padding and masked steps are as in `ConvMaxPooling1D`: they never change the result.
+    Padding and masked steps are treated as in `ConvMaxPooling1D` and do not change the result.
 
     Args:
-        input_dim: Number of different ids.
-        output_dim: Width of a word vector.
-        filters: Number of kernels of each width.
-        kernel_sizes: Steps in a window, one number a width.
+        input_dim: Number of token ids.
+        output_dim: Embedding dimension.
+        filters: Number of filters of each convolution.
+        kernel_sizes: Steps in a window of each convolution.
         padding: "same" or "valid", see `ConvMaxPooling1D`.
-        activation: One of Keras' non-decreasing activations, by name or function; None is linear.
+        activation: A non-decreasing activation of Keras, by name or function; None: linear.
         use_bias: Whether to add a bias.
-        mask_zero: Whether id 0 is padding: a zero vector whose windows take no part.
+        mask_zero: Whether id 0 is padding and masked.
         embeddings_trainable: Whether word vectors are trained.
-        embeddings_initializer: Of the word vectors, (input_dim, output_dim).
-        kernel_initializer: Of the kernels, each (kernel_size, output_dim, filters).
-        bias_initializer: Of the biases, each (filters,).
-        embeddings_regularizer: None or a Keras regularizer.
-        kernel_regularizer: None or a Keras regularizer.
-        bias_regularizer: None or a Keras regularizer.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        embeddings_initializer: Initializer of the word vectors, (input_dim, output_dim).
+        kernel_initializer: Initializer of the kernels, each (kernel_size, output_dim, filters).
+        bias_initializer: Initializer of the biases, each (filters,).
+        embeddings_regularizer: Keras regularizer, or None.
+        kernel_regularizer: Keras regularizer, or None.
+        bias_regularizer: Keras regularizer, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: (batch, steps), whole numbers; steps may be unknown or fewer than a kernel's.
-    Output shape: (batch, len(kernel_sizes) * filters), the widths one after the other.
+    Input shape: (batch, steps), integers; steps may be unknown or fewer than a kernel size.
+    Output shape: (batch, len(kernel_sizes) * filters), grouped by kernel size.
 
     Raises:
-        ValueError: a size below 1; no kernel sizes, or one twice; another padding; an activation that may decrease.
+        ValueError: a size below 1; `kernel_sizes` is empty or has duplicates; an unknown padding; an activation that
+            may decrease.
 
     Reference: Kim, "Convolutional Neural Networks for Sentence Classification", 2014, equations 1 to 4.
     """
@@ -266,7 +264,9 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
             if size < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {name}={size}")
         if not kernel_sizes or min(kernel_sizes) < 1 or len(set(kernel_sizes)) != len(kernel_sizes):
-            raise ValueError(f"kernel_sizes must be different numbers from 1 on. Received: kernel_sizes={kernel_sizes}")
+            raise ValueError(
+                f"kernel_sizes must be distinct numbers of at least 1. Received: kernel_sizes={kernel_sizes}"
+            )
         if padding not in ("same", "valid"):
             raise ValueError(f"padding must be 'same' or 'valid'. Received: padding={padding!r}")
         self.input_dim = input_dim
@@ -285,7 +285,7 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        self.supports_jit = False  # the number of distinct words is known only at run time
+        self.supports_jit = False  # the number of distinct words is only known at run time
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the word vectors, and for each width a kernel and a bias."""
@@ -298,7 +298,7 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
             autocast=False,  # only the rows in use are cast
         )
         self.kernels, self.biases = [], []
-        for width in self.kernel_sizes:  # in the order of separate layers, so that weights can be handed over
+        for width in self.kernel_sizes:  # in the order of separate layers, so that weights can be exchanged with them
             kernel = self.add_weight(
                 name=f"kernel_{width}",
                 shape=(width, self.output_dim, self.filters),
@@ -322,9 +322,9 @@ class EmbeddingConvMaxPooling1D(keras.layers.Layer):
         if keras.backend.backend() == "tensorflow":
             from tfconv.layers.conv_max_pooling_tensorflow import largest_word_responses
 
-            kept = ids != 0 if self.mask_zero else ops.ones_like(ids, "bool")
-            counted = [counted_windows(kept, width, self.padding) for width in self.kernel_sizes]
-            best = largest_word_responses(ids, kept, counted, self.embeddings.value, kernels, self.padding)
+            real = ids != 0 if self.mask_zero else ops.ones_like(ids, "bool")
+            counted = [counted_windows(real, width, self.padding) for width in self.kernel_sizes]
+            best = largest_word_responses(ids, real, counted, self.embeddings.value, kernels, self.padding)
         else:
             mask = ids != 0 if self.mask_zero else None
             x = ops.cast(ops.take(self.embeddings, ids, axis=0), self.compute_dtype)

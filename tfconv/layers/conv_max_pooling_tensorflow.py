@@ -1,4 +1,4 @@
-"""The TensorFlow kernels of the layers that convolve and keep the maximum, with gradients at the maxima alone."""
+"""The TensorFlow kernels of convolution with global max pooling, whose gradients visit the maxima only."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +9,15 @@ __all__ = ["largest_response", "largest_word_responses"]
 
 
 def largest_response(x: tf.Tensor, kernel: tf.Tensor, counted: tf.Tensor | None) -> tf.Tensor:
-    """Return max over t of (x * kernel)[t], of shape (batch, filters); 0 where no window counts.
+    """Return max over t of (x * kernel)[t], of shape (batch, filters); 0 if no window takes part.
 
-    The gradient is exact and sparse: only the window that gave the maximum has one (the first of equal ones), so
-    the backward pass gathers `filters` windows a text instead of convolving twice.
+    The gradient is exact and sparse: only the window of the maximum has one (of equal ones the first), so that the
+    backward pass gathers `filters` windows per text in place of two convolutions.
 
     Args:
-        x: (batch, steps, channels), padded already.
+        x: (batch, steps, channels), already padded.
         kernel: (width, channels, filters), of x's dtype.
-        counted: bool (batch, steps - width + 1), the windows that take part in the maximum; None: all.
+        counted: Bool (batch, steps - width + 1), the windows that take part in the maximum; None: all.
     """
     lowest = tf.constant(-float("inf"), x.dtype)
 
@@ -37,6 +37,7 @@ def largest_response(x: tf.Tensor, kernel: tf.Tensor, counted: tf.Tensor | None)
 
 
 def _gradient(x: tf.Tensor, kernel: tf.Tensor, position: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the gradients of x and kernel, where `position` (batch, filters) is the window of each maximum."""
     batch, steps = tf.shape(x)[0], tf.shape(x)[1]
     width, channels, filters = kernel.shape
     start = tf.transpose(position + tf.range(batch)[:, None] * steps)  # (filters, batch)
@@ -52,7 +53,7 @@ def _gradient(x: tf.Tensor, kernel: tf.Tensor, position: tf.Tensor, upstream: tf
 
 def largest_word_responses(
     ids: tf.Tensor,
-    kept: tf.Tensor,
+    real: tf.Tensor,
     counted: Sequence[tf.Tensor],
     embeddings: Any,
     kernels: Sequence[tf.Tensor],
@@ -60,23 +61,23 @@ def largest_word_responses(
 ) -> tf.Tensor:
     """Return the maxima over time of convolutions over embedded ids, (batch, len(kernels) * filters).
 
-    Each distinct id meets all taps of all kernels in one matrix product. A window's score is the sum of its words' rows
-    of that product, and a window that does not count is read as the first one that does, which leaves the
-    maximum as it is.
+    All taps of all kernels are applied to each distinct id in one matrix product. A window's score is the sum of its
+    words' rows of that product. A window that takes no part is replaced by the first one that does, which does not
+    change the maximum.
 
     Args:
-        ids: int32 (batch, steps).
-        kept: bool (batch, steps), False where the vector is zero whatever the id.
-        counted: for each kernel bool (batch, steps), the windows that take part.
-        embeddings: the `tf.Variable` itself, since reading it whole would copy it, (vocabulary, channels).
-        kernels: for each width (width, channels, filters), in the precision to compute in.
+        ids: Int32 (batch, steps).
+        real: Bool (batch, steps), False where the word vector is replaced by zeros.
+        counted: For each kernel bool (batch, steps), the windows that take part.
+        embeddings: The `tf.Variable` itself, (vocabulary, channels), since reading it would copy it.
+        kernels: For each width (width, channels, filters), in the compute dtype.
         padding: "same" or "valid".
     """
     widths = [int(kernel.shape[0]) for kernel in kernels]
     befores = [(width - 1) // 2 if padding == "same" else 0 for width in widths]
     left, right = max(befores), max(width - 1 - before for width, before in zip(widths, befores, strict=True))
     batch, steps = tf.shape(ids)[0], tf.shape(ids)[1]
-    padded = tf.pad(tf.where(kept, ids, -1), ((0, 0), (left, right)), constant_values=-1)
+    padded = tf.pad(tf.where(real, ids, -1), ((0, 0), (left, right)), constant_values=-1)
     words, word = tf.unique(tf.reshape(padded, [-1]))  # word: of each padded step, its row in words
     line = tf.expand_dims(tf.range(batch), 1) * (left + steps + right)
     starts = []

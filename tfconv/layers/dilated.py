@@ -1,4 +1,4 @@
-"""A stack of 1-D convolutions, each wider apart than the one before."""
+"""Stack of dilated convolutions over the steps of a text."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import keras
 from tfconv.geometry.arithmetic import Window, receptive_field
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct1D
-from tfconv.layers.residual import anew
+from tfconv.layers.initializers import cloned
 
 __all__ = ["DilatedConv1DStack"]
 
@@ -16,32 +16,31 @@ __all__ = ["DilatedConv1DStack"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class DilatedConv1DStack(keras.layers.Layer):
-    """Convolutions of one kernel size, each wider apart than the one before, each with a shortcut around it.
+    """Stack of dilated 1D convolutions, each with a shortcut around it.
 
     x_{i+1} = x_i + dropout(activation(norm(conv(x_i, dilation_rate = dilations[i]))))
 
-    With dilations 1, 2, 4, ... the number of steps that an output sees doubles with each layer (`receptive_field`), at
-    full resolution. Where the input has another number of channels, the first layer has no shortcut.
-    Padded steps are treated as in `ConvNormAct1D`.
+    With dilations 1, 2, 4, ... the receptive field doubles with each layer, at full resolution. The first layer has no
+    shortcut if the input's number of channels is not `filters`. Padded steps are treated as in `ConvNormAct1D`.
 
     Args:
-        filters: Channels of every layer.
-        kernel_size: Steps in a window.
-        dilations: Steps from one of a window's steps to the next, one number a layer.
-        padding: "causal" (no step sees a later one) or "same".
+        filters: Filters of each layer.
+        kernel_size: Kernel size of each layer.
+        dilations: Dilation rate of each layer.
+        padding: "causal" (no step depends on a later one) or "same".
         normalization: "batch", "layer" or None.
-        activation: A Keras activation; None is linear.
-        residual: Whether there are shortcuts.
-        dropout: Share of each layer's numbers dropped in training, whole channels at a time.
-        kernel_initializer: Of all kernels.
-        kernel_regularizer: None or a Keras regularizer, on all kernels.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        activation: Keras activation; None: linear.
+        residual: Whether layers have shortcuts.
+        dropout: Fraction of each layer's channels dropped in training.
+        kernel_initializer: Initializer of all kernels.
+        kernel_regularizer: Keras regularizer of all kernels, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels); steps may be unknown.
     Output shape: (batch, steps, filters).
 
     Raises:
-        ValueError: no dilations; another padding or normalization; numbers below 1.
+        ValueError: `dilations` is empty; an unknown padding or normalization; numbers below 1.
 
     Reference: Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent Networks for
         Sequence Modeling", 2018, section 3 (causal); Strubell et al., "Fast and Accurate Entity Recognition with
@@ -65,7 +64,7 @@ class DilatedConv1DStack(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if not dilations:
-            raise ValueError(f"dilations must hold one or more numbers. Received: dilations={dilations}")
+            raise ValueError(f"dilations must have at least one number. Received: dilations={dilations}")
         if padding not in ("causal", "same"):
             raise ValueError(f"padding must be 'causal' or 'same'. Received: padding={padding!r}")
         self.filters = filters
@@ -86,7 +85,7 @@ class DilatedConv1DStack(keras.layers.Layer):
                 dilation_rate=dilation,
                 normalization=normalization,
                 activation=self.activation,
-                kernel_initializer=anew(self.kernel_initializer),
+                kernel_initializer=cloned(self.kernel_initializer),
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name=f"convolution_{i}",
@@ -102,7 +101,7 @@ class DilatedConv1DStack(keras.layers.Layer):
         return receptive_field(Window(self.kernel_size, dilation_rate=d) for d in self.dilations)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build every convolution for the channels it meets."""
+        """Build each convolution for its number of input channels."""
         for convolution in self.convolutions:
             convolution.build(input_shape)
             input_shape = convolution.compute_output_shape(input_shape)

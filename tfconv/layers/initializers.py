@@ -1,4 +1,4 @@
-"""An initializer with which a convolution starts by passing its input on."""
+"""The `Dirac` initializer of convolution kernels, and copies of initializers."""
 
 from typing import Any
 
@@ -9,21 +9,29 @@ from keras import ops
 __all__ = ["Dirac"]
 
 
+def cloned(initializer: Any) -> Any:
+    """Return a copy of an initializer, with a new random seed unless its seed is given.
+
+    One object draws the same values at every call, so that all kernels of one shape would be equal.
+    """
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
+
+
 @keras.saving.register_keras_serializable(package="tfconv")
 class Dirac(keras.initializers.Initializer):
-    """Convolution kernels whose first filters are the identity, the others uniform random numbers.
+    """Initialise a convolution's first filters to the identity, and the others from a uniform distribution.
 
-    Filter i of the first min(channels, filters) is 1 at channel i of the window's centre and 0 elsewhere. The others
-    are drawn from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), which is PyTorch's default. What the layer before found thus
-    reaches the end of a deep network from the first step on.
+    Filter i of the first min(channels, filters) is 1 at channel i of the window's centre and 0 elsewhere, so that a
+    deep network passes its input on from the first training step. The other filters are drawn from
+    U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), PyTorch's default.
 
     Args:
-        seed: Of the random numbers; None: Keras' global one.
+        seed: Seed of the random numbers; None: drawn from Keras' global seed.
 
     Shape: (*window, channels, filters), as a Keras convolution without groups has it.
 
     Raises:
-        ValueError: a shape of fewer than three axes, which is no convolution's.
+        ValueError: a shape of fewer than three axes.
 
     Reference: Zagoruyko and Komodakis, "DiracNets", 2017; Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
         2024, section 3.2 (of the first filters only).

@@ -1,4 +1,4 @@
-"""Normalisation that Keras does not have."""
+"""Batch normalisation, ghost batch normalisation and response normalisation."""
 
 from typing import Any
 
@@ -10,70 +10,48 @@ from tfconv.layers.configured import configured
 __all__ = ["BatchNorm", "GhostBatchNorm", "ResponseNormalization"]
 
 
-@keras.saving.register_keras_serializable(package="tfconv")
-@configured
-class ResponseNormalization(keras.layers.Layer):
-    """Shrink each vector to a length below 1, long vectors more than short ones.
+def averaging_matrix(batch: Any, virtual_batch_size: int) -> Any:
+    """Return float32 (batch, batch): 1 / size of the virtual batch where two examples share one, else 0.
 
-    y = x / sqrt(1 + ||x||^2), the norm being taken over the last axis
-
-    Args:
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
-
-    Input shape: (..., channels).
-    Output shape: the same.
-
-    Reference: Johnson and Zhang, "Effective Use of Word Order for Text Categorization with Convolutional Neural
-        Networks", 2015, section 3.1 (response normalisation).
+    Its product with values per example is the mean over each example's virtual batch.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, inputs: Any) -> Any:
-        """Return the normalised vectors."""
-        # The squares of float16 numbers above 256 are infinite.
-        x = ops.cast(inputs, "float32") if self.compute_dtype == "float16" else inputs
-        y = x * ops.rsqrt(1.0 + ops.sum(ops.square(x), axis=-1, keepdims=True))
-        return ops.cast(y, self.compute_dtype)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape."""
-        return input_shape
+    last = ops.maximum(batch // virtual_batch_size, 1) - 1
+    part = ops.minimum(ops.arange(batch) // virtual_batch_size, last)
+    same = ops.cast(ops.equal(part[:, None], part[None, :]), "float32")
+    return same / ops.sum(same, axis=1, keepdims=True)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class BatchNorm(keras.layers.BatchNormalization):
-    """Normalise each channel by the batch's mean and variance in training, by their moving averages otherwise.
+    """Batch normalisation with a fused kernel on TensorFlow, synchronised over replicas.
 
-    y = gamma (x - mean) / sqrt(variance + epsilon) + beta, over all axes but the last
+    y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance over all axes but the last: those of
+    the batch in training, their moving averages otherwise
 
-    `keras.layers.BatchNormalization` with another kernel: on TensorFlow, Keras composes the layer from some ten
-    operations, each a pass over memory and, under a 16-bit policy, in float32. The fused operation reads and writes
-    16-bit activations and keeps its statistics in float32. Weights, moving averages and gradients are Keras' own
-    (variance without Bessel's correction); masked inputs (normalised by each replica's own part) and
-    float64 ones take Keras' path, as do other backends. While
-    `trainable` is False the moving averages are used, also in training, and do not move.
+    Results are those of `keras.layers.BatchNormalization` (variance without Bessel's correction). On TensorFlow, Keras
+    composes that layer from some ten operations, each a pass over memory and, under a 16-bit policy, in float32. The
+    fused operation reads and writes 16-bit activations and computes its statistics in float32. Other backends, masked
+    inputs (normalised by each replica's own part of the batch) and float64 inputs use Keras' operations. While
+    `trainable` is False, the moving averages are used in training too and do not change.
 
-    Under a `tf.distribute` strategy of several replicas the batch is the whole one, cut over the replicas: what
-    comes out does not depend on their number. It costs one exchange of 3 numbers a channel forward and of 2 backward,
-    and about as many passes over memory again (recipes/benchmarks/scaling.md has both ways).
+    Under a `tf.distribute` strategy with several replicas, mean and variance are those of the whole batch, so that
+    results do not depend on the number of replicas. This costs one exchange of 3 numbers per channel forward and of 2
+    backward, and about twice as many passes over memory (recipes/benchmarks/scaling.md compares).
 
     Args:
-        momentum: Of the moving averages. Keras' own default, 0.99, still holds a tenth of the starting values after
-            230 steps.
-        epsilon: Added to the variance.
+        momentum: Momentum of the moving averages. With Keras' default, 0.99, a tenth of the initial values is left
+            after 230 steps.
+        epsilon: Number added to the variance.
         center: Whether to add beta.
         scale: Whether to multiply by gamma.
-        beta_initializer: Of beta.
-        gamma_initializer: Of gamma.
-        beta_regularizer: None or a Keras regularizer.
-        gamma_regularizer: None or a Keras regularizer.
-        synchronized: Whether replicas share the batch's statistics in training (on TensorFlow only). `False`: each
-            normalises by its own part, and keeps moving averages of its own, of which the first replica's are saved.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        beta_initializer: Initializer of beta.
+        gamma_initializer: Initializer of gamma.
+        beta_regularizer: Keras regularizer, or None.
+        gamma_regularizer: Keras regularizer, or None.
+        synchronized: Whether replicas share the batch's statistics in training, on TensorFlow. If False, each replica
+            normalises by its own part of the batch and has its own moving averages; those of the first are saved.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (..., channels).
     Output shape: the same.
@@ -115,10 +93,10 @@ class BatchNorm(keras.layers.BatchNormalization):
             gamma_regularizer=gamma_regularizer,
             **kwargs,
         )
-        self.synchronized = synchronized  # Keras refuses it on other backends, also in a model that only answers there
+        self.synchronized = synchronized  # not given to Keras, which refuses it on other backends also for inference
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Return the normalised inputs; `mask` is bool, one axis less than `inputs`, False at padded places."""
+        """Return the normalised inputs; `mask` is bool, of one axis less than `inputs`, False at padding."""
         from_batch = bool(training) and self.trainable
         if (
             keras.backend.backend() != "tensorflow"
@@ -147,7 +125,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return outputs
 
     def _moments(self, inputs: Any, mask: Any) -> Any:
-        """Keras' own, which asks for the exchange of statistics where there is nobody to exchange them with."""
+        """Return mean and variance for Keras' own operations, synchronised only where there are several replicas."""
         if mask is not None:
             return super()._moments(inputs, mask)
         shared = False
@@ -158,44 +136,33 @@ class BatchNorm(keras.layers.BatchNormalization):
         return keras.ops.moments(inputs, axes=self._reduction_axes, synchronized=shared)
 
 
-def sharing(batch: Any, virtual_batch_size: int) -> Any:
-    """Return float32 (batch, batch): 1 / size of its virtual batch where two examples share one, else 0.
-
-    A product with it is the mean over each example's virtual batch, whatever the batch's size.
-    """
-    last = ops.maximum(batch // virtual_batch_size, 1) - 1
-    part = ops.minimum(ops.arange(batch) // virtual_batch_size, last)
-    same = ops.cast(ops.equal(part[:, None], part[None, :]), "float32")
-    return same / ops.sum(same, axis=1, keepdims=True)
-
-
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class GhostBatchNorm(BatchNorm):
-    """Normalise each virtual batch of a training batch by its own mean and variance.
+    """Batch normalisation of each virtual batch by its own mean and variance.
 
     y = gamma (x - mean_k) / sqrt(variance_k + epsilon) + beta for the examples of virtual batch k
 
-    Consecutive examples make a virtual batch; those that are left over join the last one, and a batch smaller than one
-    is one. The noise of small batches, which regularises, is kept where large ones train faster. The moving
-    averages, which are used outside training, follow the mean of mean_k and of variance_k over the examples.
+    A virtual batch is `virtual_batch_size` consecutive examples of the batch; remaining examples join the last one, and
+    a smaller batch is one virtual batch. This keeps the regularising noise of small batches in large ones. The moving
+    averages, used outside training, follow the mean of mean_k and of variance_k over the examples.
 
     Args:
-        virtual_batch_size: Examples of a virtual batch.
-        momentum: Of the moving averages, which move once a batch.
-        epsilon: Added to the variance.
+        virtual_batch_size: Number of examples in a virtual batch.
+        momentum: Momentum of the moving averages, which are updated once per batch.
+        epsilon: Number added to the variance.
         center: Whether to add beta.
         scale: Whether to multiply by gamma.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, ..., channels).
     Output shape: the same.
 
     Raises:
-        ValueError: virtual_batch_size below 1; what `BatchNorm` refuses.
+        ValueError: `virtual_batch_size` below 1; see `BatchNorm` for the others.
 
-    Reference: Hoffer, Hubara and Soudry, "Train Longer, Generalize Better", 2017, algorithm 1 (which moves the
-        averages once a virtual batch).
+    Reference: Hoffer, Hubara and Soudry, "Train Longer, Generalize Better", 2017, algorithm 1 (which updates
+        the averages once per virtual batch).
     """
 
     def __init__(
@@ -222,10 +189,10 @@ class GhostBatchNorm(BatchNorm):
             return super().call(inputs, training=False)
         x = ops.cast(inputs, self.variable_dtype)
         pixels = tuple(range(1, len(inputs.shape) - 1))
-        share = ops.cast(sharing(ops.shape(x)[0], self.virtual_batch_size), x.dtype)
+        average = ops.cast(averaging_matrix(ops.shape(x)[0], self.virtual_batch_size), x.dtype)
 
         def over_virtual_batch(values: Any) -> Any:
-            return ops.expand_dims(ops.matmul(share, ops.mean(values, axis=pixels)), pixels)
+            return ops.expand_dims(ops.matmul(average, ops.mean(values, axis=pixels)), pixels)
 
         mean = over_virtual_batch(x)
         centred = x - mean
@@ -237,3 +204,36 @@ class GhostBatchNorm(BatchNorm):
         y = y if self.gamma is None else y * self.gamma
         y = y if self.beta is None else y + self.beta
         return ops.cast(y, self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+@configured
+class ResponseNormalization(keras.layers.Layer):
+    """Scale each vector to a length below 1, long vectors more than short ones.
+
+    y = x / sqrt(1 + ||x||^2), with the norm over the last axis
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (..., channels).
+    Output shape: the same.
+
+    Reference: Johnson and Zhang, "Effective Use of Word Order for Text Categorization with Convolutional Neural
+        Networks", 2015, section 3.1 (response normalisation).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """Return the normalised vectors."""
+        # Squares of float16 numbers above 256 are infinite.
+        x = ops.cast(inputs, "float32") if self.compute_dtype == "float16" else inputs
+        y = x * ops.rsqrt(1.0 + ops.sum(ops.square(x), axis=-1, keepdims=True))
+        return ops.cast(y, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape

@@ -1,4 +1,4 @@
-"""TensorFlow's fused batch normalisation, for inputs of two to four axes, on one replica and over several."""
+"""TensorFlow's fused batch normalisation, on one replica or synchronised over several."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def normalized(
         beta: float32 (channels,), or None for zeros.
         moving_mean: float32 (channels,).
         moving_variance: float32 (channels,).
-        epsilon: added to the variance.
-        from_batch: take mean and variance of `x`, not the moving ones.
+        epsilon: Number added to the variance.
+        from_batch: Whether to use mean and variance of `x` in place of the moving averages.
 
     Returns:
-        The outputs in `x`'s type, and the float32 mean and variance they were made with.
+        The outputs in `x`'s dtype, and the float32 mean and variance that they are normalised by.
     """
     x, added = _four_axes(tf.convert_to_tensor(x))
     channels = x.shape[-1]
@@ -42,7 +42,7 @@ def normalized(
 
 
 def replicas() -> int:
-    """How many replicas share the batch that a layer sees a part of."""
+    """Return the number of replicas that share a batch."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else context.num_replicas_in_sync
 
@@ -50,13 +50,13 @@ def replicas() -> int:
 def normalized_over_replicas(
     x: Any, gamma: Any, beta: Any, *, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Normalise by the mean and variance of all replicas' parts of the batch; arguments and results as `normalized`.
+    """Normalise by the mean and variance of the whole batch; arguments and results as of `normalized`.
 
-    Forward, replicas exchange count, mean and variance of their parts and join them (Chan, Golub & LeVeque 1983, which
-    does not cancel as sums of squares do); the fused operation runs once for the statistics of the part, which takes
-    it less time than `tf.nn.moments`, and once more with those of the whole. Backward, its own
-    gradient gives the sums of dy and dy * x_hat; these are exchanged, and what mean and variance owe to x is
-    subtracted: dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat)), the means being over all replicas.
+    Forward, replicas exchange count, mean and variance of their parts and combine them (Chan, Golub & LeVeque 1983,
+    which does not suffer the cancellation of sums of squares). The fused operation runs once for the statistics of the
+    part, which is faster than `tf.nn.moments`, and once more with those of the whole batch. Backward, its gradient
+    gives the sums of dy and dy * x_hat. These are exchanged, and the terms through mean and variance are subtracted:
+    dx = gamma / std * (dy - mean(dy) - x_hat * mean(dy * x_hat)), with means over all replicas.
     """
     x, added = _four_axes(tf.convert_to_tensor(x))
     channels = x.shape[-1]
@@ -73,7 +73,7 @@ def normalized_over_replicas(
         )
         part_variance = _as_used(part_variance, count)
         part = tf.stack([tf.fill([channels], count), part_mean, part_variance])
-        # Each replica's part in a row of its own: the sum of these is the list of them.
+        # Each replica adds its part as a row of its own, so that the sum is the list of all parts.
         row = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
         counts, means, variances = tf.unstack(_total(context, row[:, None, None] * part), axis=1)
         total = tf.reduce_sum(counts, axis=0)
@@ -95,9 +95,9 @@ def normalized_over_replicas(
                 is_training=False,
             )
             all_scale, all_offset = tf.unstack(_total(context, tf.stack([dscale, doffset])) / total)
-            # What is subtracted is linear in x_hat, so the operation that makes x_hat makes it too.
+            # The subtracted term is linear in x_hat, so the operation that computes x_hat computes it too.
             factor = scale * tf.math.rsqrt(variance + epsilon)
-            owed, *_ = tf.raw_ops.FusedBatchNormV3(
+            through_statistics, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=x,
                 scale=factor * all_scale,
                 offset=factor * all_offset,
@@ -106,7 +106,7 @@ def normalized_over_replicas(
                 epsilon=epsilon,
                 is_training=False,
             )
-            return dx - owed, dscale, doffset
+            return dx - through_statistics, dscale, doffset
 
         return (y, mean, variance), gradient
 
@@ -115,21 +115,22 @@ def normalized_over_replicas(
 
 
 def _count(x: tf.Tensor) -> tf.Tensor:
-    """How many values of each channel."""
+    """Return the number of values of each channel."""
     return tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
 
 
 def _as_used(variance: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """The variance that the operation normalises with; it reports n / (n - 1) of it."""
+    """Return the variance that the operation normalises by; it reports n / (n - 1) of it."""
     return variance * (tf.maximum(count - 1.0, 1.0) / count)
 
 
 def _total(context: Any, value: tf.Tensor) -> tf.Tensor:
+    """Return the sum of a value over all replicas."""
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def _four_axes(x: tf.Tensor) -> tuple[tf.Tensor, list[int]]:
-    """Give `x` four axes, and say which were added."""
+    """Return `x` with four axes, and which of them were added."""
     added = [1, 2][: 4 - x.shape.rank]
     for axis in added:
         x = tf.expand_dims(x, axis)

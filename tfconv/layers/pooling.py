@@ -1,4 +1,4 @@
-"""Pooling over the steps of a text, in which padded steps take no part."""
+"""Pooling over the real steps of a text, and over the pixels of an image."""
 
 from typing import Any
 
@@ -17,66 +17,29 @@ __all__ = [
 
 
 def lowest(dtype: str) -> float:
-    """Return a finite number no larger than any activation of this dtype, to stand at padded steps."""
+    """Return a finite number no larger than any activation of this dtype, for the masked steps."""
     return -65504.0 if dtype == "float16" else -3.0e38
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
-class MaskedGlobalMaxPooling1D(keras.layers.Layer):
-    """Maximum over the real steps; 0 for a text that has none.
-
-    y[b, c] = max over t with mask[b, t] of x[b, t, c]
-
-    `keras.layers.GlobalMaxPooling1D` takes the padded steps too.
-
-    Args:
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
-
-    Input shape: (batch, steps, channels).
-    Output shape: (batch, channels).
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Return (batch, channels); `mask` is bool (batch, steps), False at padded steps."""
-        if mask is None:
-            return ops.max(inputs, axis=1)
-        zero = ops.zeros((), inputs.dtype)
-        largest = ops.max(ops.where(ops.expand_dims(mask, 2), inputs, zero + lowest(self.compute_dtype)), axis=1)
-        return ops.where(ops.expand_dims(ops.any(mask, axis=1), 1), largest, zero)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return (batch, channels)."""
-        return (input_shape[0], input_shape[2])
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """Return None: no steps are left to mask."""
-        return None
-
-
-@keras.saving.register_keras_serializable(package="tfconv")
-@configured
 class MaskedGlobalAveragePooling1D(keras.layers.Layer):
-    """Mean, or sum, over the real steps; 0 for a text that has none.
+    """Global average or sum pooling over the real steps of a text; 0 for a text without any.
 
-    y[b, c] = sum_t mask[b, t] x[b, t, c] / sum_t mask[b, t], without the division where `mode="sum"`
+    y[b, c] = sum_t mask[b, t] x[b, t, c] / sum_t mask[b, t], without the division for `mode="sum"`
 
-    Computed in float32 also under a 16-bit policy, where a sum over a long text would lose its last digits.
-    `keras.layers.GlobalAveragePooling1D` respects masks, but gives NaN for a text of padding only.
+    The sum is computed in float32 also under a 16-bit policy, which would lose its last digits over a long text.
+    `keras.layers.GlobalAveragePooling1D` respects masks too, but gives NaN for a text of padding only.
 
     Args:
         mode: "mean" or "sum".
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels).
     Output shape: (batch, channels).
 
     Raises:
-        ValueError: another mode.
+        ValueError: an unknown mode.
     """
 
     def __init__(self, *, mode: str = "mean", **kwargs: Any) -> None:
@@ -109,19 +72,56 @@ class MaskedGlobalAveragePooling1D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
+class MaskedGlobalMaxPooling1D(keras.layers.Layer):
+    """Global max pooling over the real steps of a text; 0 for a text without any.
+
+    y[b, c] = max over t with mask[b, t] of x[b, t, c]
+
+    `keras.layers.GlobalMaxPooling1D` includes the masked steps.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps, channels).
+    Output shape: (batch, channels).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Return (batch, channels); `mask` is bool (batch, steps), False at padded steps."""
+        if mask is None:
+            return ops.max(inputs, axis=1)
+        zero = ops.zeros((), inputs.dtype)
+        largest = ops.max(ops.where(ops.expand_dims(mask, 2), inputs, zero + lowest(self.compute_dtype)), axis=1)
+        return ops.where(ops.expand_dims(ops.any(mask, axis=1), 1), largest, zero)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (batch, channels)."""
+        return (input_shape[0], input_shape[2])
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Return None: no steps are left to mask."""
+        return None
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+@configured
 class MaskedMaxPooling1D(keras.layers.Layer):
-    """Maximum over windows of steps, in which padded steps take no part.
+    """Max pooling over windows of the real steps of a text.
 
     y[b, t, c] = max over real steps s, strides t <= s < strides t + pool_size, of x[b, s, c]
 
-    A window starts at every `strides`-th step of the text, the last ones cut off where the text ends, so a text of n
-    steps gives ceil(n / strides) of them however far it is padded. Windows without a real step are masked, and 0.
-    Equal to `keras.layers.MaxPooling1D(pool_size, strides, "valid")` where whole windows cover the text.
+    A window starts at every `strides`-th step and ends with the text at the latest, so that a text of n steps has
+    ceil(n / strides) windows, regardless of its padding. Windows without a real step are masked, with value 0. Equal to
+    `keras.layers.MaxPooling1D(pool_size, strides, "valid")` where whole windows cover the text.
 
     Args:
         pool_size: Steps in a window.
         strides: Steps from one window to the next; None: `pool_size`.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels).
     Output shape: (batch, ceil(steps / strides), channels).
@@ -151,7 +151,7 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         return ops.where(ops.expand_dims(self.compute_mask(inputs, mask), 2), pooled, zero)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return which windows hold a real step, bool (batch, ceil(steps / strides))."""
+        """Return which windows contain a real step, bool (batch, ceil(steps / strides))."""
         if mask is None:
             return None
         real = ops.expand_dims(ops.pad(ops.cast(mask, "float32"), ((0, 0), (0, self.pool_size - 1))), 2)
@@ -167,16 +167,16 @@ class MaskedMaxPooling1D(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class KMaxPooling1D(keras.layers.Layer):
-    """The k largest steps of each channel, in the order in which they stand in the text.
+    """The k largest values of each channel, in their order in the text.
 
     y[b, :, c] = the subsequence of x[b, :, c] of its k largest values
 
-    A text of fewer than k real steps gives all of them, then zeros, masked where the input has a mask. The
-    gradient goes to the steps that were kept, which is exact.
+    A text of fewer than k real steps gives all of them, followed by zeros, which are masked if the input has a mask.
+    The gradient is exact: only the values that were kept have one.
 
     Args:
-        k: Number of steps to keep.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        k: Number of values to keep per channel.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels).
     Output shape: (batch, k, channels).
@@ -204,7 +204,7 @@ class KMaxPooling1D(keras.layers.Layer):
         x = ops.transpose(ops.pad(inputs, ((0, 0), (0, self.k), (0, 0))), (0, 2, 1))
         x, score = ops.where(mask, x, zero), ops.where(mask, x, zero + lowest(self.compute_dtype))
         steps = ops.top_k(score, self.k)[1]
-        # Padded steps that were taken, for want of real ones, go behind the real steps wherever they stood.
+        # Masked steps, taken where real ones are too few, go behind the real steps.
         length = ops.cast(ops.shape(x)[2], steps.dtype)
         taken = ops.take_along_axis(ops.broadcast_to(mask, ops.shape(x)), steps, axis=2)
         order = ops.argsort(ops.where(taken, steps, steps + length), axis=2)
@@ -225,17 +225,15 @@ class KMaxPooling1D(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ConcatPooling2D(keras.layers.Layer):
-    """Mean and maximum of each channel over all pixels.
+    """Global average pooling and global max pooling of an image, concatenated.
 
     y[b] = [mean over h, w of x[b, h, w], max over h, w of x[b, h, w]]
 
-    The mean says how much of something is in a picture, the maximum whether it is anywhere.
-
     Args:
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, height, width, channels).
-    Output shape: (batch, 2 channels): the means first.
+    Output shape: (batch, 2 channels), the means first.
 
     Reference: Howard and Gugger, "fastai: A Layered API for Deep Learning", 2020 (AdaptiveConcatPool2d).
     """

@@ -1,4 +1,4 @@
-"""Convolutions with a shortcut around them: what all dimensions share, and two over a text."""
+"""Residual blocks of convolutions, for texts and for images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,18 +8,14 @@ from keras import ops
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct, ConvNormAct1D, ConvNormAct2D
+from tfconv.layers.initializers import cloned
 
 __all__ = ["ResidualBlock1D", "ResidualBlock2D"]
 
 
-def anew(initializer: Any) -> Any:
-    """Return an initializer of the same kind with numbers of its own: one object gives equal kernels every time."""
-    return initializer.clone() if hasattr(initializer, "clone") else initializer
-
-
 @configured
 class ResidualBlock(keras.layers.Layer):
-    """What the blocks of one and two dimensions share: everything but which convolutions and which shortcut."""
+    """What `ResidualBlock1D` and `ResidualBlock2D` share: arguments, branch and sum."""
 
     _convolution: type[ConvNormAct]
 
@@ -58,7 +54,7 @@ class ResidualBlock(keras.layers.Layer):
         self.projection: Any = None
 
     def _part(self, name: str, filters: int, kernel_size: int, strides: int = 1, *, last: bool = False) -> Any:
-        """Return one of the block's convolutions; the activation after the `last` waits for the sum."""
+        """Return a convolution of the branch; with "conv-norm-act" the `last` has no activation before the sum."""
         post = self.order == "conv-norm-act"
         return self._convolution(
             filters,
@@ -68,24 +64,24 @@ class ResidualBlock(keras.layers.Layer):
             normalization=self.normalization,
             activation=None if post and last else self.activation,
             order=self.order,
-            kernel_initializer=anew(self.kernel_initializer),
+            kernel_initializer=cloned(self.kernel_initializer),
             kernel_regularizer=self.kernel_regularizer,
             dtype=self.dtype_policy,
             name=name,
         )
 
     def _part_padding(self, kernel_size: int) -> Any:
-        """Return the padding with which window t is centred on step `strides` t, as the shortcut's is."""
+        """Return the padding that centres window t on step `strides` t, as in the shortcut."""
         return "same"
 
     def _make_branch(self) -> None:
-        """Make the convolutions that the shortcut goes around."""
+        """Create the branch's convolutions."""
         self.first = self._part("first", self.filters, self.kernel_size, self.strides)
         self.second = self._part("second", self.filters, self.kernel_size, last=True)
 
     @property
     def branch(self) -> list[Any]:
-        """The convolutions that the shortcut goes around, first to last; of a block that is built."""
+        """The convolutions that the shortcut skips, first to last; available once the block is built."""
         return [self.first, self.second]
 
     def _projects(self, input_shape: tuple[int | None, ...]) -> bool:
@@ -93,7 +89,7 @@ class ResidualBlock(keras.layers.Layer):
         return self.strides > 1 or input_shape[-1] != self.filters
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make and build the convolutions; the shortcut's only where shapes differ."""
+        """Create and build the convolutions, the shortcut's only where shapes differ."""
         self._make_branch()
         shape = input_shape
         for part in self.branch:
@@ -107,7 +103,7 @@ class ResidualBlock(keras.layers.Layer):
                 normalization=self.normalization if self.order == "conv-norm-act" else None,
                 activation=None,
                 order=self.order,
-                kernel_initializer=anew(self.kernel_initializer),
+                kernel_initializer=cloned(self.kernel_initializer),
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name="projection",
@@ -135,30 +131,30 @@ class ResidualBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class ResidualBlock1D(ResidualBlock):
-    """Two `ConvNormAct1D` and a shortcut around both.
+    """Residual block over the steps of a text: two `ConvNormAct1D` and a shortcut.
 
     With order "conv-norm-act": y = activation(norm(conv(activation(norm(conv(x))))) + shortcut(x))
     With order "norm-act-conv" (pre-activation): y = conv(activation(norm(conv(activation(norm(x)))))) + shortcut(x)
 
-    The shortcut is the identity where the shapes agree, else a strided convolution of kernel 1, normalised as the
-    convolutions are in the first order. Padded steps are treated as in `ConvNormAct1D`.
+    The shortcut is the identity where shapes agree, else a strided convolution of kernel size 1, which in the first
+    order is normalised like the others. Padded steps are treated as in `ConvNormAct1D`.
 
     Args:
-        filters: Channels of both convolutions and of the output.
-        kernel_size: Steps in a window of both.
-        strides: Steps from one window to the next in the first convolution.
+        filters: Filters of both convolutions.
+        kernel_size: Kernel size of both convolutions.
+        strides: Stride of the first convolution.
         normalization: "batch", "layer" or None.
-        activation: A Keras activation; None is linear.
+        activation: Keras activation; None: linear.
         order: "conv-norm-act" or "norm-act-conv".
-        kernel_initializer: Of all kernels.
-        kernel_regularizer: None or a Keras regularizer, on all kernels.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        kernel_initializer: Initializer of all kernels.
+        kernel_regularizer: Keras regularizer of all kernels, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps, channels); steps may be unknown.
     Output shape: (batch, ceil(steps / strides), filters).
 
     Raises:
-        ValueError: another order or normalization; numbers below 1.
+        ValueError: an unknown order or normalization; numbers below 1.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, figure 2, equation 2 (the projection);
         He et al., "Identity Mappings in Deep Residual Networks", 2016, figure 4 (pre-activation).
@@ -174,35 +170,36 @@ class ResidualBlock1D(ResidualBlock):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ResidualBlock2D(ResidualBlock):
-    """Two `ConvNormAct2D`, or three with a narrow middle, and a shortcut around them.
+    """Residual block over an image: two `ConvNormAct2D`, or the three of a bottleneck, and a shortcut.
 
     With order "conv-norm-act": y = activation(norm(conv(... activation(norm(conv(x))))) + shortcut(x))
     With order "norm-act-conv" (pre-activation): y = conv(activation(norm(... conv(activation(norm(x)))))) + shortcut(x)
 
-    The shortcut is the identity where the shapes agree. Elsewhere "projection" is a strided convolution of kernel 1,
-    normalised as the others are in the first order; "padding" takes every `strides`-th pixel and puts zeros in the
-    channels that are new, without parameters. Windows are centred on the pixels that the shortcut takes, which Keras'
-    "same" padding is not where it strides over an even number of pixels.
+    The shortcut is the identity where shapes agree. Elsewhere "projection" is a strided convolution of kernel size 1,
+    which in the first order is normalised like the others; "padding" takes every `strides`-th pixel and pads the
+    channels with zeros, without parameters. Windows are centred on the pixels that the shortcut takes, unlike with
+    Keras' "same" padding, which shifts strided windows on an even number of pixels.
 
     Args:
         filters: Channels of the output.
-        kernel_size: Rows and columns of a window; odd.
-        strides: Pixels from one window to the next, in the first convolution of `kernel_size`.
-        bottleneck: Whether the convolutions are 1 x 1 to a quarter of `filters`, `kernel_size`, 1 x 1 to `filters`.
+        kernel_size: Kernel size in rows and columns; odd.
+        strides: Stride of the first convolution of `kernel_size`.
+        bottleneck: Whether to have three convolutions: 1 x 1 with a quarter of the filters, `kernel_size` with as many,
+            and 1 x 1 with `filters`.
         shortcut: "projection" or "padding".
         normalization: "batch", "layer" or None.
-        activation: A Keras activation; None is linear.
+        activation: Keras activation; None: linear.
         order: "conv-norm-act" or "norm-act-conv".
-        kernel_initializer: Of all kernels.
-        kernel_regularizer: None or a Keras regularizer, on all kernels.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        kernel_initializer: Initializer of all kernels.
+        kernel_regularizer: Keras regularizer of all kernels, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, ceil(height / strides), ceil(width / strides), filters).
 
     Raises:
-        ValueError: another order, normalization or shortcut; numbers below 1; an even kernel_size; `filters` that a
-            bottleneck cannot divide by 4, or fewer than a padding shortcut brings.
+        ValueError: an unknown order, normalization or shortcut; numbers below 1; an even kernel_size; `filters` not
+            divisible by 4 in a bottleneck, or fewer than the input's channels with a padding shortcut.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, figure 5, section 3.3 (options A and B
         of the shortcut); He et al., "Identity Mappings in Deep Residual Networks", 2016, figure 4 (pre-activation).
@@ -247,7 +244,7 @@ class ResidualBlock2D(ResidualBlock):
         self.third: Any = None
 
     def _make_branch(self) -> None:
-        """Make two convolutions, or the three of a bottleneck."""
+        """Create the branch's two convolutions, or the three of a bottleneck."""
         if not self.bottleneck:
             super()._make_branch()
             return
@@ -257,11 +254,11 @@ class ResidualBlock2D(ResidualBlock):
 
     @property
     def branch(self) -> list[Any]:
-        """The convolutions that the shortcut goes around, first to last; of a block that is built."""
+        """The convolutions that the shortcut skips, first to last; available once the block is built."""
         return [*super().branch, self.third] if self.bottleneck else super().branch
 
     def _part_padding(self, kernel_size: int) -> int:
-        """Return the zeros around, which centre a window."""
+        """Return the number of zeros on every side that centres a window."""
         return kernel_size // 2
 
     def _projects(self, input_shape: tuple[Any, ...]) -> bool:

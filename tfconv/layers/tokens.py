@@ -1,4 +1,4 @@
-"""Layers on token ids, of which 0 is padding: fixed length, distinct tokens, one-hot vectors, weights of counts."""
+"""Layers on token ids: fixed length, distinct tokens, one-hot vectors and bag of words."""
 
 from typing import Any
 
@@ -9,19 +9,22 @@ from tfconv.layers.configured import configured
 
 __all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "OneHotTokens"]
 
+# Ids 0, 1 and 2 of every vocabulary: padding, the start of a text, an unknown token.
+SPECIAL_TOKENS = 3
+
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class FixedLength(keras.layers.Layer):
-    """Keep the first `length` ids of each row; with `pad`, fill shorter rows up with the padding id 0.
+    """Cut each row of ids after `length`; with `pad`, pad shorter rows with id 0.
 
     Args:
         length: Number of ids to keep.
-        pad: Whether every row comes out with exactly `length` ids. Without it a shorter row stays as it is.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        pad: Whether to pad shorter rows to `length`.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: (batch, steps), of any number type; steps may be unknown.
-    Output shape: (batch, length) with `pad`, else (batch, min(steps, length)). The type is the input's.
+    Input shape: (batch, steps), of any dtype; steps may be unknown.
+    Output shape: (batch, length) with `pad`, else (batch, min(steps, length)). The dtype is the input's.
 
     Raises:
         ValueError: length below 1.
@@ -35,34 +38,34 @@ class FixedLength(keras.layers.Layer):
         self.pad = pad
 
     def call(self, ids: Any) -> Any:
-        """Return the ids, cut and filled up."""
+        """Return the ids, cut and padded."""
         if self.pad:
             ids = ops.pad(ids, ((0, 0), (0, self.length)))
         return ids[:, : self.length]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return (batch, length), or fewer steps where rows are not filled up."""
+        """Return (batch, length), or (batch, min(steps, length)) without `pad`."""
         batch, steps = input_shape
         if self.pad:
             return (batch, self.length)
         return (batch, None if steps is None else min(steps, self.length))
 
     def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
-        """Return the output's shape, in the type of the input: ids stay whole numbers under every dtype policy."""
+        """Return the output's shape and the input's dtype: ids stay integers under every dtype policy."""
         return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class DistinctTokens(keras.layers.Layer):
-    """Keep one of each id in a row, in ascending order, and put padding (0) in the place of the repeated ones.
+    """Sort the ids of each row and replace duplicates by padding (id 0).
 
-    A sum over the embeddings of what is left is a sum over the words that are present, not over their counts.
+    A sum over the embeddings of the remaining ids counts each word once.
 
     Args:
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Input shape: (batch, steps), integers; 0 is padding.
     Output shape: the same.
     """
 
@@ -70,45 +73,47 @@ class DistinctTokens(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def call(self, ids: Any) -> Any:
-        """Return the sorted ids with 0 where an id equals the one before it."""
+        """Return the sorted ids, with 0 in place of an id that equals the one before it."""
         ordered = ops.sort(ids, axis=1)
-        repeated = ops.equal(ordered[:, 1:], ordered[:, :-1])
-        repeated = ops.pad(repeated, ((0, 0), (1, 0)), constant_values=False)
-        return ops.where(repeated, ops.zeros_like(ordered), ordered)
+        duplicate = ops.equal(ordered[:, 1:], ordered[:, :-1])
+        duplicate = ops.pad(duplicate, ((0, 0), (1, 0)), constant_values=False)
+        return ops.where(duplicate, ops.zeros_like(ordered), ordered)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape."""
         return input_shape
 
     def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
-        """Return the input's shape and type."""
+        """Return the input's shape and dtype."""
         return keras.KerasTensor(ids.shape, dtype=ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class OneHotTokens(keras.layers.Layer):
-    """One-hot vectors of token ids, with a zero vector for the ids below `first`.
+    """One-hot vectors of token ids, with zero vectors for the ids below `first`.
 
-    y[b, t, c] = 1 where ids[b, t] = first + c, else 0. With `first=3` padding, the start token and unknown tokens are
+    y[b, t, c] = 1 where ids[b, t] = first + c, else 0. By default the special tokens (padding, start and unknown) are
     zero vectors, as in Zhang et al. (2015), section 2.2.
 
     Args:
-        vocabulary_size: Number of ids, those below `first` included.
-        first: The smallest id with a vector of its own.
+        vocabulary_size: Number of token ids, including those below `first`.
+        first: The smallest id with a one-hot vector.
         mask_zero: Whether the steps of id 0 are masked.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: (batch, steps), whole numbers.
+    Input shape: (batch, steps), integers.
     Output shape: (batch, steps, vocabulary_size - first).
 
     Raises:
-        ValueError: `first` below 1 or not below `vocabulary_size`.
+        ValueError: `first` is not between 1 and `vocabulary_size` - 1.
 
     Reference: Zhang, Zhao and LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
     """
 
-    def __init__(self, vocabulary_size: int, *, first: int = 3, mask_zero: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, vocabulary_size: int, *, first: int = SPECIAL_TOKENS, mask_zero: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 1 <= first < vocabulary_size:
             raise ValueError(
@@ -124,7 +129,7 @@ class OneHotTokens(keras.layers.Layer):
         return ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)[:, :, self.first :]
 
     def compute_mask(self, ids: Any, mask: Any = None) -> Any:
-        """Return where the ids are not padding, bool (batch, steps); None without `mask_zero`."""
+        """Return a mask that is False at id 0, bool (batch, steps); None without `mask_zero`."""
         return ops.not_equal(ids, 0) if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -135,22 +140,22 @@ class OneHotTokens(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class BagOfWordsDense(keras.layers.Layer):
-    """A dense layer on a text's token counts, from the token ids.
+    """Dense layer on a text's token counts, computed from its token ids.
 
     y[b] = bias + sum over t with ids[b, t] != 0 of kernel[ids[b, t]]
 
-    which is counts(ids) kernel + bias with counts (batch, vocabulary_size), never made. After `DistinctTokens` it is a
-    dense layer on the presence of each word.
+    Equal to counts(ids) kernel + bias, without the matrix of counts, (batch, vocabulary_size). After `DistinctTokens`
+    it is a dense layer on the presence of each word.
 
     Args:
-        vocabulary_size: Number of ids; id 0 is padding.
-        units: Width of the output.
-        kernel_initializer: Of the kernel, (vocabulary_size, units). Zeros, since the sum is over hundreds of tokens
-            and a linear model needs no broken symmetry.
-        kernel_regularizer: None or a Keras regularizer.
-        **kwargs: Of `keras.layers.Layer`: name, dtype, trainable.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        units: Number of outputs.
+        kernel_initializer: Initializer of the kernel, (vocabulary_size, units). Zeros, since the sum is over hundreds
+            of tokens and a linear model has no symmetry to break.
+        kernel_regularizer: Keras regularizer, or None.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: (batch, steps), whole numbers; 0 is padding.
+    Input shape: (batch, steps), integers; 0 is padding.
     Output shape: (batch, units).
 
     Raises:
@@ -176,7 +181,7 @@ class BagOfWordsDense(keras.layers.Layer):
         self.units = units
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        # The kernel is summed over in its own precision.
+        # The sum is computed in the precision of the kernel.
         self.autocast = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

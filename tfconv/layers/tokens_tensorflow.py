@@ -8,18 +8,18 @@ __all__ = ["summed_rows"]
 def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
     """Return the sum over t with ids[b, t] != 0 of kernel[ids[b, t]], (batch, units).
 
-    TensorFlow's own gradient names a row once for each of its words, and every operation of an optimizer goes through
-    the repeated rows again. A kernel of few columns is small: here its gradient is summed once, whole.
+    TensorFlow's own gradient has a row for each token, also for duplicates, which every operation of the optimizer
+    processes again. A kernel of few columns is small: its gradient is summed once here, as a dense tensor.
 
     Args:
         kernel: (vocabulary, units).
-        ids: (batch, steps), whole numbers.
+        ids: (batch, steps), integers.
     """
     present = tf.not_equal(ids, 0)
 
     @tf.custom_gradient
     def total(table: tf.Tensor):  # noqa: ANN202
-        if table.shape[1] == 1:  # gather copies row by row, gather_nd number by number: half the time for one column
+        if table.shape[1] == 1:  # gather copies whole rows, gather_nd single values: half the time for one column
             rows = tf.expand_dims(tf.gather_nd(tf.reshape(table, [-1]), tf.expand_dims(ids, 2)), 2)
         else:
             rows = tf.gather(table, ids)
@@ -28,7 +28,7 @@ def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             vocabulary, units = table.shape
             parts = tf.broadcast_to(upstream[:, None], tf.concat([tf.shape(ids), [units]], axis=0))
-            # A negative number leaves its part out.
+            # Parts with a negative segment id are left out of the sum.
             return tf.math.unsorted_segment_sum(parts, tf.where(present, ids, -1), vocabulary)
 
         return tf.reduce_sum(rows, axis=1), gradient

@@ -1,7 +1,7 @@
-"""Classifiers of texts and of images: each returns float32 logits.
+"""Text and image classifiers: functional `keras.Model`s that return float32 logits.
 
-One logit for two classes, one for each class otherwise. Text models take int32 token ids (batch, steps), 0 being
-padding; the number of padded steps never changes a logit. Image models take float32 pixels (batch, height, width,
+A model has one logit for two classes, else one per class. Text models take int32 token ids (batch, steps), 0 being
+padding; the number of padded steps does not change the logits. Image models take float32 pixels (batch, height, width,
 channels), normalised by channel; without arguments each is its published network.
 """
 

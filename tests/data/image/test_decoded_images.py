@@ -3,13 +3,12 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import pytest
 from image_trees import encoded, photo, tree, write_files
+from warm_processes import Process, run
 
 import tfconv.data
 from tfconv import InputError
@@ -94,7 +93,7 @@ image_folder(sys.argv[1])
 
 
 def test_a_process_killed_while_decoding_leaves_no_broken_cache(photos, home):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(photos)], capture_output=True)
+    done = run(["-c", KILLED, photos])
     assert done.returncode == -9
     (left,) = entries(home / "data")
     assert left.startswith(".") and (home / "data" / "decoded" / left / "pixels.npy").exists()
@@ -105,10 +104,7 @@ def test_a_process_killed_while_decoding_leaves_no_broken_cache(photos, home):
 
 def test_of_two_processes_at_once_one_decodes_and_both_have_the_images(photos):
     code = f"import tfconv; data = tfconv.data.image_folder({str(photos)!r}); print(data.examples['train'].store.sum())"
-    running = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    running = [Process(["-c", code]) for _ in range(2)]
     outputs = [process.communicate() for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert [out for out, _ in outputs] == [f"{np.sum(written(photos), dtype=np.int64)}\n"] * 2

@@ -69,5 +69,5 @@ def test_a_broken_file_and_every_cut_of_a_good_one(tmp_path):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(InputError, match="image.json is missing: give a folder that an image run wrote"):
+    with pytest.raises(InputError, match="image.json is missing: give the folder of a run of images"):
         ImagePreprocess.load(tmp_path)

@@ -113,7 +113,7 @@ def test_a_convolution_learns_it():
             keras.layers.Dense(1),
         ]
     )
-    model.compile(keras.optimizers.Adam(5e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile(keras.optimizers.Adam(5e-3), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     model.fit(ids(train.texts), train.labels, batch_size=64, epochs=3, verbose=0)
     logits = np.asarray(model(ids(test.texts)))[:, 0]
     assert ((logits > 0) == test.labels).mean() > ACCEPTED_CONVOLUTION

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from streamed_reviews import REVIEWS, batched, write_jsonl, write_parts
+from warm_processes import Process, run
 
 from tfconv.data import Columns, text_stream
 from tfconv.data import cache as cache_module
@@ -57,8 +56,7 @@ def test_what_was_made_is_used_again_until_a_file_changes(tmp_path, cache, monke
 def test_processes_that_want_the_same_wait_for_the_first(tmp_path, cache):
     folder = write_parts(tmp_path / "reviews", REVIEWS * 40)
     code = "import sys; from tfconv.data import text_stream; print(text_stream(sys.argv[1]))"
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen([sys.executable, "-c", code, folder], **pipes) for _ in range(2)]
+    both = [Process(["-c", code, folder]) for _ in range(2)]
     (one, line), (other, nothing) = sorted((process.communicate() for process in both), key=lambda pair: -len(pair[1]))
     assert one == other and line.startswith("reading rows of") and nothing == ""
     assert len(list(cache.glob("*/"))) == 1
@@ -84,7 +82,7 @@ text_stream(sys.argv[1]).train
 
 def test_a_pass_that_is_killed_leaves_nothing_and_begins_again(tmp_path, cache):
     folder = write_parts(tmp_path / "reviews")
-    done = subprocess.run([sys.executable, "-c", KILLED, folder], capture_output=True)
+    done = run(["-c", KILLED, folder])
     assert done.returncode == -signal.SIGKILL
     assert len([path for path in cache.glob("*/") if not path.name.startswith(".")]) == 2  # scan, words
     assert len(list(cache.glob(".*/"))) == 1
@@ -111,7 +109,7 @@ except InputError as error:
 
 def test_a_full_disk_is_one_line(tmp_path, cache):
     folder = write_parts(tmp_path / "reviews")
-    done = subprocess.run([sys.executable, "-c", FULL, folder], capture_output=True, text=True)
+    done = run(["-c", FULL, folder])
     (line,) = done.stdout.splitlines()
     assert (
         line.startswith(f"no room for encoded texts in {cache} (") and "name another folder in TFCONV_DATA_DIR" in line

@@ -80,7 +80,7 @@ def test_the_first_of_two_lines_of_a_word_counts(tmp_path):
         ("v.txt", lines() + b"more 1 2 3 4\n", None, "v.txt line 5: 4 numbers where the width is 3"),
         ("v.txt", lines(), 50, "v.txt line 1: 3 numbers where the width is 50"),
         ("v.txt", lines(), 2, "v.txt line 1: 3 numbers where the width is 2"),
-        ("v.txt", b"4 3\n" + lines(), 5, "v.txt line 1: 3 numbers a word where width=5"),
+        ("v.txt", b"4 3\n" + lines(), 5, "v.txt line 1: embedding dimension 3, and width=5"),
         ("v.txt", b"9 3\n" + lines(), None, "v.txt has 4 words where line 1 says 9; get the file anew"),
         ("v.txt", b"the 1 x 2\n", 3, "v.txt line 1: could not convert .*'x'"),
         ("v.txt", b"the 1 nan 2\n", 3, "v.txt line 1: a number is not finite"),

@@ -1,4 +1,4 @@
-"""Backbones of keras.applications: their preprocessing, their new head, and what is said when they cannot be had."""
+"""Networks of keras.applications: their preprocessing, their new head, and errors when they are unavailable."""
 
 import sys
 from urllib.error import URLError
@@ -14,7 +14,7 @@ from tfconv.models.image import application
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
-def pictures():
+def images():
     return np.random.default_rng(0).integers(0, 256, (2, 8, 9, 3)).astype("float32")
 
 
@@ -26,8 +26,8 @@ def test_networks_see_what_their_own_preprocessing_gives(name):
     module = sys.modules[getattr(keras.applications, name).__module__]
     given = keras.Input((8, 9, 3))
     model = keras.Model(given, application.expected_inputs(given, name, MEAN, STD))
-    normalised = (pictures() / 255 - np.float32(MEAN)) / np.float32(STD)
-    np.testing.assert_allclose(model(normalised), module.preprocess_input(pictures()), rtol=1e-4, atol=1e-3)
+    normalised = (images() / 255 - np.float32(MEAN)) / np.float32(STD)
+    np.testing.assert_allclose(model(normalised), module.preprocess_input(images()), rtol=1e-4, atol=1e-3)
 
 
 def test_torchvision_style_networks_need_nothing_for_imagenets_statistics():
@@ -39,7 +39,7 @@ def test_torchvision_style_networks_need_nothing_for_imagenets_statistics():
 @pytest.mark.parametrize("name", ["VGG16", "MobileNetV3Small"])
 def test_new_head_on_a_backbone(name, tmp_path):
     model = from_application(name, 4, input_shape=(32, 32, 3), mean=MEAN, std=STD, dropout=0.5)
-    x = (pictures()[:, :1, :1] / 255).repeat(32, 1).repeat(32, 2)
+    x = (images()[:, :1, :1] / 255).repeat(32, 1).repeat(32, 2)
     backbone = model.get_layer("backbone")
     features = backbone(application.expected_inputs(x, name, MEAN, STD), training=False)
     kernel, bias = model.get_layer("logits").get_weights()
@@ -65,7 +65,7 @@ def test_weights_from_a_file(tmp_path):
         ({"name": "resnet5"}, "did you mean ResNet50,"),
         ({"name": "mobilenetv2"}, "did you mean MobileNetV2,"),
         ({"name": "preprocess_input"}, "it has ConvNeXtBase,|did you mean"),
-        ({"name": "VGG16", "weights": "nowhere.weights.h5"}, "there is no file nowhere.weights.h5"),
+        ({"name": "VGG16", "weights": "nowhere.weights.h5"}, "no file nowhere.weights.h5"),
         ({"name": "VGG16", "input_shape": (16, 16, 3)}, "VGG16 refuses these settings: Input size must be at least"),
         ({"name": "VGG16", "input_shape": (32, 32, 1)}, "3 channels"),
         ({"name": "VGG16", "mean": (0.5,)}, "3 channels"),

@@ -84,7 +84,7 @@ def test_three_conv_net_has_three_normalised_convolutions():
         (lambda shape: models.VGG16(shape, hidden_units=(8,)), 32),
     ],
 )
-def test_pictures_may_be_as_small_as_said_and_no_smaller(make, smallest):
+def test_images_may_be_as_small_as_said_and_no_smaller(make, smallest):
     model = make((smallest, smallest, 3))
     assert model(np.zeros((1, smallest, smallest, 3), "float32")).shape[0] == 1
     with pytest.raises(InputError, match=f"at least {smallest} x {smallest} pixels"):

@@ -8,7 +8,7 @@ from keras import layers
 from tfconv import models
 
 
-def pictures(n, *shape):
+def images(n, *shape):
     return np.random.default_rng(1).normal(size=(n, *shape)).astype("float32")
 
 
@@ -42,7 +42,7 @@ def test_mini_alexnet_is_the_practicals_graph():
         stock.add(layers.Dense(1024, activation="relu"))
         stock.add(layers.Dropout(0.5))
     stock.add(layers.Dense(10))
-    same_logits(models.MiniAlexNet(), stock, pictures(4, 32, 32, 3))
+    same_logits(models.MiniAlexNet(), stock, images(4, 32, 32, 3))
 
 
 def test_mini_alexnet_starts_as_keras_would():
@@ -65,14 +65,14 @@ def test_alexnet_is_torchvisions_graph():
         stock.add(layers.Dense(units, activation="relu"))
     stock.add(layers.Dense(7))
     model = models.AlexNet((95, 80, 3), 7, widths=(8, 12, 16, 12, 12), hidden_units=(20, 18))
-    same_logits(model, stock, pictures(2, 95, 80, 3))
+    same_logits(model, stock, images(2, 95, 80, 3))
 
 
 def test_vgg16_is_keras_applications_graph():
     stock = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     x = layers.Dense(16, activation="relu")(layers.Flatten()(stock.output))
     stock = keras.Model(stock.input, layers.Dense(7)(x))
-    same_logits(models.VGG16((32, 32, 3), 7, hidden_units=(16,)), stock, pictures(2, 32, 32, 3))
+    same_logits(models.VGG16((32, 32, 3), 7, hidden_units=(16,)), stock, images(2, 32, 32, 3))
 
 
 def test_all_conv_net_is_the_papers_graph():
@@ -88,7 +88,7 @@ def test_all_conv_net_is_the_papers_graph():
     stock.add(layers.Conv2D(10, 1))
     assert stock.outputs[0].shape == (None, 6, 6, 10)  # "global averaging over 6 x 6 spatial dimensions"
     stock.add(layers.GlobalAveragePooling2D())
-    same_logits(models.AllConvNet(), stock, pictures(2, 32, 32, 3))
+    same_logits(models.AllConvNet(), stock, images(2, 32, 32, 3))
 
 
 def bn_layer(x, filters, strides=1, size=3):
@@ -107,7 +107,7 @@ def test_conv_batch_norm_net_is_the_courses_graph(deep):
         if deep:
             x = bn_layer(x, width)
     stock = keras.Model(given, layers.Dense(10)(layers.GlobalMaxPooling2D()(x)))
-    same_logits(models.ConvBatchNormNet(deep=deep), stock, pictures(2, 32, 32, 3))
+    same_logits(models.ConvBatchNormNet(deep=deep), stock, images(2, 32, 32, 3))
 
 
 def test_lesson_resnet_is_the_courses_graph():
@@ -118,7 +118,7 @@ def test_lesson_resnet_is_the_courses_graph():
         for _ in range(2):
             x = x + bn_layer(x, width)
     stock = keras.Model(given, layers.Dense(10)(layers.GlobalMaxPooling2D()(x)))
-    same_logits(models.LessonResNet(), stock, pictures(2, 32, 32, 3))
+    same_logits(models.LessonResNet(), stock, images(2, 32, 32, 3))
 
 
 def test_resnet_begins_as_torchvision_does():
@@ -128,7 +128,7 @@ def test_resnet_begins_as_torchvision_does():
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x))  # zeros are below no ReLU: as good as minus infinity
     stock = keras.Model(given, layers.Dense(5)(layers.GlobalAveragePooling2D()(x)))
-    same_logits(model, stock, pictures(2, 37, 40, 3))
+    same_logits(model, stock, images(2, 37, 40, 3))
 
 
 def test_resnet50_sizes_are_those_of_the_table():
@@ -157,7 +157,7 @@ def test_whitened_resnet_is_the_stock_graph(activation):
         x = x + layers.Activation(activation)(layers.BatchNormalization(scale=False, epsilon=1e-3)(y))
     x = layers.Flatten()(layers.MaxPooling2D(3)(x))
     stock = keras.Model(given, layers.Dense(10, use_bias=False)(x))
-    model, x = models.WhitenedResNet(widths=(8, 12, 12), activation=activation), pictures(3, 32, 32, 3)
+    model, x = models.WhitenedResNet(widths=(8, 12, 12), activation=activation), images(3, 32, 32, 3)
     model.adapt(x)
     weights = model.get_weights()
     # Keras keeps what is not trained behind what is: our frozen kernel comes after its bias.

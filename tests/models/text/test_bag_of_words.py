@@ -49,12 +49,12 @@ def test_word_vectors_are_loaded_and_stay_frozen():
     vectors = np.random.default_rng(0).normal(size=(9, 4)).astype("float32")
     model = models.TextCNN(9, embedding_dim=4, embedding_trainable=False)
     models.load_word_vectors(model, vectors)
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", jit_compile=False)
     model.train_on_batch(np.arange(8, dtype="int32")[None], np.ones((1, 1)))
     np.testing.assert_array_equal(model.get_layer("embedding").embeddings, vectors)
     trained = models.TextCNN(9, embedding_dim=4)
     models.load_word_vectors(trained, vectors)
-    trained.compile("adam", "mse")
+    trained.compile("adam", "mse")  # as Keras does by default: by XLA
     trained.train_on_batch(np.arange(8, dtype="int32")[None], np.ones((1, 1)))
     assert np.any(trained.get_layer("embedding").embeddings.numpy() != vectors)
 

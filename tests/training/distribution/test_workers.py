@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warm_processes import Process
 
 from tfconv import InputError
 from tfconv.training import strategy
@@ -42,12 +41,8 @@ class Cluster:
                 environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": self._hosts}, "task": task})
             folder = self.directory / str(index)
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, str(SCRIPT), "digest.json", json.dumps({"strategy": "auto", **self._options})]
-            self.processes.append(
-                subprocess.Popen(
-                    command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-                )
-            )
+            command = [SCRIPT, "digest.json", json.dumps({"strategy": "auto", **self._options})]
+            self.processes.append(Process(command, cwd=folder, env=environment))
 
     def wait_for_batches(self, number):
         for _ in range(number):

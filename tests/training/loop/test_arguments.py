@@ -31,10 +31,15 @@ WEIGHTED = DATA.map(lambda x, y: (x, y, tf.ones(8)))
         ({"class_weight": {1: 2.0}, "train": WEIGHTED}, "batches with sample weights of their own"),
         ({"train": DATA.take(0)}, "the training data set is empty"),
         ({"train": DATA.filter(lambda x, y: False)}, "the training data set is empty"),
-        ({"train": DATA.repeat()}, r"the training data set has no end: give it one, as with .take\(1000\)"),
+        ({"train": DATA.repeat()}, r"training data set has no end: give steps_per_epoch, or .* as with .take\(1000\)"),
         ({"train": DATA.map(lambda x, y: x)}, r"\(inputs, labels\)"),
         ({"validation_data": DATA.take(0)}, "the validation data set is empty"),
-        ({"validation_data": DATA.repeat()}, "the validation data set has no end"),
+        ({"validation_data": DATA.repeat()}, "the validation data set has no end: give validation_steps"),
+        ({"initial_epoch": -1}, "initial_epoch must be 0 or more, got -1"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch must be None, or 1 or more, got 0"),
+        ({"validation_steps": 1.5}, "validation_steps must be None, or 1 or more, got 1.5"),
+        ({"validation_freq": 0}, "validation_freq must be 1 or more, or a list of epochs counted from 1, got 0"),
+        ({"validation_freq": [0]}, r"validation_freq must be .* got \[0\]"),
     ],
 )
 def test_arguments_out_of_range(arguments, message, tmp_path):

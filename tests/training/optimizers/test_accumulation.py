@@ -14,7 +14,7 @@ OPTIMIZERS = {
     "fused_adam": lambda **k: FusedAdam(0.02, weight_decay=0.1, **k),
     "sgd": lambda **k: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, **k),
     "muon": lambda **k: Muon(0.02, exclude_layers=["logits"], **k),
-    "lookahead": lambda **k: Lookahead(FusedAdam(0.02, **k), sync_period=2),
+    "lookahead": lambda **k: Lookahead(FusedAdam(0.02, **k), k=2),
     "average": lambda **k: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5, **k),
     "schedule": lambda **k: FusedAdam(keras.optimizers.schedules.PolynomialDecay(0.1, 8, 0.0), **k),
 }
@@ -158,7 +158,7 @@ def test_saved_with_its_model(tmp_path):
 
 def test_mistakes_name_the_argument():
     for steps in (1, 2.0):
-        with pytest.raises(ValueError, match=f"steps must be a whole number from 2 on, got {steps}"):
+        with pytest.raises(ValueError, match=f"steps must be a whole number of 2 or more, got {steps}"):
             GradientAccumulation(FusedAdam(0.1), steps)
     with pytest.raises(ValueError, match="gradient_accumulation_steps must be None, got 4"):
         GradientAccumulation(FusedAdam(0.1, gradient_accumulation_steps=4), 2)

@@ -185,14 +185,14 @@ def test_averages_are_swapped_in_by_keras_callback():
         np.testing.assert_allclose(weight, average, rtol=1e-6)
 
 
-@pytest.mark.parametrize("around", [keras.optimizers.LossScaleOptimizer, lambda inner: Lookahead(inner, slow_step=1.0)])
+@pytest.mark.parametrize("around", [keras.optimizers.LossScaleOptimizer, lambda inner: Lookahead(inner, alpha=1.0)])
 def test_other_optimizers_go_around_it(around):
     results = []
     for wrapped in (True, False):
         model = network()
         optimizer = discriminative(keras.optimizers.SGD(0.1), layer_groups(model), (0.1, 1))
         results.append(trained(around(optimizer) if wrapped else optimizer, model))
-    with pytest.raises(ValueError, match="put it around this"):
+    with pytest.raises(ValueError, match="wrap the result in it"):
         discriminative(around(keras.optimizers.SGD(0.1)), layer_groups(model), (0.1, 1))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

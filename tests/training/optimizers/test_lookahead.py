@@ -9,41 +9,39 @@ from tfconv.training import FusedAdam, fit
 from tfconv.training.optimizers.wrappers import Lookahead
 
 
-def two_loops(weights, gradients, rate, momentum, sync_period, slow_step):
+def two_loops(weights, gradients, rate, momentum, k, alpha):
     """Zhang et al. 2019, algorithm 1, with SGD's momentum inside, which is kept."""
     slow, fast, m = weights.astype("float64"), weights.astype("float64"), 0.0
     for t, gradient in enumerate(gradients, 1):
         m = momentum * m - rate(t - 1) * gradient
         fast = fast + m
-        if t % sync_period == 0:
-            slow = slow + slow_step * (fast - slow)
+        if t % k == 0:
+            slow = slow + alpha * (fast - slow)
             fast = slow
     return fast
 
 
-@pytest.mark.parametrize(("sync_period", "slow_step"), [(6, 0.5), (1, 0.3), (5, 0.8), (4, 1.0)])
+@pytest.mark.parametrize(("k", "alpha"), [(6, 0.5), (1, 0.3), (5, 0.8), (4, 1.0)])
 @pytest.mark.parametrize("scheduled", [False, True])
-def test_equals_the_paper(sync_period, slow_step, scheduled):
+def test_equals_the_paper(k, alpha, scheduled):
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=(4, 3)), rng.normal(size=(17, 4, 3))
     rate = keras.optimizers.schedules.PolynomialDecay(0.1, 17, 0.01) if scheduled else 0.1
-    optimizer = Lookahead(keras.optimizers.SGD(rate, momentum=0.9), sync_period, slow_step)
+    optimizer = Lookahead(keras.optimizers.SGD(rate, momentum=0.9), k, alpha)
     variable = keras.Variable(start.astype("float32"))
     optimizer.build([variable])
     step = tf.function(lambda gradient: optimizer.apply([gradient], [variable]))
     for gradient in gradients:
         step(tf.constant(gradient, tf.float32))
     course = (lambda t: 0.1 - 0.09 * t / 17) if scheduled else (lambda t: 0.1)
-    np.testing.assert_allclose(
-        variable, two_loops(start, gradients, course, 0.9, sync_period, slow_step), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(variable, two_loops(start, gradients, course, 0.9, k, alpha), rtol=1e-4, atol=1e-5)
     assert int(optimizer.iterations) == 17
 
 
 def test_slow_weights_start_where_training_does():
     """Not where the optimizer was built: weights may be loaded in between."""
     variable = keras.Variable(np.zeros(2, "float32"))
-    optimizer = Lookahead(keras.optimizers.SGD(0.1), sync_period=1, slow_step=0.5)
+    optimizer = Lookahead(keras.optimizers.SGD(0.1), k=1, alpha=0.5)
     optimizer.build([variable])
     variable.assign([1.0, 2.0])
     optimizer.apply([tf.ones(2)], [variable])
@@ -53,7 +51,7 @@ def test_slow_weights_start_where_training_does():
 def test_accumulated_batches_count_as_one_update():
     gradients = np.random.default_rng(1).normal(size=(12, 3))
     variable = keras.Variable(np.ones(3, "float32"))
-    optimizer = Lookahead(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), sync_period=3, slow_step=0.5)
+    optimizer = Lookahead(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), k=3, alpha=0.5)
     for gradient in gradients:
         optimizer.apply([tf.constant(gradient, tf.float32)], [variable])
     pairs = gradients.reshape(6, 2, 3).mean(axis=1)
@@ -72,7 +70,7 @@ def points(batch=8, n=48):
 
 def wrapped(**arguments):
     inner = FusedAdam(0.05, weight_decay=0.01, global_clipnorm=1.0, use_ema=True, ema_momentum=0.9, **arguments)
-    optimizer = Lookahead(inner, sync_period=4)
+    optimizer = Lookahead(inner, k=4)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
 
@@ -100,7 +98,7 @@ def test_the_learning_rate_is_the_inner_one_and_a_plateau_lowers_it():
 
 def test_a_period_longer_than_training_changes_nothing():
     results = []
-    for optimizer in (wrapped().inner_optimizer, Lookahead(wrapped().inner_optimizer, sync_period=99)):
+    for optimizer in (wrapped().inner_optimizer, Lookahead(wrapped().inner_optimizer, k=99)):
         model = net()
         fit(model, points(), epochs=2, optimizer=optimizer, verbose=0)
         results.append(model.get_weights())
@@ -113,7 +111,7 @@ def test_two_replicas_equal_one(two_replicas):
     for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
             model = net()
-        optimizer = Lookahead(keras.optimizers.SGD(0.1, momentum=0.9), sync_period=4)
+        optimizer = Lookahead(keras.optimizers.SGD(0.1, momentum=0.9), k=4)
         fit(model, points(), epochs=3, optimizer=optimizer, strategy=strategy, verbose=0)
         results.append(model.get_weights())
     for one, two in zip(*results, strict=True):
@@ -126,7 +124,7 @@ def test_saved_with_its_model(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.optimizer) is Lookahead and type(loaded.optimizer.inner_optimizer) is FusedAdam
-    assert (loaded.optimizer.sync_period, loaded.optimizer.slow_step) == (4, 0.7)
+    assert (loaded.optimizer.k, loaded.optimizer.alpha) == (4, 0.7)
     for one in (model, loaded):
         fit(one, points(), epochs=2, verbose=0)
     for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
@@ -136,10 +134,10 @@ def test_saved_with_its_model(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sync_period": 0}, "sync_period must be a whole number from 1 on, got 0"),
-        ({"sync_period": 2.5}, "sync_period must be .* got 2.5"),
-        ({"slow_step": 0}, "slow_step must be above 0 and at most 1, got 0"),
-        ({"slow_step": float("nan")}, "slow_step must be .* got nan"),
+        ({"k": 0}, "k must be a whole number of 1 or more, got 0"),
+        ({"k": 2.5}, "k must be .* got 2.5"),
+        ({"alpha": 0}, "alpha must be above 0 and at most 1, got 0"),
+        ({"alpha": float("nan")}, "alpha must be .* got nan"),
     ],
 )
 def test_mistakes_name_the_argument(arguments, message):

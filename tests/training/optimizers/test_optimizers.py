@@ -82,7 +82,7 @@ def test_lookahead_is_inside_accumulation():
         ({"ema": 1.0}, "ema must be from 0 to below 1, got 1.0"),
         ({"clip_norm": 0.0}, "clip_norm must be above 0, got 0.0"),
         ({"clip_norm": float("nan")}, "clip_norm must be above 0, got nan"),
-        ({"accumulate": 0}, "accumulate must be a whole number from 1 on, got 0"),
+        ({"accumulate": 0}, "accumulate must be a whole number of 1 or more, got 0"),
         ({"name": "lazy-adam", "accumulate": 2}, "must be left out with lazy-adam"),
         ({"name": "lazy-adam", "ema": 0.9}, "must be left out with lazy-adam"),
     ],

@@ -107,10 +107,10 @@ def test_grey_images_in_three_channels_keep_their_score(tmp_path):
 
 def test_a_float32_model_that_does_not_score_as_the_trained_one_is_not_kept(tmp_path):
     model, data = whitened(1e-12, True)
-    with pytest.raises(training.KeptModelError, match=r"loss of .* on the validation split, the model as"):
+    with pytest.raises(training.PrecisionError, match=r"loss of .* on the validation split, the model as"):
         training.fit(model, data, validation_data=data, epochs=3, run_dir=tmp_path, verbose=0)
     assert not (tmp_path / "model.keras").exists() and list((tmp_path / "checkpoints").iterdir())
-    with pytest.raises(training.KeptModelError, match="on some training batches"):
+    with pytest.raises(training.PrecisionError, match="on some training batches"):
         training.fit(model, data, epochs=1, run_dir=tmp_path / "unvalidated", verbose=0)
 
 
@@ -122,8 +122,8 @@ def test_a_model_that_was_changed_after_the_training_is_found_out(tmp_path):
     training.check_answers(tmp_path / "none", kept)  # a run from before answers were kept
     kernel = kept.get_layer("logits").kernel
     kernel.assign(-kernel)
-    with pytest.raises(InputError, match="does not answer as it did when it was trained"):
+    with pytest.raises(InputError, match="does not give the outputs that it gave when it was trained"):
         training.check_answers(tmp_path, kept)
     (tmp_path / "answers.npz").write_bytes((tmp_path / "answers.npz").read_bytes()[:-50])
-    with pytest.raises(InputError, match="answers.npz does not go with the model"):
+    with pytest.raises(InputError, match="answers.npz does not fit the model"):
         training.check_answers(tmp_path, kept)

@@ -3,8 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -13,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from warm_processes import Process
 
 from tfconv import InputError
 from tfconv.data import synthetic_reviews
@@ -23,9 +22,7 @@ SCRIPT = Path(__file__).parents[2] / "support" / "resumable.py"
 
 
 def start(run_dir, *flags):
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(run_dir), *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Process([SCRIPT, run_dir, *flags])
 
 
 def finish(process):

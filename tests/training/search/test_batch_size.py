@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from tfconv.training import probe_batch_sizes
 from tfconv.training.search import batch_size
-from tfconv.training.search import batch_size as memory
 
 L = keras.layers
 
@@ -33,7 +32,7 @@ def sizes(trials):
     return [trial.batch_size for trial in trials]
 
 
-@pytest.mark.skipif(memory.resident() is None, reason="needs /proc")
+@pytest.mark.skipif(batch_size.resident() is None, reason="needs /proc")
 def test_memory_is_that_of_the_activations():
     """In a process of its own: in this one, memory that earlier tests gave back is taken again unseen."""
     code = (
@@ -65,9 +64,9 @@ def test_the_model_is_left_as_it_was():
 @pytest.mark.parametrize("taken", [100, 1000])
 def test_it_stops_before_memory_does(taken, monkeypatch):
     """A step that takes `taken` bytes an example, 8000 bytes free: 2.5 times what half took must be below 6400."""
-    monkeypatch.setattr(memory, "available", lambda: 8000)
+    monkeypatch.setattr(batch_size, "available", lambda: 8000)
     running = []
-    monkeypatch.setattr(memory, "resident", lambda: (0, running[-1] * taken if running else 0))
+    monkeypatch.setattr(batch_size, "resident", lambda: (0, running[-1] * taken if running else 0))
     repeated = batch_size._repeated
     monkeypatch.setattr(batch_size, "_repeated", lambda b, size: running.append(size) or repeated(b, size))
     trials = probe_batch_sizes(wide_model(4), batch(), largest=4096)
@@ -103,8 +102,8 @@ def test_it_stops_when_a_step_takes_long():
 
 
 def test_where_memory_is_unknown(monkeypatch):
-    monkeypatch.setattr(memory, "resident", lambda: None)
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(batch_size, "resident", lambda: None)
+    monkeypatch.setattr(batch_size, "available", lambda: None)
     trials = probe_batch_sizes(wide_model(4), batch(), largest=4)
     assert [trial.memory for trial in trials] == [None] * 3
 
@@ -135,9 +134,9 @@ def test_control_groups(version, tmp_path):
         (top / folder / usage).write_text(f"{used}\n")
         (top / folder / "memory.stat").write_text(f"anon 3\n{cached} {files}\n")
     own.write_text("3:cpu:/\n0::/pod/box/in\n" if version == 2 else "4:memory:/pod/box/in\n")
-    assert sorted(memory._groups_leave(root, own)) == [5000 - 4500 + 700, 8900]
+    assert sorted(batch_size._groups_leave(root, own)) == [5000 - 4500 + 700, 8900]
     own.write_text("")
-    assert memory._groups_leave(root, own) == [] == memory._groups_leave(root, tmp_path / "none")
+    assert batch_size._groups_leave(root, own) == [] == batch_size._groups_leave(root, tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from stored_images import three_classes
+from warm_processes import run
 
 from tfconv import InputError, training
 from tfconv.data import synthetic_reviews
@@ -120,7 +119,7 @@ if sys.argv[2] == "writing":
     module._write = end
 cross_validate(end, synthetic_reviews(60), folds=3, directory=sys.argv[1], overwrite=True)
 """
-        assert subprocess.run([sys.executable, "-c", code, str(folder), when]).returncode == 9
+        assert run(["-c", code, folder, when]).returncode == 9
         assert len(list(folder.glob(".replaced-*/fold-*"))) == 3
 
     def trained(data, directory):

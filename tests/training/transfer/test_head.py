@@ -1,14 +1,13 @@
 """The same network with another head or for pictures of another size: weights, class, files."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_images import MODELS
+from contract import IMAGE_MODELS as MODELS
+from warm_processes import run
 
 from tfconv import models
 from tfconv.training import resized_batches, split_head, with_input_shape, with_new_head
@@ -135,7 +134,7 @@ def test_a_saved_model_is_read_in_a_fresh_process(tmp_path):
         "model = keras.saving.load_model(folder + '/model.keras', compile=False)\n"
         "print(json.dumps([type(model).__name__, model(np.load(folder + '/inputs.npy')).numpy().tolist()]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    done = run(["-c", code, tmp_path])
     kind, outputs = json.loads(done.stdout.splitlines()[-1])
     assert kind == "WhitenedResNet"
     np.testing.assert_allclose(outputs, twin(np.load(tmp_path / "inputs.npy")), rtol=1e-4, atol=1e-5)

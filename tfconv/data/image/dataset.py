@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData, class_counts
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 
 if TYPE_CHECKING:
     import tensorflow as tf

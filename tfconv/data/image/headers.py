@@ -116,10 +116,10 @@ def _jpeg_header(handle: int, head: bytes) -> tuple[int, int, int]:
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:
-    kind = head[12:16]
-    if kind == b"VP8X":
+    chunk = head[12:16]
+    if chunk == b"VP8X":
         return int.from_bytes(head[27:30], "little") + 1, int.from_bytes(head[24:27], "little") + 1
-    if kind == b"VP8L":
+    if chunk == b"VP8L":
         bits = struct.unpack_from("<I", head, 21)[0]
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
     width, height = struct.unpack_from("<HH", head, 26)

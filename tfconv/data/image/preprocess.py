@@ -11,10 +11,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from tfconv.checks import check_whole
 from tfconv.data.image.decode import decode_pixels, fit_pixels
 from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable, write_kind
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import write_json
 from tfconv.tasks import CLASSIFICATION, Task
 

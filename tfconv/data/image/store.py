@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from tfconv.checks import check_whole
 from tfconv.data.cache import cached
 from tfconv.data.image.headers import BadImage
 from tfconv.data.rows.records import reject
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import write_json
 from tfconv.progress import progress
 

@@ -210,9 +210,9 @@ def _size(path: Path, expected: int) -> int:
 
 
 def _feature_value(feature: Any) -> Any:
-    kind = feature.WhichOneof("kind")
-    values = list(getattr(feature, kind).value) if kind else []
-    if kind == "bytes_list":
+    field = feature.WhichOneof("kind")
+    values = list(getattr(feature, field).value) if field else []
+    if field == "bytes_list":
         try:
             values = [value.decode() for value in values]
         except UnicodeDecodeError:

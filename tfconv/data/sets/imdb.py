@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfconv.checks import check_fraction
 from tfconv.data.download import data_directory, download, unpack
 from tfconv.data.splits import stratified_split
 from tfconv.data.text.dataset import TextData, TextExamples
 from tfconv.data.text.folders import read_bytes, text_files
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_fraction
 
 __all__ = ["imdb", "imdb_folder"]
 

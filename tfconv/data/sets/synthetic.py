@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfconv.checks import check_whole
 from tfconv.data.image.dataset import ImageData, ImageExamples
 from tfconv.data.splits import stratified_parts
 from tfconv.data.text.dataset import TextData, TextExamples
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 
 __all__ = ["synthetic_reviews", "synthetic_shapes"]
 

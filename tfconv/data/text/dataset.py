@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData, class_counts
 from tfconv.data.text.special_tokens import SPECIAL
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.tasks import Task
 
 if TYPE_CHECKING:

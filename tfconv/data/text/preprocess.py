@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfconv.checks import check_whole
 from tfconv.data.preprocess import are_strings, pop_task, read_json, unreadable, write_kind
 from tfconv.data.text.special_tokens import PAD, SPECIAL, START
 from tfconv.data.text.tokenizer import TokenChunk, Tokenizer
 from tfconv.data.text.vocabulary import Vocabulary
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import write_json
 from tfconv.tasks import CLASSIFICATION, Task
 

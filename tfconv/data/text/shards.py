@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfconv.checks import check_whole
 from tfconv.data.batching import reshuffled
 from tfconv.data.preprocess import pop_task
 from tfconv.data.text.preprocess import TextPreprocess
 from tfconv.data.text.tokenizer import token_chunks
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import atomic_directory, write_json
 from tfconv.tasks import Task
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from tfconv.checks import check_fraction
 from tfconv.data.cache import cached, hold
 from tfconv.data.rows.columns import DEFAULT_COLUMNS, Columns
 from tfconv.data.rows.files import Paths, absolute, fingerprint, row_files, several
 from tfconv.data.text.dataset import Preparation, TextData, TextExamples
 from tfconv.data.text.scan import RowStream, Scan, checked_rows, opened, scan
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_fraction
 from tfconv.progress import progress
 from tfconv.tasks import Task
 

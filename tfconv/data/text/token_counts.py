@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tfconv.checks import check_whole
+from tfconv.errors import check_whole
 
 __all__ = ["TokenCounts"]
 

@@ -96,7 +96,9 @@ def _read(path: Path, file: IO[bytes], ids: dict[bytes, int], width: int | None)
                     raise InputError(f"{path} line 1: no counts of words and numbers ({says}); get the file anew")
                 promised, file_width = int(fields[0]), int(fields[1])
                 if width not in (None, file_width):
-                    raise InputError(f"{path} line 1: {file_width} numbers a word where width={width}; give that width")
+                    raise InputError(
+                        f"{path} line 1: embedding dimension {file_width}, and width={width} was given: give that one"
+                    )
                 width = file_width
                 continue
             width = width or len(fields) - 1

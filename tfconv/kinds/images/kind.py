@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfconv.export.graph import Serving
     from tfconv.kinds.images.options import TrainImages
     from tfconv.tasks import Task
+    from tfconv.training.runs.folder import RunFolder
 
 __all__ = ["ImageKind"]
 
@@ -211,21 +212,22 @@ class ImageKind(Kind):
             f"tfconv export {run} saved_models/{run.name}",
         ]
 
-    def inherited_settings(self, config: Any, source: Path) -> dict[str, Any]:
-        """The size, fit and channels of the images, but of CIFAR-10, whose size is checked against the run's."""
+    def inherited_settings(self, config: Any, before: "RunFolder") -> dict[str, Any]:
+        """The model; size, fit and channels of the images, but of CIFAR-10, whose size is checked against the run's."""
         from tfconv.data.preprocess import read_json, unreadable
         from tfconv.kinds.source import fits
 
-        (read,) = read_json(source / "preprocess", ("image.json",), self.unit)
+        folder = before.directory / "preprocess"
+        (read,) = read_json(folder, ("image.json",), self.unit)
         if not isinstance(read, dict) or not (fits(read.get("size"), list[int]) and len(read["size"]) == 2):
-            raise unreadable(source / "preprocess", self.unit, "settings are missing, or of another type")
+            raise unreadable(folder, self.unit, "settings are missing, or of another type")
         if config.data.startswith("cifar10"):
-            return {}
+            return super().inherited_settings(config, before)
         height, width = read["size"]
         taken: dict[str, Any] = {"size": height if height == width else (height, width)}
         if config.data != "synthetic":
             taken |= {"fit": read.get("fit", "crop"), "channels": read.get("channels", 3)}
-        return taken
+        return super().inherited_settings(config, before) | taken
 
     def labelled(self, run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
         """Batches (normalised images, labels by the run's class numbers)."""

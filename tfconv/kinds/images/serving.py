@@ -1,4 +1,4 @@
-"""The graph that answers encoded pictures and pixels: decoding, resizing, normalisation and model in one."""
+"""The graph that answers encoded images and pixels: decoding, resizing, normalisation and model in one."""
 
 import base64
 import io
@@ -14,11 +14,11 @@ from PIL import Image
 from tfconv.data.image.batch_decode import ImageReader, decode_batch
 from tfconv.data.image.preprocess import ImagePreprocess
 from tfconv.errors import InputError
-from tfconv.evaluation.probability import check_picture_shape, pixel_graph
+from tfconv.evaluation.probability import check_image_shape, pixel_graph
 from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
 from tfconv.tasks import Task
 
-__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "image_serving", "png_pixels"]
+__all__ = ["ServedImageClassifier", "image_logits", "image_samples", "image_serving", "network_inputs", "png_pixels"]
 
 
 FEATURE = "image"
@@ -38,7 +38,14 @@ def image_serving(model: Any, preprocess: ImagePreprocess, samples: Sequence[byt
     images = image_samples(preprocess, samples)
     instances = [{"b64": base64.b64encode(image).decode()} for image in (list(samples) or images)[:2]]
     logits = image_logits(model, preprocess, images)
-    return Serving(module, FEATURE, images, logits, instances, {"pixels": png_pixels(preprocess, images)})
+    arrays = {"pixels": png_pixels(preprocess, images)}
+    return Serving(module, FEATURE, images, logits, instances, network_inputs(preprocess), arrays)
+
+
+def network_inputs(preprocess: ImagePreprocess) -> list[npt.NDArray[np.float32]]:
+    """One normalised image of noise."""
+    shape = (1, *preprocess.size, preprocess.channels)
+    return [preprocess.normalize(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)).numpy()]
 
 
 class ServedImageClassifier(ServedClassifier):
@@ -51,7 +58,7 @@ class ServedImageClassifier(ServedClassifier):
       {"classes": string (n, C), "scores": float32 (n, C)}`, for the classify calls of TensorFlow Serving.
 
     Args:
-        model: normalised pictures (n, height, width, channels) to logits (n, 1) or (n, C).
+        model: normalised images (n, height, width, channels) to logits (n, 1) or (n, C).
         preprocess: decodes, resizes and normalises.
         class_names: C names.
         **others: as in `ServedClassifier`.
@@ -80,13 +87,13 @@ class ServedImageClassifier(ServedClassifier):
     # Not `image_bytes`: TensorFlow Serving needs no such ending for inputs, {"b64": ...} is enough.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=FEATURE)])
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answer encoded pictures."""
-        # The server feeds any shape: a single string, or one string a row, is meant as pictures too.
+        """Answer encoded images."""
+        # The server feeds any shape: a single string, or one string a row, is meant as images too.
         return self._answers(self._probabilities(self._decoded(tf.reshape(image, [-1]))))
 
     @tf.function
     def pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answer decoded pictures, all of one size."""
+        """Answer decoded images, all of one size."""
         return self._answers(self._probabilities(self.preprocess.resize(pixels)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
@@ -95,7 +102,7 @@ class ServedImageClassifier(ServedClassifier):
         return self._classified(self._probabilities(self._decoded(bytes_feature(inputs, FEATURE))))
 
 
-_SAMPLES = (  # format, Pillow's mode, height and width; None: the size that pictures are brought to
+_SAMPLES = (  # format, Pillow's mode, height and width; None: the size that images are brought to
     ("JPEG", "RGB", None),
     ("PNG", "RGB", None),
     ("JPEG", "RGB", (37, 53)),
@@ -112,13 +119,13 @@ _SAMPLES = (  # format, Pillow's mode, height and width; None: the size that pic
 
 
 def image_samples(preprocess: ImagePreprocess, more: Sequence[bytes]) -> list[bytes]:
-    """Encoded pictures of every format, of several modes and sizes, and `more`.
+    """Encoded images of every format, of several modes and sizes, and `more`.
 
     Raises:
-        InputError: one of `more` is no picture.
+        InputError: one of `more` is no image.
     """
     ImageReader(preprocess)(more)
-    return [*(_picture(form, mode, size or preprocess.size) for form, mode, size in _SAMPLES), *more]
+    return [*(_image(form, mode, size or preprocess.size) for form, mode, size in _SAMPLES), *more]
 
 
 def png_pixels(preprocess: ImagePreprocess, samples: Sequence[bytes]) -> dict[int, npt.NDArray[np.uint8]]:
@@ -132,25 +139,25 @@ def png_pixels(preprocess: ImagePreprocess, samples: Sequence[bytes]) -> dict[in
 
 
 def image_logits(model: Any, preprocess: ImagePreprocess, samples: Sequence[bytes]) -> npt.NDArray[np.float32]:
-    """Ask the model itself about one picture at a time: float32 (n, outputs).
+    """Ask the model itself about one image at a time: float32 (n, outputs).
 
     Raises:
-        InputError: the model takes other pictures than the preprocessing makes, or an answer is not finite.
+        InputError: the model takes other images than the preprocessing makes, or an answer is not finite.
     """
-    check_picture_shape(model, preprocess)
+    check_image_shape(model, preprocess)
     rows = []
     for sample in samples:
         rows.append(np.asarray(model(preprocess(tf.constant([sample])), training=False), np.float32))
         if not np.isfinite(rows[-1]).all():
-            raise InputError("the model's answer to a picture is not finite: a server would meet it too")
+            raise InputError("the model's answer to an image is not finite: a server would meet it too")
     return np.concatenate(rows)
 
 
-def _picture(form: str, mode: str, size: tuple[int, int]) -> bytes:
-    """Encode a smooth picture with all levels in it, the same each time."""
+def _image(form: str, mode: str, size: tuple[int, int]) -> bytes:
+    """Encode a smooth image with all levels in it, the same each time."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (4, 4, 4), dtype=np.uint8)
-    picture = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
+    image = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    picture.convert("RGB" if mode == "P" else mode).convert(mode).save(file, form)
+    image.convert("RGB" if mode == "P" else mode).convert(mode).save(file, form)
     return file.getvalue()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfconv.export.graph import Serving
     from tfconv.kinds.text.options import TrainText
     from tfconv.tasks import Task
+    from tfconv.training.runs.folder import RunFolder
 
 __all__ = ["TextKind"]
 
@@ -178,14 +179,17 @@ class TextKind(Kind):
         """Predict and export."""
         return [f'tfconv predict {run} "some text"', f"tfconv export {run} saved_models/{run.name}"]
 
-    def inherited_settings(self, config: Any, source: Path) -> dict[str, Any]:
-        """The length that texts are cut to."""
+    def inherited_settings(self, config: Any, before: "RunFolder") -> dict[str, Any]:
+        """Model and tokenizer settings; the length that texts are cut to."""
         from tfconv.data.preprocess import read_json, unreadable
+        from tfconv.kinds.source import options_of
 
-        (read,) = read_json(source / "preprocess", ("text.json",), self.unit)
+        folder = before.directory / "preprocess"
+        (read,) = read_json(folder, ("text.json",), self.unit)
         if not isinstance(read, dict):
-            raise unreadable(source / "preprocess", self.unit, "settings are missing, or of another type")
-        return {"length": read.get("length")}
+            raise unreadable(folder, self.unit, "settings are missing, or of another type")
+        names = ("model", "vocabulary_size", "level", "words_only")
+        return options_of(before, names, self.options) | {"length": read.get("length")}
 
     def labelled(self, run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
         """Batches (ids, labels by the run's class numbers)."""

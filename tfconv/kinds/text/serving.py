@@ -16,7 +16,7 @@ from tfconv.evaluation.probability import padded_width, probability_graph
 from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
 from tfconv.tasks import Task
 
-__all__ = ["ServedTextClassifier", "file_backed", "text_logits", "text_samples", "text_serving"]
+__all__ = ["ServedTextClassifier", "file_backed", "network_inputs", "text_logits", "text_samples", "text_serving"]
 
 
 VOCABULARY_FILE = "vocabulary.txt"
@@ -36,7 +36,17 @@ def text_serving(model: Any, preprocess: Any, samples: Sequence[str]) -> Serving
 
     texts = text_samples(preprocess, samples)
     instances = list(samples)[:2] or list(TEXT_EXAMPLES)
-    return Serving(module, FEATURE, texts, text_logits(model, preprocess, texts), instances)
+    logits = text_logits(model, preprocess, texts)
+    return Serving(module, FEATURE, texts, logits, instances, network_inputs(model))
+
+
+def network_inputs(model: Any) -> list[npt.NDArray[np.int32]]:
+    """Ids of a text that fills two thirds of the width; of two widths, where the model takes any."""
+    found = []
+    for width in (12, 30) if model.input_shape[1] is None else (model.input_shape[1],):
+        length = 2 * width // 3
+        found.append(np.pad(1 + np.arange(length, dtype=np.int32) % len(SPECIAL), (0, width - length))[None])
+    return found
 
 
 class ServedTextClassifier(ServedClassifier):

@@ -1,4 +1,4 @@
-"""AlexNet: for pictures of 224 pixels as in torchvision, and a small form for 32 pixels."""
+"""AlexNet for ImageNet, and a small AlexNet for CIFAR-10."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
-from tfconv.models.image.parts import InputShape, check_normalization, dense_layers, picture_input, pooled_convolution
+from tfconv.models.image.blocks import InputShape, check_normalization, hidden_layers, image_input, pooled_convolution
 
 __all__ = ["AlexNet", "MiniAlexNet"]
 
@@ -15,28 +15,29 @@ __all__ = ["AlexNet", "MiniAlexNet"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class MiniAlexNet(keras.Model):
-    """Five 3 x 3 convolutions, three of them pooled by 3, two hidden layers, logits: 2,023,370 parameters.
+    """A small AlexNet for images of 32 x 32 pixels, with 2,023,370 parameters.
 
-    As published without normalisation; with `normalization="batch"` each convolution has one, after its pooling. A
-    picture of 32 pixels has 10, 3 and 1 after the three poolings. Kernels start Glorot uniform, Keras' default, as in
-    the practical.
+    Five 3 x 3 convolutions, three of them followed by max pooling of size 3 (which leaves 10, 3 and 1 pixels of 32),
+    two hidden layers and the logits. The published network has no normalisation; with `normalization="batch"` each
+    convolution has one, after its pooling. Kernels are initialised Glorot uniform, Keras' default, as published.
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        widths: Channels of the five convolutions.
-        hidden_units: Units of the hidden layers.
+        classes: Number of logits: 1 for two classes, else one per class.
+        widths: Filters of the five convolutions.
+        hidden_units: Units of each hidden layer.
         normalization: "batch", or None as published.
-        activation: A Keras activation's name; one that never decreases, since it follows the pooling.
-        dropout: Share of units dropped after each hidden layer.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        activation: Name of a Keras activation, a non-decreasing one since it is applied after the pooling.
+        dropout: Fraction of units dropped after each hidden layer.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
-    Input shape: (batch, height, width, channels), float32, normalised by channel; 27 pixels at least.
+    Input shape: (batch, height, width, channels), float32, normalised by channel; at least 27 x 27 pixels.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: other than five widths; another normalization; too small an input shape (`InputError`).
+        ValueError: `widths` of another length than five; an unknown normalization; an `input_shape` that is too small
+            (`InputError`).
 
     Reference: Deep Learning Indaba 2018, practical 2 (convolutional networks); after Krizhevsky, Sutskever and Hinton,
         "ImageNet Classification with Deep Convolutional Neural Networks", 2012.
@@ -60,7 +61,7 @@ class MiniAlexNet(keras.Model):
             raise ValueError(f"widths must be five numbers, one a convolution. Received: widths={widths}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = x = picture_input(input_shape, smallest=27, known=True)
+        pixels = x = image_input(input_shape, smallest=27, known=True)
         for i, width in enumerate(widths, start=1):
             settings: dict[str, Any] = {
                 "normalization": normalization,
@@ -72,8 +73,8 @@ class MiniAlexNet(keras.Model):
             if i in (3, 4):
                 x = ConvNormAct2D(width, 3, **settings)(x)
             else:
-                x = pooled_convolution(x, width, 3, pool_size=3, **settings)
-        x = dense_layers(
+                x = pooled_convolution(x, width, 3, (3, 3), **settings)
+        x = hidden_layers(
             x, hidden_units, activation=activation, dropout=dropout, dtype=policy, kernel_initializer="glorot_uniform"
         )
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
@@ -83,25 +84,26 @@ class MiniAlexNet(keras.Model):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class AlexNet(keras.Model):
-    """Five convolutions, three poolings, two hidden layers, logits for ImageNet: 61,100,840 parameters.
+    """AlexNet for ImageNet in its one-column form, with 61,100,840 parameters.
 
-    The one-column form without response normalisation, padded as in torchvision. Kernels start He normal (published:
-    normal with deviation 0.01, which this depth trains from slowly).
+    Five convolutions, three of them followed by max pooling, two hidden layers and the logits; no local response
+    normalisation, and padding as in torchvision. Kernels are initialised He normal. (The published normal distribution
+    of standard deviation 0.01 trains slowly at this depth.)
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        widths: Channels of the five convolutions.
-        hidden_units: Units of the hidden layers.
-        dropout: Share of units dropped before each hidden layer.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        classes: Number of logits: 1 for two classes, else one per class.
+        widths: Filters of the five convolutions.
+        hidden_units: Units of each hidden layer.
+        dropout: Fraction of units dropped before each hidden layer.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
-    Input shape: (batch, height, width, channels), float32, normalised by channel; 63 pixels at least.
+    Input shape: (batch, height, width, channels), float32, normalised by channel; at least 63 x 63 pixels.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: other than five widths; too small an input shape (`InputError`).
+        ValueError: `widths` of another length than five; an `input_shape` that is too small (`InputError`).
 
     Reference: Krizhevsky, "One Weird Trick for Parallelizing Convolutional Neural Networks", 2014.
     """
@@ -121,7 +123,7 @@ class AlexNet(keras.Model):
             raise ValueError(f"widths must be five numbers, one a convolution. Received: widths={widths}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = x = picture_input(input_shape, smallest=63, known=True)
+        pixels = x = image_input(input_shape, smallest=63, known=True)
         for i, (width, size, strides) in enumerate(
             zip(widths, (11, 5, 3, 3, 3), (4, 1, 1, 1, 1), strict=True), start=1
         ):
@@ -136,7 +138,7 @@ class AlexNet(keras.Model):
             if i in (3, 4):
                 x = ConvNormAct2D(width, size, **settings)(x)
             else:
-                x = pooled_convolution(x, width, size, pool_size=3, pool_strides=2, **settings)
+                x = pooled_convolution(x, width, size, (3, 2), **settings)
         x = keras.layers.Flatten(dtype=policy, name="flatten")(x)
         for i, units in enumerate(hidden_units, start=1):
             x = keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}")(x)

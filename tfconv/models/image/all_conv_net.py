@@ -1,10 +1,10 @@
-"""A network of convolutions and nothing else."""
+"""The All-CNN-C network for CIFAR-10, which has convolutions only."""
 
 import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
-from tfconv.models.image.parts import InputShape, check_normalization, picture_input
+from tfconv.models.image.blocks import InputShape, check_normalization, image_input
 
 __all__ = ["AllConvNet"]
 
@@ -12,27 +12,27 @@ __all__ = ["AllConvNet"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class AllConvNet(keras.Model):
-    """Nine convolutions, of stride 2 where others pool, the last to the classes; mean over places: 1.37 M parameters.
+    """All-CNN-C: nine convolutions, with stride 2 in place of pooling and no dense layer; 1.37 M parameters.
 
-    All-CNN-C: 3 x 3 convolutions of 96, 96, 96 (stride 2), 192, 192, 192 (stride 2) and 192 channels (not padded), then
-    1 x 1 ones of 192 and of the classes. The paper puts a ReLU after the last one too; here logits may be negative.
-    Kernels start He normal.
+    3 x 3 convolutions of 96, 96, 96 (stride 2), 192, 192, 192 (stride 2) and 192 filters (not padded), then 1 x 1
+    convolutions of 192 filters and of one filter per class, then the mean over all pixels. The paper applies a ReLU
+    after the last convolution too; here logits may be negative. Kernels are initialised He normal.
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        width: Channels of the first stage; later ones have twice as many.
+        classes: Number of logits: 1 for two classes, else one per class.
+        width: Filters of the first three convolutions; the later ones have twice as many.
         normalization: None as published, or "batch".
-        input_dropout: Share of the picture's numbers dropped.
-        dropout: Share of numbers dropped after each convolution of stride 2.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        input_dropout: Fraction of the image's values dropped.
+        dropout: Fraction of values dropped after each convolution of stride 2.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
-    Input shape: (batch, height, width, channels), float32, normalised by channel; 9 pixels at least.
+    Input shape: (batch, height, width, channels), float32, normalised by channel; at least 9 x 9 pixels.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: another normalization; another input shape (`InputError`).
+        ValueError: an unknown normalization; a wrong `input_shape` (`InputError`).
 
     Reference: Springenberg, Dosovitskiy, Brox and Riedmiller, "Striving for Simplicity: The All Convolutional Net",
         2015, tables 1 and 2.
@@ -53,7 +53,7 @@ class AllConvNet(keras.Model):
         check_normalization(normalization)
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = picture_input(input_shape, smallest=9)
+        pixels = image_input(input_shape, smallest=9)
         x = keras.layers.Dropout(input_dropout, dtype=policy, name="input_dropout")(pixels)
         for i, (filters, size, strides, padding) in enumerate(
             [

@@ -1,4 +1,4 @@
-"""Backbones of `keras.applications` under a new head."""
+"""Networks of `keras.applications` with a new head."""
 
 import difflib
 import inspect
@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from tfconv.errors import InputError
-from tfconv.models.image.parts import InputShape, picture_input
+from tfconv.models.image.blocks import InputShape, image_input
 
 __all__ = ["from_application"]
 
-# Of the photographs of ImageNet, colours from 0 to 1.
+# Mean and standard deviation of ImageNet's red, green and blue, on a scale from 0 to 1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -36,17 +36,19 @@ def application(name: str) -> Callable[..., keras.Model]:
 
 
 def backbone(name: str, weights: str | None, input_shape: tuple[int | None, ...]) -> keras.Model:
-    """Return a network without its head, or one clear line about why it cannot be had."""
+    """Return a network without its head.
+
+    Raises:
+        InputError: an unknown network, a missing weights file, a failed download, or settings that Keras refuses.
+    """
     function = application(name)
     if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
-        raise InputError(
-            f"weights of {name} must be None, 'imagenet' or a weights file, and there is no file {weights}"
-        )
+        raise InputError(f"weights of {name} must be None, 'imagenet' or a weights file, and no file {weights} exists")
     try:
         return function(include_top=False, weights=weights, input_shape=input_shape, name="backbone")
     except ValueError as error:
         raise InputError(f"keras.applications.{name} refuses these settings: {error}") from error
-    except Exception as error:  # what Keras' own download raises has no type of its own
+    except Exception as error:  # Keras raises a bare Exception for a failed download
         if "URL fetch failure" not in str(error):
             raise
         raise InputError(
@@ -56,9 +58,10 @@ def backbone(name: str, weights: str | None, input_shape: tuple[int | None, ...]
 
 
 def expected_inputs(pixels: Any, name: str, mean: Sequence[float], std: Sequence[float]) -> Any:
-    """Return normalised pixels in the form that a network was trained on: its range, centre and order of colours.
+    """Return normalised pixels in the range, centre and colour order that a network was trained on.
 
-    Every `preprocess_input` of Keras is linear in each colour, so three pixels and a black one tell it.
+    Every `preprocess_input` of Keras is linear in each colour, so its values for black and for the three pure colours
+    determine it.
     """
     preprocess = sys.modules[application(name).__module__].preprocess_input
     black = preprocess(np.zeros((1, 1, 1, 3), "float32")).reshape(3).astype("float64")
@@ -83,36 +86,36 @@ def from_application(
     std: Sequence[float] = IMAGENET_STD,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Return a network of `keras.applications` with a new head: mean over places, dropout, logits.
+    """Return a network of `keras.applications` with a new head: global average pooling, dropout and logits.
 
-    The networks were trained on pixels in ranges of their own (0 to 255, -1 to 1, blue before red), while the inputs
-    of a tfconv model are (pixel / 255 - mean) / std. The first layers map the one to the other, so that a pretrained
-    network sees what it was trained on: exactly where `mean` and `std` are those of the data
-    (`data.preprocess.mean`, `.std`), nearly so with the default, ImageNet's, as most photographs have much the same.
-    The network is the layer "backbone": `model.get_layer("backbone").trainable = False` trains the head alone. The
-    precision is Keras' global dtype policy, but for the logits.
+    Each of these networks was trained on pixels of its own range (0 to 255, -1 to 1, blue before red), while the inputs
+    of a tfconv model are (pixel / 255 - mean) / std. The first layers convert one to the other, so that a pretrained
+    network gets the inputs it was trained on: exactly if `mean` and `std` are those of the data
+    (`data.preprocess.mean`, `.std`), approximately with ImageNet's, the default, since most photographs have similar
+    ones. The network is the layer "backbone": `model.get_layer("backbone").trainable = False` trains the head alone.
+    All layers but the logits use Keras' global dtype policy.
 
     Args:
-        name: A function of `keras.applications`: "ResNet50", "EfficientNetB0", "MobileNetV3Small", ...
-        classes: Logits for each picture.
+        name: Name of a function of `keras.applications`: "ResNet50", "EfficientNetB0", "MobileNetV3Small", ...
+        classes: Number of logits: 1 for two classes, else one per class.
         weights: None (random), "imagenet" (downloaded by Keras into its cache) or the path of a `.weights.h5` file of
             the network without its head.
         input_shape: (height, width, 3).
-        mean: Of each channel, 0 to 1, by which inputs were normalised.
-        std: Of each channel, by which inputs were normalised.
-        dropout: Share of numbers dropped before the logits.
+        mean: Mean of each channel, on a scale from 0 to 1, that the inputs are normalised by.
+        std: Standard deviation of each channel that the inputs are normalised by.
+        dropout: Fraction of values dropped before the logits.
 
     Returns:
         A functional model: float32 (batch, height, width, 3) to float32 logits (batch, classes).
 
     Raises:
-        InputError: an unknown name, a file that is not there, weights that cannot be downloaded, an input shape that
-            the network refuses or that has not three channels, `mean` or `std` of another length.
+        InputError: an unknown name, a missing weights file, weights that cannot be downloaded, an `input_shape` that
+            the network refuses or that has not three channels, `mean` or `std` of another length than three.
     """
-    pixels = picture_input(input_shape)
+    pixels = image_input(input_shape)
     if pixels.shape[-1] != 3 or len(mean) != 3 or len(std) != 3:
         raise InputError(
-            "networks of keras.applications take pictures of 3 channels, with a mean and a std for each. "
+            "networks of keras.applications take images of 3 channels, with a mean and a std for each. "
             f"Received: input_shape={tuple(input_shape)}, mean={tuple(mean)}, std={tuple(std)}"
         )
     network = backbone(name, weights, pixels.shape[1:])

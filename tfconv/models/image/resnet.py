@@ -1,4 +1,4 @@
-"""Residual networks as published: for CIFAR-10's pictures of 32 pixels, and for ImageNet's of 224."""
+"""Residual networks of He et al. (2016) for CIFAR-10 and for ImageNet."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
 from tfconv.layers.normalization import BatchNorm
 from tfconv.layers.residual import ResidualBlock2D
-from tfconv.models.image.parts import InputShape, picture_input
+from tfconv.models.image.blocks import InputShape, image_input
 
 __all__ = ["ResNet", "ResNetCIFAR", "resnet18", "resnet20", "resnet32", "resnet34", "resnet50", "resnet56"]
 
@@ -40,7 +40,7 @@ def resnet34(**overrides: Any) -> "ResNet":
 
 
 def resnet50(**overrides: Any) -> "ResNet":
-    """Return the `ResNet` of 50 layers in bottlenecks, 25,557,032 parameters: He et al. 2016, table 1."""
+    """Return the `ResNet` of 50 layers with bottleneck blocks, 25,557,032 parameters: He et al. 2016, table 1."""
     settings = {"blocks": (3, 4, 6, 3), "widths": (256, 512, 1024, 2048), "bottleneck": True}
     return ResNet(**{**settings, **overrides})
 
@@ -48,7 +48,7 @@ def resnet50(**overrides: Any) -> "ResNet":
 def stages(
     x: keras.KerasTensor, blocks: Sequence[int], widths: Sequence[int], *, dtype: keras.DTypePolicy, **settings: Any
 ) -> keras.KerasTensor:
-    """Return stages of residual blocks; each stage after the first starts by halving the picture."""
+    """Return the output of stages of residual blocks; each stage after the first halves height and width."""
     for i, (count, width) in enumerate(zip(blocks, widths, strict=True), start=1):
         for j in range(1, count + 1):
             x = ResidualBlock2D(
@@ -65,26 +65,27 @@ def stages(
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ResNetCIFAR(keras.Model):
-    """A 3 x 3 convolution, three stages of residual blocks of two convolutions, mean, logits.
+    """Residual network for CIFAR-10.
 
-    Kernels start He normal.
+    A 3 x 3 convolution, three stages of residual blocks of two convolutions, global average pooling and the logits.
+    Kernels are initialised He normal.
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        depth: Layers with weights, 6 n + 2 for n blocks a stage: 20, 32, 44, 56, 110.
-        widths: Channels of the three stages.
-        shortcut: Where a stage begins: "padding" without parameters as published, or "projection".
-        order: "conv-norm-act", or "norm-act-conv" for pre-activated blocks.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        classes: Number of logits: 1 for two classes, else one per class.
+        depth: Number of layers with weights, 6 n + 2 for n blocks per stage: 20, 32, 44, 56, 110.
+        widths: Filters of the three stages.
+        shortcut: Shortcut of a stage's first block: "padding" (no parameters, as published) or "projection".
+        order: "conv-norm-act", or "norm-act-conv" for pre-activation.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, height, width, channels), float32, normalised by channel.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: a depth that is not 6 n + 2; other than three widths; another shortcut or order; another input shape
-            (`InputError`).
+        ValueError: a depth that is not 6 n + 2; other than three widths; an unknown shortcut or order; a wrong
+            `input_shape` (`InputError`).
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2; He et al., "Identity
         Mappings in Deep Residual Networks", 2016.
@@ -108,7 +109,7 @@ class ResNetCIFAR(keras.Model):
             raise ValueError(f"widths must be three numbers, one a stage. Received: widths={widths}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = picture_input(input_shape)
+        pixels = image_input(input_shape)
         post = order == "conv-norm-act"
         x = ConvNormAct2D(
             widths[0],
@@ -121,7 +122,7 @@ class ResNetCIFAR(keras.Model):
             name="stem",
         )(pixels)
         x = stages(x, [(depth - 2) // 6] * 3, widths, shortcut=shortcut, order=order, dtype=policy)
-        if not post:  # the last block's sum has had neither
+        if not post:  # a pre-activated block ends in a sum, without normalisation and activation
             x = BatchNorm(dtype=policy, name="last_norm")(x)
             x = keras.layers.Activation("relu", dtype=policy, name="last_activation")(x)
         x = keras.layers.GlobalAveragePooling2D(dtype=policy, name="pooling")(x)
@@ -132,26 +133,27 @@ class ResNetCIFAR(keras.Model):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ResNet(keras.Model):
-    """A 7 x 7 convolution and a pooling, each of stride 2, stages of residual blocks, mean, logits for ImageNet.
+    """Residual network for ImageNet; ResNet-18 by default.
 
-    Without arguments this is ResNet-18. Padding is symmetric, as published and in torchvision, and the 3 x 3
-    convolution of a bottleneck has its stride, as in torchvision. Kernels start He normal.
+    A 7 x 7 convolution and a max pooling, each of stride 2, stages of residual blocks, global average pooling and the
+    logits. Padding is symmetric, as published and in torchvision. A bottleneck block strides in its 3 x 3 convolution,
+    as in torchvision. Kernels are initialised He normal.
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        blocks: Residual blocks of each stage.
-        widths: Channels of each stage.
-        stem_filters: Channels of the first convolution.
-        bottleneck: Whether blocks are of three convolutions, the middle one narrow.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        classes: Number of logits: 1 for two classes, else one per class.
+        blocks: Number of residual blocks in each stage.
+        widths: Filters of each stage.
+        stem_filters: Filters of the first convolution.
+        bottleneck: Whether blocks have three convolutions (1 x 1, 3 x 3, 1 x 1) in place of two.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, height, width, channels), float32, normalised by channel.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: `blocks` and `widths` of different lengths; another input shape (`InputError`).
+        ValueError: `blocks` and `widths` of different lengths; a wrong `input_shape` (`InputError`).
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, table 1.
     """
@@ -169,10 +171,10 @@ class ResNet(keras.Model):
         name: str | None = None,
     ) -> None:
         if len(blocks) != len(widths):
-            raise ValueError(f"blocks and widths must name the same stages. Received: {blocks}, {widths}")
+            raise ValueError(f"blocks and widths must have one number per stage. Received: {blocks}, {widths}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = picture_input(input_shape)
+        pixels = image_input(input_shape)
         x = ConvNormAct2D(
             stem_filters,
             7,

@@ -1,4 +1,4 @@
-"""Very deep plain networks of 3 x 3 convolutions."""
+"""VGG networks: deep stacks of 3 x 3 convolutions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct2D
-from tfconv.models.image.parts import InputShape, check_normalization, dense_layers, picture_input, pooled_convolution
+from tfconv.models.image.blocks import InputShape, check_normalization, hidden_layers, image_input, pooled_convolution
 
 __all__ = ["VGG16"]
 
@@ -15,26 +15,28 @@ __all__ = ["VGG16"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class VGG16(keras.Model):
-    """Stages of two or three 3 x 3 convolutions, each pooled by 2; two hidden layers; logits: 138,357,544 parameters.
+    """VGG-16 for ImageNet (configuration D), with 138,357,544 parameters.
 
-    Configuration D: 2, 2, 3, 3 and 3 convolutions. Kernels start He normal, with which all layers train at once (the
-    paper started them from a trained shallower network).
+    Five stages of 2, 2, 3, 3 and 3 convolutions of 3 x 3, each followed by 2 x 2 max pooling, then two hidden layers
+    and the logits. Kernels are initialised He normal, with which all layers train at once. (The paper initialised them
+    from a trained shallower network.)
 
     Args:
         input_shape: (height, width, channels).
-        classes: Logits for each picture.
-        widths: Channels of the five stages.
-        hidden_units: Units of the hidden layers.
+        classes: Number of logits: 1 for two classes, else one per class.
+        widths: Filters of the convolutions in each of the five stages.
+        hidden_units: Units of each hidden layer.
         normalization: None as published, or "batch".
-        dropout: Share of units dropped after each hidden layer.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        dropout: Fraction of units dropped after each hidden layer.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
-    Input shape: (batch, height, width, channels), float32, normalised by channel; 32 pixels at least.
+    Input shape: (batch, height, width, channels), float32, normalised by channel; at least 32 x 32 pixels.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: other than five widths; another normalization; too small an input shape (`InputError`).
+        ValueError: `widths` of another length than five; an unknown normalization; an `input_shape` that is too small
+            (`InputError`).
 
     Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015,
         table 1, column D.
@@ -57,7 +59,7 @@ class VGG16(keras.Model):
             raise ValueError(f"widths must be five numbers, one a stage. Received: widths={widths}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        pixels = x = picture_input(input_shape, smallest=32, known=True)
+        pixels = x = image_input(input_shape, smallest=32, known=True)
         for i, (width, convolutions) in enumerate(zip(widths, (2, 2, 3, 3, 3), strict=True), start=1):
             for j in range(1, convolutions + 1):
                 settings: dict[str, Any] = {
@@ -69,7 +71,7 @@ class VGG16(keras.Model):
                 if j < convolutions:
                     x = ConvNormAct2D(width, 3, **settings)(x)
                 else:
-                    x = pooled_convolution(x, width, 3, pool_size=2, **settings)
-        x = dense_layers(x, hidden_units, activation="relu", dropout=dropout, dtype=policy)
+                    x = pooled_convolution(x, width, 3, (2, 2), **settings)
+        x = hidden_layers(x, hidden_units, activation="relu", dropout=dropout, dtype=policy)
         logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
         super().__init__(pixels, logits, name=name)

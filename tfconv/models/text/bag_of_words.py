@@ -1,11 +1,11 @@
-"""Classifiers that look at which words a text holds, not at their order."""
+"""Bag-of-words text classifiers, which ignore the order of words."""
 
 import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.pooling import MaskedGlobalAveragePooling1D
-from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens, FixedLength
-from tfconv.models.text.embedding import embedded_tokens
+from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens
+from tfconv.models.text.embedding import embedded_tokens, token_input
 
 __all__ = ["BagOfWordsLinear", "BagOfWordsMLP"]
 
@@ -13,26 +13,26 @@ __all__ = ["BagOfWordsLinear", "BagOfWordsMLP"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class BagOfWordsLinear(keras.Model):
-    """A linear classifier on word counts, or on the presence of words.
+    """Linear classifier on word counts or on the presence of words.
 
-    logits = bias + sum over the words w of n_w kernel[w], n_w being how often w stands in the text, or 1 for "binary"
+    logits = bias + sum over the distinct words w of n_w kernel[w], n_w being the count of w in the text, or 1 in mode
+    "binary"
 
-    The layer "logits" has the weight of each word in each class: `kernel`, (vocabulary_size, classes).
+    The `kernel` of the layer "logits", (vocabulary_size, classes), holds the weight of each word for each class.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        mode: "count" or "binary".
-        dtype: Precision, a Keras dtype policy; default the global one. The sum and logits are float32 under every
-            policy.
-        name: Of the model.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        mode: "count", or "binary" for the presence of words.
+        dtype: Keras dtype policy; None: the global one. The sum and the logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits.
 
     Raises:
-        ValueError: another mode.
+        ValueError: an unknown mode.
     """
 
     def __init__(
@@ -49,8 +49,7 @@ class BagOfWordsLinear(keras.Model):
             raise ValueError(f"mode must be 'count' or 'binary'. Received: mode={mode!r}")
         # Graph
         policy = keras.dtype_policies.get(dtype)
-        ids = keras.Input((None,), dtype="int32", name="ids")
-        x = ids if length is None else FixedLength(length, pad=False, dtype=policy, name="first_tokens")(ids)
+        ids, x = token_input(length, policy)
         if mode == "binary":
             x = DistinctTokens(dtype=policy, name="distinct_tokens")(x)
         logits = BagOfWordsDense(vocabulary_size, classes, dtype="float32", name="logits")(x)
@@ -60,19 +59,19 @@ class BagOfWordsLinear(keras.Model):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class BagOfWordsMLP(keras.Model):
-    """The mean of the word vectors of a text, one hidden layer, logits.
+    """Mean of a text's word vectors, one hidden layer and logits.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        embedding_dim: Width of a word vector.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        embedding_dim: Embedding dimension, the length of a word vector.
         embedding_trainable: Whether word vectors are trained.
         hidden_units: Units of the hidden layer.
-        activation: Of the hidden layer.
-        dropout: Share of units dropped before the logits.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        activation: Activation of the hidden layer.
+        dropout: Fraction of units dropped before the logits.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.

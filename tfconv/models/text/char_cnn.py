@@ -1,4 +1,4 @@
-"""Convolutions over the characters of a text."""
+"""Character-level CNN for texts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,10 @@ import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv import ConvNormAct1D
+from tfconv.layers.initializers import cloned
 from tfconv.layers.pooling import MaskedGlobalMaxPooling1D, MaskedMaxPooling1D
-from tfconv.layers.residual import anew
-from tfconv.layers.tokens import FixedLength, OneHotTokens
+from tfconv.layers.tokens import SPECIAL_TOKENS, OneHotTokens
+from tfconv.models.text.embedding import token_input
 
 __all__ = ["CharCNN", "zhang_char_cnn"]
 
@@ -17,18 +18,18 @@ __all__ = ["CharCNN", "zhang_char_cnn"]
 def zhang_char_cnn(**overrides: Any) -> "CharCNN":
     """Return the smaller `CharCNN` of Zhang et al. (2015), tables 1 and 2.
 
-    70 characters (ids 3 to 72) as one-hot vectors, the first 1014 of a text, six convolutions of 256 filters, two
-    hidden layers of 1024, dropout 0.5 after each; weights drawn from N(0, 0.05). The paper reads a text from its end to
-    its start; here it is read as it stands. The paper trains with momentum 0.9 on batches of 128, step 0.01, halved
-    every 3 epochs 10 times.
+    One-hot vectors of 70 characters (ids 3 to 72), the first 1014 characters of a text, six convolutions of 256
+    filters, two hidden layers of 1024 units with dropout 0.5, weights drawn from N(0, 0.05). The paper reverses each
+    text, which is not done here. It trains with momentum 0.9, batch size 128 and learning rate 0.01, halved 10 times,
+    every 3 epochs.
 
     Args:
-        **overrides: `CharCNN` arguments to set otherwise.
+        **overrides: `CharCNN` arguments that replace these.
 
     Reference: Zhang, Zhao and LeCun, "Character-level Convolutional Networks for Text Classification", 2015, section 2.
     """
     settings: dict[str, Any] = {
-        "vocabulary_size": 73,
+        "vocabulary_size": SPECIAL_TOKENS + 70,
         "length": 1014,
         "embedding_dim": None,
         "filters": 256,
@@ -46,31 +47,31 @@ def zhang_char_cnn(**overrides: Any) -> "CharCNN":
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class CharCNN(keras.Model):
-    """Character vectors, convolutions with max pooling between them, maximum over time, hidden layers, logits.
+    """Character-level CNN: character vectors, convolutions with max pooling, global max pooling, hidden layers, logits.
 
-    The default size is meant for a CPU: 123 characters seen by each window of the last convolution, at 1/27 of the
-    text's resolution. `flatten=True` is the published top: convolutions without zeros around the text, whose every
-    position has weights of its own in the first hidden layer, which needs texts of one length.
+    The default size is made for a CPU: the receptive field of the last convolution is 123 characters, its resolution
+    1/27 of the text's. `flatten=True` gives the published head: convolutions are not padded, and the first hidden layer
+    has weights for each position, so that all texts are padded to one length.
 
     Args:
-        vocabulary_size: Number of token ids: 0 padding, 1 start, 2 unknown, then the characters.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` characters of a text count; None: all of them, not with `flatten`.
-        embedding_dim: Width of a character's vector; None: one-hot vectors, zero for ids 0, 1 and 2.
+        vocabulary_size: Number of token ids: 0 for padding, 1 for start, 2 for unknown, then the characters.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of characters used of each text, from its start; None: all, not possible with `flatten`.
+        embedding_dim: Embedding dimension; None: one-hot vectors, with zeros for ids 0, 1 and 2.
         embedding_trainable: Whether character vectors are trained.
-        filters: Channels of each convolution.
-        kernel_sizes: Steps in a window, one number a convolution.
-        pool_sizes: Steps that are pooled into one after each convolution; 1: none.
-        normalization: Before each activation: "batch", "layer" or None.
-        activation: Of convolutions and hidden layers.
-        flatten: Whether all positions go to the hidden layers, instead of each channel's maximum.
+        filters: Filters of each convolution.
+        kernel_sizes: Kernel size of each convolution.
+        pool_sizes: Size of the max pooling after each convolution; 1: none.
+        normalization: Normalisation before each activation: "batch", "layer" or None.
+        activation: Activation of convolutions and hidden layers.
+        flatten: Whether the hidden layers take all positions in place of each channel's maximum.
         hidden_units: Units of each hidden layer.
-        dropout: Share of units dropped after each hidden layer.
-        kernel_initializer: Of all kernels: a Keras initializer's name or serialized form.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        dropout: Fraction of units dropped after each hidden layer.
+        kernel_initializer: Initializer of all kernels: a Keras initializer's name or serialized form.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
-    Input shape: (batch, steps), int32 ids of characters.
+    Input shape: (batch, steps), int32 character ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.
 
     Raises:
@@ -109,8 +110,7 @@ class CharCNN(keras.Model):
         # Graph
         policy = keras.dtype_policies.get(dtype)
         initializer = keras.initializers.get(kernel_initializer)
-        ids = keras.Input((None,), dtype="int32", name="ids")
-        x = ids if length is None else FixedLength(length, pad=flatten, dtype=policy, name="first_tokens")(ids)
+        ids, x = token_input(length, policy, pad=flatten)
         if embedding_dim is None:
             x = OneHotTokens(vocabulary_size, mask_zero=not flatten, dtype=policy, name="one_hot")(x)
         else:
@@ -129,7 +129,7 @@ class CharCNN(keras.Model):
                 padding="valid" if flatten else "same",
                 normalization=normalization,
                 activation=activation,
-                kernel_initializer=anew(initializer),
+                kernel_initializer=cloned(initializer),
                 dtype=policy,
                 name=f"convolution_{i}",
             )(x)
@@ -141,8 +141,8 @@ class CharCNN(keras.Model):
             x = MaskedGlobalMaxPooling1D(dtype=policy, name="maximum")(x)
         for i, units in enumerate(hidden_units, 1):
             x = keras.layers.Dense(
-                units, activation=activation, kernel_initializer=anew(initializer), dtype=policy, name=f"hidden_{i}"
+                units, activation=activation, kernel_initializer=cloned(initializer), dtype=policy, name=f"hidden_{i}"
             )(x)
             x = keras.layers.Dropout(dropout, dtype=policy, name=f"dropout_{i}")(x)
-        logits = keras.layers.Dense(classes, kernel_initializer=anew(initializer), dtype="float32", name="logits")(x)
+        logits = keras.layers.Dense(classes, kernel_initializer=cloned(initializer), dtype="float32", name="logits")(x)
         super().__init__(ids, logits, name=name)

@@ -1,4 +1,4 @@
-"""A text CNN that sees far at full resolution, by dilation."""
+"""Deep text CNNs with large receptive fields: dilated convolutions, and a pyramid of residual blocks."""
 
 from collections.abc import Sequence
 
@@ -17,33 +17,33 @@ __all__ = ["DilatedTextCNN", "ResidualTextCNN"]
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class DilatedTextCNN(keras.Model):
-    """Embedding, convolutions each wider apart than the one before, maximum over time, logits.
+    """Text CNN with dilated convolutions: embedding, convolutions, global max pooling and logits.
 
-    With the default sizes each window of the last convolution sees 31 words.
+    With the default sizes the receptive field of the last convolution is 31 words.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        embedding_dim: Width of a word vector.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        embedding_dim: Embedding dimension, the length of a word vector.
         embedding_trainable: Whether word vectors are trained.
-        embedding_dropout: Share of the word vectors' numbers dropped in training.
-        filters: Channels of every convolution.
-        kernel_size: Steps in a window.
-        dilations: Steps from one of a window's steps to the next, one number a convolution.
-        padding: "same" or "causal" (windows end at their step).
-        normalization: After each convolution: "batch", "layer" or None.
-        activation: A Keras activation's name.
-        convolution_dropout: Share of each convolution's channels dropped in training.
-        dropout: Share of units dropped before the logits.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        embedding_dropout: Fraction of the word vectors' values dropped in training.
+        filters: Filters of each convolution.
+        kernel_size: Kernel size of each convolution.
+        dilations: Dilation rate of each convolution.
+        padding: "same", or "causal" (no step depends on a later one).
+        normalization: Normalisation after each convolution: "batch", "layer" or None.
+        activation: Name of a Keras activation.
+        convolution_dropout: Fraction of each convolution's channels dropped in training.
+        dropout: Fraction of units dropped before the logits.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.
 
     Raises:
-        ValueError: no dilations; another padding or normalization.
+        ValueError: no dilations; an unknown padding or normalization.
 
     Reference: Strubell et al., "Fast and Accurate Entity Recognition with Iterated Dilated Convolutions", 2017; Bai,
         Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence
@@ -96,27 +96,27 @@ class DilatedTextCNN(keras.Model):
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class ResidualTextCNN(keras.Model):
-    """Embedding, a region convolution, residual blocks that each see twice as far, maximum over time, logits.
+    """Text CNN with a pyramid of residual blocks: embedding, convolution, blocks, global max pooling and logits.
 
-    Each block after the first halves the text by max pooling (3 steps, stride 2), so that all shortcuts are
-    identities and all blocks together cost less than twice the first. Blocks are pre-activated: every convolution
-    follows its normalisation and activation.
+    Max pooling (size 3, stride 2) before each block but the first halves the number of steps, so that all shortcuts are
+    identities and all blocks together cost less than twice the first. Blocks are pre-activated: normalisation and
+    activation come before each convolution.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        embedding_dim: Width of a word vector.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        embedding_dim: Embedding dimension, the length of a word vector.
         embedding_trainable: Whether word vectors are trained.
-        embedding_dropout: Share of the word vectors' numbers dropped in training.
-        filters: Channels of every convolution.
-        kernel_size: Steps in a window of every convolution.
-        blocks: Residual blocks, of two convolutions each.
-        normalization: Before each activation: "batch", "layer" or None.
-        activation: A Keras activation's name.
-        dropout: Share of units dropped before the logits.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        embedding_dropout: Fraction of the word vectors' values dropped in training.
+        filters: Filters of each convolution.
+        kernel_size: Kernel size of each convolution.
+        blocks: Number of residual blocks, each of two convolutions.
+        normalization: Normalisation before each activation: "batch", "layer" or None.
+        activation: Name of a Keras activation.
+        dropout: Fraction of units dropped before the logits.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.

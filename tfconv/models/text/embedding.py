@@ -1,4 +1,4 @@
-"""From token ids to vectors: the first layers of every text model, and pretrained word vectors in them."""
+"""Token input and embedding of the text models, and loading of pretrained word vectors."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ def embedded_tokens(
     dtype: keras.DTypePolicy,
     initializer: Any = "uniform",
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return a model's input and its vectors: ids (batch, steps) and embeddings (batch, steps, embedding_dim).
+    """Return a text model's input, ids (batch, steps), and its word vectors (batch, steps, embedding_dim).
 
-    The steps of id 0 are masked. The embedding layer is named "embedding". Ids beyond the first `length` are cut.
+    Steps of id 0 are masked. The embedding layer is named "embedding". Each text is cut after `length` tokens.
     """
-    ids, x = first_tokens(length, dtype)
+    ids, x = token_input(length, dtype)
     x = keras.layers.Embedding(
         vocabulary_size,
         embedding_dim,
@@ -37,24 +37,30 @@ def embedded_tokens(
     return ids, x
 
 
-def first_tokens(length: int | None, dtype: keras.DTypePolicy) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return a model's input, ids (batch, steps), and of each row the first `length` ids; None: all of them."""
+def token_input(
+    length: int | None, dtype: keras.DTypePolicy, *, pad: bool = False
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return a text model's input, ids (batch, steps), and each text's first `length` ids; with None, all ids.
+
+    With `pad`, shorter texts are padded to `length`.
+    """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    return ids, ids if length is None else FixedLength(length, pad=False, dtype=dtype, name="first_tokens")(ids)
+    return ids, ids if length is None else FixedLength(length, pad=pad, dtype=dtype, name="first_tokens")(ids)
 
 
 def load_word_vectors(model: keras.Model, vectors: Any) -> None:
-    """Put pretrained word vectors into a text model's embedding.
+    """Load pretrained word vectors into a text model's embedding.
 
-    Whether they are trained further is the model's `embedding_trainable`. The vectors are weights: a saved model holds
-    them in its file, and its configuration stays small.
+    The model's `embedding_trainable` says whether they are trained further. The vectors are weights of the model and
+    saved with it.
 
     Args:
         model: A model of `tfconv.models` with a layer named "embedding".
-        vectors: float (vocabulary_size, embedding_dim); row i is the vector of id i.
+        vectors: Float (vocabulary_size, embedding_dim); row i is the vector of id i.
 
     Raises:
-        InputError: the model has no embedding, or the shape of `vectors` is not that of the embedding.
+        InputError: the model has no embedding, the shape of `vectors` is not that of the embedding, or `vectors` has
+            NaN or infinite values.
     """
     names = [layer.name for layer in model.layers]
     if "embedding" not in names:
@@ -64,8 +70,8 @@ def load_word_vectors(model: keras.Model, vectors: Any) -> None:
     if vectors.shape != tuple(variable.shape):
         raise InputError(
             f"word vectors of shape {vectors.shape} do not fit the embedding of shape {tuple(variable.shape)} "
-            "(vocabulary_size, embedding_dim): build the model with these sizes or read vectors of its width"
+            "(vocabulary_size, embedding_dim): build the model with these sizes, or read vectors of its embedding_dim"
         )
     if not np.all(np.isfinite(vectors)):
-        raise InputError("word vectors hold NaN or infinite values: read the file again, or set those rows to zero")
+        raise InputError("word vectors contain NaN or infinite values: read the file again, or set those rows to zero")
     variable.assign(vectors)

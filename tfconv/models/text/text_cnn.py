@@ -1,4 +1,4 @@
-"""Text CNN of one convolution layer and one window width."""
+"""Text CNNs with one convolution layer, of one or of several window widths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,18 @@ import keras
 
 from tfconv.layers.configured import configured
 from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
-from tfconv.models.text.embedding import embedded_tokens, first_tokens
+from tfconv.models.text.embedding import embedded_tokens, token_input
 
 __all__ = ["MultiWidthTextCNN", "TextCNN", "kim_cnn", "text_cnn_imdb"]
 
 
 def text_cnn_imdb(**overrides: Any) -> "TextCNN":
-    """Return the `TextCNN` of the IMDB workflow: 5000 words, the first 200 of a review, 32 windows of 3 words.
+    """Return the `TextCNN` of the IMDB workflow.
+
+    A vocabulary of 5000, the first 200 tokens of a review, 32 filters of kernel size 3.
 
     Args:
-        **overrides: `TextCNN` arguments to set otherwise.
+        **overrides: `TextCNN` arguments that replace these.
     """
     settings: dict[str, Any] = {
         "vocabulary_size": 5000,
@@ -33,26 +35,52 @@ def text_cnn_imdb(**overrides: Any) -> "TextCNN":
     return TextCNN(**{**settings, **overrides})
 
 
+def kim_cnn(**overrides: Any) -> "MultiWidthTextCNN":
+    """Return the `MultiWidthTextCNN` of Kim (2014), section 3.1.
+
+    100 filters of each of the kernel sizes 3, 4 and 5; embedding dimension 300, initialised from U[-0.25, 0.25];
+    dropout 0.5 before the logits, whose weight vectors have a norm of at most 3. The
+    paper trains with Adadelta and batch size 50.
+
+    Args:
+        **overrides: `MultiWidthTextCNN` arguments that replace these; `vocabulary_size` must be given.
+
+    Reference: Kim, "Convolutional Neural Networks for Sentence Classification", 2014.
+    """
+    settings: dict[str, Any] = {
+        "embedding_dim": 300,
+        "embedding_initializer": {"class_name": "RandomUniform", "config": {"minval": -0.25, "maxval": 0.25}},
+        "embedding_dropout": 0.0,
+        "kernel_sizes": (3, 4, 5),
+        "filters": 100,
+        "padding": "same",
+        "hidden_units": None,
+        "dropout": 0.5,
+        "max_norm": 3.0,
+    }
+    return MultiWidthTextCNN(**{**settings, **overrides})
+
+
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class TextCNN(keras.Model):
-    """Embedding, one convolution, maximum over time, one hidden layer, logits.
+    """Text CNN with one window width: embedding, convolution, global max pooling, one hidden layer and logits.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        embedding_dim: Width of a word vector.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        embedding_dim: Embedding dimension, the length of a word vector.
         embedding_trainable: Whether word vectors are trained.
-        embedding_dropout: Share of the word vectors' numbers dropped in training.
-        filters: Number of windows that are learned.
+        embedding_dropout: Fraction of the word vectors' values dropped in training.
+        filters: Number of filters of the convolution.
         kernel_size: Tokens in a window.
         padding: "same" or "valid", see `ConvMaxPooling1D`.
-        activation: Of the convolution and the hidden layer; one of Keras' non-decreasing ones.
+        activation: Activation of the convolution and the hidden layer: a non-decreasing one of Keras.
         hidden_units: Units of the hidden layer; None: no such layer.
-        dropout: Share of units dropped before the logits.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        dropout: Fraction of units dropped before the logits.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.
@@ -94,62 +122,37 @@ class TextCNN(keras.Model):
         super().__init__(ids, logits, name=name)
 
 
-def kim_cnn(**overrides: Any) -> "MultiWidthTextCNN":
-    """Return the `MultiWidthTextCNN` of Kim (2014), section 3.1: windows of 3, 4 and 5 words, 100 filters each.
-
-    Word vectors of 300, drawn from U[-0.25, 0.25] until pretrained ones are loaded; dropout 0.5 before the output,
-    whose weight vectors keep a norm of at most 3. The paper trains with Adadelta on batches of 50.
-
-    Args:
-        **overrides: `MultiWidthTextCNN` arguments to set otherwise; `vocabulary_size` must be given.
-
-    Reference: Kim, "Convolutional Neural Networks for Sentence Classification", 2014.
-    """
-    settings: dict[str, Any] = {
-        "embedding_dim": 300,
-        "embedding_initializer": {"class_name": "RandomUniform", "config": {"minval": -0.25, "maxval": 0.25}},
-        "embedding_dropout": 0.0,
-        "kernel_sizes": (3, 4, 5),
-        "filters": 100,
-        "padding": "same",
-        "hidden_units": None,
-        "dropout": 0.5,
-        "max_norm": 3.0,
-    }
-    return MultiWidthTextCNN(**{**settings, **overrides})
-
-
 @keras.saving.register_keras_serializable(package="tfconv")
 @configured
 class MultiWidthTextCNN(keras.Model):
-    """Embedding, convolutions of several window widths side by side, the maximum of each over time, logits.
+    """Text CNN with several window widths: embedding, parallel convolutions, global max pooling and logits.
 
-    Without `embedding_dropout` the three are one layer, "embedding", several times faster to train: see
-    `EmbeddingConvMaxPooling1D`.
+    Without `embedding_dropout`, embedding, convolutions and pooling are one layer, "embedding", which trains several
+    times faster: see `EmbeddingConvMaxPooling1D`.
 
     Args:
-        vocabulary_size: Number of token ids; id 0 is padding.
-        classes: Logits for each text; 1 for two classes.
-        length: Only the first `length` tokens of a text count; None: all of them.
-        embedding_dim: Width of a word vector.
+        vocabulary_size: Number of token ids, with id 0 for padding.
+        classes: Number of logits: 1 for two classes, else one per class.
+        length: Number of tokens used of each text, from its start; None: all.
+        embedding_dim: Embedding dimension, the length of a word vector.
         embedding_trainable: Whether word vectors are trained.
-        embedding_initializer: Of the word vectors: a Keras initializer's name or serialized form.
-        embedding_dropout: Share of the word vectors' numbers dropped in training.
-        kernel_sizes: Tokens in a window, one number a convolution.
-        filters: Number of windows that are learned, for each width.
+        embedding_initializer: Initializer of the word vectors: a Keras initializer's name or serialized form.
+        embedding_dropout: Fraction of the word vectors' values dropped in training.
+        kernel_sizes: Tokens in a window of each convolution.
+        filters: Number of filters of each convolution.
         padding: "same" or "valid", see `ConvMaxPooling1D`.
-        activation: Of the convolutions and the hidden layer; one of Keras' non-decreasing ones.
-        hidden_units: Units of a layer between the maxima and the logits; None: no such layer.
-        dropout: Share of units dropped before the logits.
-        max_norm: Largest norm of a class' weight vector in the logits layer; None: no limit.
-        dtype: Precision, a Keras dtype policy; default the global one. Logits are float32 under every policy.
-        name: Of the model.
+        activation: Activation of the convolutions and the hidden layer: a non-decreasing one of Keras.
+        hidden_units: Units of the hidden layer before the logits; None: no such layer.
+        dropout: Fraction of units dropped before the logits.
+        max_norm: Largest norm of each class's weight vector in the logits layer; None: no limit.
+        dtype: Keras dtype policy; None: the global one. Logits are float32 under every policy.
+        name: Name of the model.
 
     Input shape: (batch, steps), int32 token ids.
     Output shape: (batch, classes), float32 logits, which do not depend on the number of padded steps.
 
     Raises:
-        ValueError: no kernel sizes, or one of them twice.
+        ValueError: `kernel_sizes` is empty or has duplicates.
 
     Reference: Kim, "Convolutional Neural Networks for Sentence Classification", 2014.
     """
@@ -195,8 +198,8 @@ class MultiWidthTextCNN(keras.Model):
                 for size in kernel_sizes
             ]
             x = keras.layers.Concatenate(dtype=policy, name="maxima")(maxima) if len(maxima) > 1 else maxima[0]
-        else:  # without noise on single places, every distinct word meets the kernels only once
-            ids, x = first_tokens(length, policy)
+        else:  # without dropout on single positions, the kernels are applied once per distinct word
+            ids, x = token_input(length, policy)
             x = EmbeddingConvMaxPooling1D(
                 vocabulary_size,
                 embedding_dim,

@@ -1,4 +1,4 @@
-"""Who trains together: the workers that the environment names, as TensorFlow's own cluster resolvers read it.
+"""The workers that train together, as the environment names them.
 
 `TF_CONFIG` comes first. Under Slurm the tasks of one `srun` are the workers. Under Kubernetes the manifest sets
 `TF_CONFIG` (recipes/cluster/kubernetes.yaml): TensorFlow's `KubernetesClusterResolver` gives the addresses of nodes in
@@ -8,10 +8,11 @@ does not know which worker it runs in.
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.distribute.cluster_resolver.slurm_cluster_resolver import expand_hostlist
 
 from tfconv.errors import InputError
 
@@ -28,8 +29,8 @@ def resolver_from_environment() -> tf.distribute.cluster_resolver.ClusterResolve
         `None`.
 
     Raises:
-        InputError: `TF_CONFIG` is not understood or does not fit together, or the tasks of the Slurm step are not what
-            can be worked out from its variables.
+        InputError: `TF_CONFIG` cannot be read or contradicts itself, or the tasks of the Slurm step do not follow from
+            its variables.
     """
     written = os.environ.get("TF_CONFIG", "").strip()
     if written and (config := _parsed(written)):
@@ -83,41 +84,69 @@ def _is_address(host: Any) -> bool:
 
 
 def _of_slurm(tasks: int) -> tf.distribute.cluster_resolver.ClusterResolver:
-    """The tasks of this Slurm step, by `SlurmClusterResolver`, in the order of their ranks.
+    """The tasks of this Slurm step in the order of their ranks, which is that of its node list.
 
-    That resolver sorts the nodes as strings (n10 before n2), where Slurm gives ranks in the order of its node list; it
-    divides by zero on a node without GPUs, and where Slurm has given each task its GPUs it hands out others. So it
-    works out the addresses alone, they are brought into order, and each worker takes the GPUs that it sees.
+    TensorFlow's `SlurmClusterResolver` sorts the nodes as strings (n10 before n2), divides by zero on a node without
+    GPUs, and where Slurm has given each task its GPUs it hands out others. Here each worker takes the GPUs that it
+    sees.
     """
     port = _slurm_port()
     try:
-        by_name = tf.distribute.cluster_resolver.SlurmClusterResolver(
-            port_base=port, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
-        )
-        addresses = by_name.cluster_spec().job_tasks("worker")
-        nodes = expand_hostlist(os.environ["SLURM_STEP_NODELIST"])
-    except (RuntimeError, ValueError, KeyError) as error:
+        nodes = list(_nodes(os.environ["SLURM_STEP_NODELIST"]))
+        counts = list(_tasks_per_node(os.environ["SLURM_STEP_TASKS_PER_NODE"]))
+        rank = int(os.environ["SLURM_PROCID"])
+        if len(nodes) != len(counts) or sum(counts) != tasks:
+            raise ValueError(f"{len(nodes)} nodes with {counts} tasks are not {tasks} tasks")
+    except KeyError as error:
+        raise InputError(
+            f"the Slurm step is not understood: {error.args[0]} is not set; set TF_CONFIG in its place"
+        ) from None
+    except ValueError as error:
         raise InputError(f"the Slurm step is not understood ({error}): set TF_CONFIG in its place") from None
-
-    def place(address: str) -> tuple[int, int]:
-        node, _, number = address.rpartition(":")
-        return nodes.index(node), int(number)
-
-    addresses.sort(key=place)
-    rank = int(os.environ["SLURM_PROCID"])
+    places = [(node, local) for node, count in enumerate(counts) for local in range(count)]
     node, local = (os.environ.get(name, "") for name in ("SLURM_NODEID", "SLURM_LOCALID"))
     placed = node.isdecimal() and local.isdecimal()
-    if rank >= tasks or (placed and place(addresses[rank]) != (int(node), port + int(local))):
+    if not 0 <= rank < tasks or (placed and places[rank] != (int(node), int(local))):
         raise InputError(
             f"Slurm's task {rank} is not where a step that fills node after node has it: srun --distribution=block"
         )
     return tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec({"worker": addresses}),
+        tf.train.ClusterSpec({"worker": [f"{nodes[node]}:{port + local}" for node, local in places]}),
         task_type="worker",
         task_id=rank,
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
+
+
+def _nodes(written: str) -> Iterator[str]:
+    """The names in a node list of Slurm's, such as `n[08-10,12],login`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    one = r"([^][,]+)(?:\[([-,\d]+)\])?"
+    if not re.fullmatch(f"{one}(?:,{one})*", written):
+        raise ValueError(f"the node list {written!r} is not like n[1-3,7],m5")
+    for name, numbers in re.findall(one, written):
+        for span in numbers.split(",") if numbers else ():
+            first, _, last = span.partition("-")
+            yield from (f"{name}{number:0{len(first)}}" for number in range(int(first), int(last or first) + 1))
+        if not numbers:
+            yield name
+
+
+def _tasks_per_node(written: str) -> Iterator[int]:
+    """The numbers in a list of Slurm's such as `2(x3),1`, which is 2, 2, 2, 1.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for part in written.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if found is None:
+            raise ValueError(f"the tasks per node {written!r} are not like 2(x3),1")
+        yield from [int(found[1])] * int(found[2] or 1)
 
 
 def _slurm_port() -> int:

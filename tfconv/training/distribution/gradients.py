@@ -1,4 +1,4 @@
-"""Gradients of several replicas, summed before anything else is done with them."""
+"""Gradients of several replicas, summed before they are clipped or accumulated."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,8 +40,8 @@ def reduce_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:
 def gathers_rows(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether replicas exchange rows of an embedding's gradient; known once a step was traced.
 
-    Workers exchange as many rows as a batch has words, and TensorFlow lets the size of such an exchange differ from
-    call to call of a graph, not from step to step of a loop within it.
+    Workers exchange as many rows as a batch has tokens. TensorFlow lets this number differ between calls of a graph,
+    not between steps of a loop within it.
     """
     return getattr(optimizer, "gathers_rows", False)
 

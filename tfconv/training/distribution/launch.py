@@ -1,4 +1,4 @@
-"""The processes of `tfconv launch`: started, listened to, and ended together."""
+"""The processes of `tfconv launch`: started, listened to, and ended together; POSIX only (process groups)."""
 
 import contextlib
 import json
@@ -16,13 +16,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from tfconv.errors import InputError
+
 __all__: list[str] = []
 
 GRACE_SECONDS = 20.0  # between asking the rest to end and killing them: time for a checkpoint
 _POLL_SECONDS = 0.05
 _LONGEST_LINE = 2**16
-# It leads the process group that all workers join. When the launcher is gone, however it went, its standard input ends,
-# and it kills the group: no worker is left, nor what a worker started.
+# It leads the process group that all workers join. When the launcher has ended, in whatever way, its standard input
+# ends, and it kills the group: no worker is left, nor what a worker started.
 _GUARD = """
 import os, signal, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -34,15 +36,15 @@ os.killpg(0, signal.SIGKILL)
 
 
 def run_workers(command: Sequence[str], workers: int, threads: int | None = None) -> int:
-    """Run a command as so many processes that train together on this machine, each with its `TF_CONFIG`.
+    """Run a command as several processes that train together on this machine, each with its `TF_CONFIG`.
 
     Worker 0 has the terminal; the lines of the others begin with `[worker 1] `. Standard input is empty. Ctrl-C,
     SIGTERM and SIGHUP go to all of them. When one fails, the rest are asked to end (SIGTERM), and killed after 20 s.
 
     Args:
         command: program and arguments.
-        workers: processes.
-        threads: threads an operation may use in each; default: cores / workers.
+        workers: number of processes.
+        threads: threads an operation may use in each. Default: cores / workers.
 
     Returns:
         The exit status: 0, or that of the worker that failed first (128 + the signal's number where a signal ended it),
@@ -50,7 +52,12 @@ def run_workers(command: Sequence[str], workers: int, threads: int | None = None
 
     Raises:
         OSError: the command cannot be started.
+        InputError: this is Windows, which has no process groups that end together.
     """
+    if os.name != "posix":
+        raise InputError(
+            "tfconv launch needs process groups, which Windows does not have: start the workers one by one"
+        )
     asked: list[int] = []
     stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in stopping}
@@ -82,7 +89,7 @@ def _group() -> Iterator[int]:
         [sys.executable, "-I", "-S", "-c", _GUARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
     )
     with guard:  # waits for it, and closes the pipes
-        guard.stdout.read(1)  # type: ignore[union-attr]  # it is deaf to signals now
+        guard.stdout.read(1)  # type: ignore[union-attr]  # it ignores signals now
         try:
             yield guard.pid
         finally:
@@ -114,7 +121,7 @@ def _start(command: Sequence[str], workers: int, threads: int | None, group: int
 
 @contextlib.contextmanager
 def _free_ports(count: int) -> Iterator[list[int]]:
-    """Ports that nobody has, taken within the block; below those that Linux gives to clients."""
+    """Free ports, reserved within the block; below those that Linux gives to clients."""
     with contextlib.ExitStack() as held:
         ports = []
         for port in random.sample(range(20_000, 32_768), 2000):
@@ -147,13 +154,13 @@ def _environment(index: int, ports: Sequence[int], threads: int | None) -> dict[
 
 
 def _program_names(command: Sequence[str]) -> tuple[bytes, ...]:
-    """What a program's line on why it ends begins with."""
+    """Beginnings of the lines in which a program says why it ends."""
     names = {"tfconv", *(Path(word).stem for word in command[:3] if word.endswith(".py"))}
     return tuple(f"{name}: ".encode() for name in names)
 
 
 def _print_held(processes: Sequence[subprocess.Popen], held: dict[int, list[bytes]]) -> None:
-    """Why the workers ended: once, where all were refused the same."""
+    """Print why the workers ended: once, where all give the same reason."""
     said = {processes[0].returncode}
     for index, lines in held.items():
         if processes[index].returncode not in said:
@@ -194,7 +201,7 @@ def _pass_on(
     held: list[bytes] | None,
     names: tuple[bytes, ...],
 ) -> None:
-    """Copy whole lines until the end, or until nobody reads any more, which the worker then learns by its next line.
+    """Copy whole lines until the end, or until the output is closed, which fails the worker's next write.
 
     A line on why the worker ends is `held` back where there is such a list.
     """

@@ -12,15 +12,17 @@ __all__ = ["choose", "is_chief"]
 
 
 def choose(name: str = "auto") -> tf.distribute.Strategy:
-    """Return the strategy of a name; call it before TensorFlow's first operation, and make the model in its scope.
+    """Return a `tf.distribute` strategy by its name.
+
+    Call it before TensorFlow's first operation, and make the model in its scope.
 
     The batch size of the data is that of the whole batch: `fit` cuts each batch into one part a replica.
 
     Args:
         name: `"auto"`: several workers where the environment names them (`TF_CONFIG`, Slurm, Kubernetes), else all
-            GPUs where there are several, else the one device. `"cpu:N"`: N replicas on this processor, for trying out
-            what several devices do. `"mirrored"`: all GPUs of this machine, or its processor. `"multiworker"`: as the
-            environment says, an error where it says nothing.
+            GPUs where there are several, else the one device. `"cpu:N"`: N replicas on this processor, to try out
+            training on several devices. `"mirrored"`: all GPUs of this machine, or its processor. `"multiworker"`: as
+            the environment says, an error where it says nothing.
 
     Returns:
         The strategy in force for `"auto"` on one device; else a `MirroredStrategy` or `MultiWorkerMirroredStrategy`.

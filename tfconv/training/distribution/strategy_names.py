@@ -1,4 +1,4 @@
-"""The names of `tf.distribute` strategies: the command line asks before it imports TensorFlow."""
+"""Names of the strategies, without TensorFlow: the command line checks them before it loads."""
 
 import re
 
@@ -11,7 +11,7 @@ _NAMES = "auto, cpu:N (N from 1), mirrored or multiworker"
 
 
 def check(name: str) -> None:
-    """Refuse what names no strategy.
+    """Check the name of a strategy.
 
     Raises:
         InputError: naming the strategies there are.
@@ -23,7 +23,7 @@ def check(name: str) -> None:
         raise InputError(f"the strategy must be {_NAMES}, got {name!r:.60}")
     if replicas > MOST_REPLICAS:
         raise InputError(
-            f"cpu:N is for trying out what a few devices do: N must be from 1 to {MOST_REPLICAS}, got {replicas}"
+            f"cpu:N is for trying out training on a few devices: N must be from 1 to {MOST_REPLICAS}, got {replicas}"
         )
 
 

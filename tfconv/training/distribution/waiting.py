@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,14 +19,15 @@ _SECONDS = 0.2
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """End the process by Ctrl-C or SIGTERM within the block, in which no handler of Python's would be called.
+    """Let Ctrl-C and SIGTERM end the process within a block in which Python calls no signal handlers.
 
-    There TensorFlow takes SIGTERM for itself, to tell the other workers of it, and waits on. So a thread keeps giving
-    both signals what they do by default, which is to end the process; after the block they do again what they did.
+    There TensorFlow handles SIGTERM itself, tells the other workers of it, and waits on. So a thread keeps resetting
+    both signals to their default, which ends the process; after the block their handlers are those of before.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
-    if not before or threading.current_thread() is not threading.main_thread():
+    main = threading.current_thread() is threading.main_thread()
+    if not before or not main or os.name != "posix":  # C's `signal` is taken from the process itself, as POSIX has it
         yield
         return
     library, over = ctypes.CDLL(None), threading.Event()
@@ -52,7 +54,7 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _other_threads_run() -> Iterator[None]:
-    """Call TensorFlow's wait by its C interface, so that Python's lock is free: its own wrapper holds it for hours."""
+    """Call TensorFlow's wait by its C interface, which releases Python's lock: its own wrapper holds it for hours."""
     wrapped = pywrap_tfe.TFE_EnableCollectiveOps
     try:
         library = ctypes.CDLL(str(Path(tf.sysconfig.get_lib()) / "libtensorflow_cc.so.2"))

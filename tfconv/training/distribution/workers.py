@@ -1,4 +1,4 @@
-"""What the processes of one training tell each other between calls of the graph, by TensorFlow's collectives alone."""
+"""What the processes of one training exchange between calls of the graph, by TensorFlow's collectives alone."""
 
 import contextlib
 import hashlib
@@ -35,9 +35,9 @@ class WorkerLostError(ConnectionError):
 
 
 class Workers:
-    """The processes that train one model together; a training in one process has one, and sends nothing.
+    """The processes that train one model together, or the one process that does.
 
-    `total`, `from_chief`, `only_chief` and `agree` are meetings: all workers call it, in the same order.
+    `total`, `from_chief`, `only_chief` and `agree` are collective calls: all workers make them, in the same order.
 
     Args:
         strategy: of the training.
@@ -55,13 +55,13 @@ class Workers:
         self._reduce = tf.function(lambda parts: strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None))
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """The sum over workers of each number; NaN and infinity stay what they are."""
+        """Return the sum over workers of each number; NaN and infinity stay what they are."""
         if self.count == 1:
             return list(values)
         return self._sum(np.array(values, np.float64)).tolist()
 
     def from_chief(self, content: bytes) -> bytes:
-        """What the chief gives; the others' is left out of account."""
+        """Return the chief's `content`; that of the others is ignored."""
         if self.count == 1:
             return content
         length = int(self._sum(np.array([len(content) if self.chief else 0], np.int64))[0])
@@ -71,7 +71,7 @@ class Workers:
         return self._sum(words).tobytes()[:length]
 
     def only_chief(self, action: Callable[[], Result]) -> Result | None:
-        """Let the chief act; where the user is to mend something, every worker raises the same `InputError`."""
+        """Call a function on the chief; where it raises an `InputError`, every worker raises the same."""
         result, mistake = None, ""
         if self.chief:
             try:
@@ -86,10 +86,10 @@ class Workers:
         return result
 
     def agree(self, given: Mapping[str, Any]) -> None:
-        """Refuse values that are not the same for all: workers would wait for each other for ever, or drift apart.
+        """Refuse values that differ between workers: they would wait for each other, or train different models.
 
         Args:
-            given: what counts of this worker, by name; compared by its `repr`.
+            given: values of this worker by name; their `repr` is compared.
 
         Raises:
             InputError: on every worker, with the names of what differs.
@@ -103,7 +103,7 @@ class Workers:
             raise InputError(f"{', '.join(names)} not the same for all {self.count} workers: give each the same")
 
     def folder(self, directory: Path) -> Path:
-        """Where this worker writes what only all can write: Keras saves metrics too, which are summed over workers."""
+        """Return where this worker saves a model, which all must do: Keras saves metrics too, summed over workers."""
         if self.chief:
             return directory
         if self._discarded is None:
@@ -111,7 +111,7 @@ class Workers:
         return Path(self._discarded.name)
 
     def callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
-        """Those to call on this worker, so that files are written by the chief alone.
+        """Return the callbacks to call on this worker, so that files are written by the chief alone.
 
         Raises:
             ValueError: several workers and `BackupAndRestore`.
@@ -126,7 +126,7 @@ class Workers:
 
     @contextlib.contextmanager
     def together(self, run_dir: Path | None) -> Iterator[None]:
-        """Say in one line, with several workers, that an operation failed because one of them is gone.
+        """Raise a `WorkerLostError` where an operation of several workers failed because one of them is gone.
 
         Raises:
             WorkerLostError: with how to go on.

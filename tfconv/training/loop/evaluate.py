@@ -1,4 +1,4 @@
-"""Scoring with a model's own loss and metrics, under any strategy."""
+"""`evaluate`: loss and metrics of a model, under any `tf.distribute` strategy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,17 +16,20 @@ __all__ = ["evaluate"]
 def evaluate(
     model: keras.Model, data: tf.data.Dataset, *, strategy: tf.distribute.Strategy | None = None
 ) -> dict[str, float]:
-    """Loss and metrics of a model over a data set, each example weighing the same; as `model.evaluate` gives them.
+    """Return loss and metrics of a model over a data set, each a mean over examples, as `model.evaluate` does.
 
     Args:
         model: compiled, or ready for the defaults of `fit`.
         data: batches (inputs, labels); the last may be smaller. With several workers each must be given the same.
-        strategy: default: the strategy in force.
+        strategy: Default: the strategy in force.
 
     Raises:
-        ValueError: the data set is empty, the model belongs to another strategy, or a metric gives several numbers.
+        ValueError: the data set is empty or has no end, the model belongs to another strategy, or a metric gives
+            several numbers.
     """
     feed.check_batches(model, data)
+    if int(data.cardinality()) == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("the data set to evaluate on has no end: give it one, as with .take(1000)")
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         if strategy.num_replicas_in_sync > 1:  # one can score what several made
@@ -44,7 +47,7 @@ def evaluated(
     callbacks: keras.callbacks.CallbackList | None,
     between: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """One pass with the test runner and its callbacks; the numbers are those since `reset_metrics`.
+    """Score a data set with the test runner, and call the callbacks.
 
     `between` is called after each call of the graph, of up to 64 batches.
     """
@@ -70,7 +73,7 @@ def evaluated(
 
 
 def plain(logs: dict[str, Any]) -> dict[str, float]:
-    """Logs as Python floats.
+    """Return logs as Python floats.
 
     Raises:
         ValueError: a metric gives several numbers, one a class for example.

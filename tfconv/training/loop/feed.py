@@ -1,22 +1,25 @@
-"""Data sets as the loop needs them: in parts for replicas, epoch by epoch, from any place on."""
+"""Data sets as the loop needs them: in parts for replicas, one iteration after another, from any place on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfconv.data.batching import EpochDataset
+from tfconv.training.runs.checkpoint import Place
+
 __all__: list[str] = []
 
 
 def prepared(dataset: tf.data.Dataset, replicas: int = 1, *, training: bool) -> tf.data.Dataset:
-    """A data set as the loop iterates it, whole batch by whole batch; each replica takes its `part`.
+    """Return a data set as the loop iterates it: whole batches, of which each replica takes its `part`.
 
     tf.data's tuning of its own parallelism is turned off (each parallel step then has a thread a core): deleting an
     iterator waits until the tuner's thread wakes, and it sleeps for longer and longer, up to a minute. Measured:
     epochs of 1 s ended with waits of 2 to 59 s (TensorFlow 2.21).
     """
-    if training and replicas > 1:  # a part of no example has no mean loss
+    if training and replicas > 1:  # a replica without an example has no mean loss
         dataset = dataset.filter(lambda *batch: _examples(batch) >= replicas)
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -24,20 +27,20 @@ def prepared(dataset: tf.data.Dataset, replicas: int = 1, *, training: bool) -> 
 
 
 def part(batch: Any, replica: int | tf.Tensor, replicas: int, *, training: bool) -> Any:
-    """What one replica gets of a batch.
+    """Return one replica's part of a batch.
 
-    In training the parts are equal, since each replica's mean loss counts the same: of a batch that does not divide,
-    the last examples (fewer than there are replicas) are left out. In evaluation none is: parts may be smaller, or
-    empty.
+    In training the parts are equal, since each replica's mean loss counts the same: the last examples of a batch that
+    does not divide, fewer than there are replicas, are left out. In evaluation none is left out: parts may be smaller,
+    or empty.
 
     TensorFlow's own `experimental_distribute_dataset` shards by file or by element, so that which examples meet in a
     batch depends on the number of workers, and gives the parts of an odd batch unequal sizes. Here every worker
     iterates the same batches and takes its part of each: the batches of a data set must not depend on the process.
 
     Args:
-        batch: tensors of as many examples each.
-        replica: its number from 0.
-        replicas: how many there are.
+        batch: tensors of equal first axis, in any structure.
+        replica: number of the replica, from 0.
+        replicas: number of replicas.
         training: whether parts must be equal.
     """
     examples = _examples(batch)
@@ -55,8 +58,8 @@ def _examples(batch: Any) -> int | tf.Tensor:
     return first.shape[0] or tf.shape(first)[0]
 
 
-def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
-    """Shape and type of the labels.
+def labels_spec(dataset: tf.data.Dataset) -> Any:
+    """Shape and type of the labels, in their structure.
 
     Raises:
         ValueError: it is no data set, or does not give (inputs, labels).
@@ -72,76 +75,63 @@ def labels_spec(dataset: tf.data.Dataset) -> tf.TensorSpec:
     return spec[1]
 
 
-def first_batches(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """The first batches of the first epoch; the epochs of a data set with `at_epoch` are not moved on."""
-    at_epoch = getattr(dataset, "at_epoch", None)
-    return (dataset if at_epoch is None else at_epoch(0)).take(count)
+def first_epoch(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return epoch 0 of an `EpochDataset`, whose iterations are then not counted; another data set as it is."""
+    return dataset.at_epoch(0) if isinstance(dataset, EpochDataset) else dataset
+
+
+def build_model(model: keras.Model, dataset: tf.data.Dataset) -> None:
+    """Make the weights of a model that has none yet, for the inputs of a data set."""
+    if model.built:
+        return
+    inputs = dataset.element_spec[0]
+    if isinstance(inputs, tf.TensorSpec):
+        model.build(tuple(inputs.shape))
+    else:  # a dictionary, tuple or list of inputs
+        model(tf.nest.map_structure(_symbolic, inputs))
 
 
 def build(model: keras.Model, dataset: tf.data.Dataset) -> None:
     """Make the variables of model and metrics, as `model.fit` does before its first step."""
-    batch = tf.nest.map_structure(lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name), dataset.element_spec)
-    model._symbolic_build(data_batch=batch)
+    model._symbolic_build(data_batch=tf.nest.map_structure(_symbolic, dataset.element_spec))
 
 
-def passes(
-    dataset: tf.data.Dataset,
-    replicas: int,
-    prepare: Callable[[tf.data.Dataset], tf.data.Dataset],
-    epoch: int,
-    step: int,
-) -> Iterator[Iterator[Any]]:
-    """Endless iterators, one an epoch, the first at `step` of `epoch`.
+def _symbolic(spec: tf.TensorSpec) -> keras.KerasTensor:
+    return keras.KerasTensor(spec.shape, spec.dtype.name)
 
-    Args:
-        dataset: with the attribute `at_epoch`, or any other.
-        replicas: how many share a batch.
-        prepare: applied to each epoch's data set.
-        epoch: where to begin, from 0.
-        step: batches of that epoch to leave out.
+
+def starting_place(dataset: tf.data.Dataset, initial_epoch: int, steps_per_epoch: int | None) -> Place:
+    """Where training begins that begins with a later epoch than the first.
+
+    An `EpochDataset` gives the batches that a whole training would have had in that epoch. Any other data set begins
+    with its next iteration, as in Keras.
     """
-    at_epoch = getattr(dataset, "at_epoch", None)
-    if at_epoch is not None:
+    if not isinstance(dataset, EpochDataset):
+        return Place()
+    size = int(dataset.cardinality())
+    if steps_per_epoch is None or size <= 0:
+        return Place(initial_epoch, 0)
+    iteration, epoch = divmod(initial_epoch, -(-size // steps_per_epoch))
+    return Place(iteration, epoch * steps_per_epoch)
+
+
+def _iterators(dataset: tf.data.Dataset, replicas: int, place: Place) -> Iterator[Iterator[Any]]:
+    """Iterators without end, one for each iteration, the first from `place` on."""
+    if isinstance(dataset, EpochDataset):
+        iteration, batch = place
         while True:
-            yield iter(prepared(prepare(at_epoch(epoch)).skip(step), replicas, training=True))
-            epoch, step = epoch + 1, 0
-    # The order of another data set may depend on how often it was iterated: iterate it as often.
-    whole = prepared(prepare(dataset), replicas, training=True)
-    for _ in range(epoch):
+            yield iter(prepared(dataset.at_epoch(iteration), replicas, training=True).skip(batch))
+            iteration, batch = iteration + 1, 0
+    whole = prepared(dataset, replicas, training=True)
+    for _ in range(place.iteration):
         for _ in whole:
             pass
     iterator = iter(whole)
-    for _ in range(step):
+    for _ in range(place.batch):
         next(iterator)
     while True:
         yield iterator
         iterator = iter(whole)
-
-
-def check_numbers(epochs: int, steps_per_execution: Any, verbose: Any) -> None:
-    """Raise a `ValueError` where one of these arguments of `fit` is out of range."""
-    if epochs < 1:
-        raise ValueError(f"epochs must be 1 or more, got {epochs}")
-    if steps_per_execution != "auto" and (not isinstance(steps_per_execution, int) or steps_per_execution < 1):
-        raise ValueError(f"steps_per_execution must be 'auto', or 1 or more, got {steps_per_execution!r}")
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
-
-
-def check_data(model: keras.Model, train: tf.data.Dataset, validation_data: tf.data.Dataset | None) -> None:
-    """Refuse data sets that no epoch can be made of; those whose size is unknown are counted as they are read.
-
-    Raises:
-        ValueError: one is no data set, empty, or has no end; elements are not batches (inputs, labels...).
-    """
-    for name, data in (("training", train), ("validation", validation_data)):
-        if data is not None:
-            check_batches(model, data)
-        size = None if data is None else int(data.cardinality())
-        if size == 0:
-            raise ValueError(f"the {name} data set is empty")
-        if size == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(f"the {name} data set has no end: give it one, as with .take(1000), for batches an epoch")
 
 
 def check_batches(model: keras.Model, data: tf.data.Dataset) -> None:
@@ -151,17 +141,25 @@ def check_batches(model: keras.Model, data: tf.data.Dataset) -> None:
         ValueError: saying how to make batches.
     """
     labels, inputs = labels_spec(data), data.element_spec[0]
-    single = isinstance(labels, tf.TensorSpec) and labels.shape.rank == 0
-    taken = tf.nest.flatten(getattr(model, "inputs", None) or [])  # none where the model is not built yet
+    single = any(isinstance(one, tf.TensorSpec) and one.shape.rank == 0 for one in tf.nest.flatten(labels))
     given = tf.nest.flatten(inputs)
-    if len(taken) == len(given):
-        single |= any(
-            one.shape.rank is not None and one.shape.rank == len(wanted.shape) - 1
-            for one, wanted in zip(given, taken, strict=True)
-        )
+    single |= any(
+        one.shape.rank is not None and one.shape.rank == len(wanted.shape) - 1
+        for one, wanted in _paired(inputs, getattr(model, "inputs", None) or [])
+    )
     if single:
         shapes = " and ".join(str(one.shape) for one in given)
         raise ValueError(f"the data set gives single examples, inputs of shape {shapes}: add .batch(64) to it")
+
+
+def _paired(inputs: Any, wanted: Any) -> list[tuple[Any, Any]]:
+    """The inputs that a data set gives with those that a model takes; none where the model is not built yet."""
+    wanted = tf.nest.flatten(wanted)
+    if isinstance(inputs, dict):  # Keras finds them by name
+        by_name = {tensor.name: tensor for tensor in wanted}
+        return [(one, by_name[name]) for name, one in inputs.items() if name in by_name]
+    given = tf.nest.flatten(inputs)
+    return list(zip(given, wanted, strict=True)) if len(given) == len(wanted) else []
 
 
 def check_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
@@ -172,3 +170,56 @@ def check_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
                 "`strategy` must be the one under whose scope the model was made: "
                 f"its variable {variable.path} is not of this {type(strategy).__name__.lstrip('_')}"
             )
+
+
+class Feed:
+    """The batches of a training: one iteration of its data set after another, from any place on.
+
+    Iteration n of an `EpochDataset` is its epoch n, found at once. Any other data set is iterated: its order may depend
+    on how often it was iterated before.
+
+    Args:
+        dataset: batches (inputs, labels...).
+        replicas: how many share a batch.
+
+    Attributes:
+        place: of the next batch.
+        size: batches in an iteration; `None` where that is not known, or where there is no end.
+        ended: whether the current iteration has no batch left, as far as that is known.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, replicas: int) -> None:
+        self._dataset, self._replicas = dataset, replicas
+        size = int(dataset.cardinality())
+        self.size = size if size > 0 else None
+        self.go_to(Place())
+
+    def go_to(self, place: Place) -> None:
+        """Begin at a place."""
+        self.place = place
+        self.ended = self.left == 0
+        self._iterators = _iterators(self._dataset, self._replicas, place)
+        self._iterator: Iterator[Any] | None = None
+
+    @property
+    def iterator(self) -> Iterator[Any]:
+        """Of the batches from `place` on, in the current iteration."""
+        if self._iterator is None:
+            self._iterator = next(self._iterators)
+        return self._iterator
+
+    @property
+    def left(self) -> int | None:
+        """Batches left in the current iteration; `None` where that is not known, or where there is no end."""
+        return None if self.size is None else max(self.size - self.place.batch, 0)
+
+    def advance(self, taken: int, wanted: int) -> None:
+        """Count the batches that were taken from `iterator`: fewer than were wanted where the iteration ended."""
+        self.place = Place(self.place.iteration, self.place.batch + taken)
+        self.ended = taken < wanted or self.left == 0
+
+    def start_again(self) -> None:
+        """Go on with the next iteration."""
+        self.place = Place(self.place.iteration + 1, 0)
+        self.ended = False
+        self._iterator = None

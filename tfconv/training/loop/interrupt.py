@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 10.0  # for a step's end; a launcher, Slurm and Kubernetes wa
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training stopped because it was asked to, after a checkpoint where there is a run; the message says how to go on.
+    """Training was asked to stop, and did so after a checkpoint where there is a run; the message says how to resume.
 
     Attributes:
         signal: the signal's number: SIGINT (Ctrl-C), or SIGTERM (a preempted machine, `kill`).
@@ -32,16 +32,16 @@ class Asked:
 
 
 @contextlib.contextmanager
-def interruptible(*, several: bool = False) -> Iterator[Asked]:
+def interruptible(asked: Asked, *, several: bool = False) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into a flag; a second one acts at once. Outside the main thread: never set.
 
     Args:
+        asked: gets the flag.
         several: whether other processes train with this one. Then the process ends where it has not come to look at
             the flag within `PATIENCE_SECONDS`: a step waits for the others in C, for ever where one of them hangs.
     """
-    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield
         return
 
     def ask(number: int, frame: Any) -> None:
@@ -57,9 +57,10 @@ def interruptible(*, several: bool = False) -> Iterator[Asked]:
     before = {number: handler for number, handler in before.items() if handler is not None}
     for number in before:
         signal.signal(number, ask)
-    with _ended_where_unheard(asked) if several else contextlib.nullcontext():
+    posix = os.name == "posix"  # Windows has no wakeup pipe: there a second Ctrl-C ends a process that waits
+    with _ended_where_unheard(asked) if several and posix else contextlib.nullcontext():
         try:
-            yield asked
+            yield
         finally:
             restore()
 

@@ -1,4 +1,4 @@
-"""Trying something out on a model and leaving it as it was, to the bit."""
+"""Trials on a model that leave it as it was, to the bit."""
 
 import contextlib
 import random
@@ -13,11 +13,11 @@ __all__: list[str] = []
 
 @contextlib.contextmanager
 def restored(model: keras.Model) -> Iterator[None]:
-    """Let a block train and compile a model; afterwards everything is as before, whatever happened.
+    """Let a block train and compile a model, and restore everything afterwards, also after an error.
 
-    That is: weights, statistics of batch normalisation, seeds of dropout, metrics, what the model was compiled with
-    (or that it was not), `stop_training`, and the states of Python's and NumPy's random numbers. The optimizer is the
-    same object as before; the block must not step it, but a `fresh_optimizer` of it.
+    Restored are weights, statistics of batch normalisation, seeds of dropout, metrics, the compiled state,
+    `stop_training`, and the states of Python's and NumPy's random numbers. The optimizer is the same object as before;
+    the block must not step it, but a `fresh_optimizer` of it.
 
     Args:
         model: built.
@@ -46,7 +46,7 @@ def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
 
 
 def _copy_exclusions(source: Any, target: Any) -> None:
-    """What `exclude_from_weight_decay` was told is no part of a configuration; wrappers hold optimizers inside."""
+    """Copy what `exclude_from_weight_decay` excluded, which is no part of a configuration, also of inner optimizers."""
     for name, value in vars(source).items():
         if name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
             setattr(target, name, value)

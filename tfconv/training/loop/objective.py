@@ -1,8 +1,8 @@
-"""Loss and metrics that fit a model's logits and the labels it is given, so that few need to name them."""
+"""Loss and metrics: those that fit a model's outputs and labels by default, and those for soft labels."""
 
+import functools
 import inspect
 import types
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -12,16 +12,16 @@ from keras import ops
 
 from tfconv import tasks
 from tfconv.errors import InputError
-from tfconv.models.outputs import last_activation
+from tfconv.models.output_activation import last_activation
 from tfconv.tasks import CLASSIFICATION, Task
 from tfconv.training.distribution.gradients import reduce_gradients_first
-from tfconv.training.loop.feed import first_batches, labels_spec
+from tfconv.training.loop.feed import first_epoch, labels_spec
 from tfconv.training.loop.model_state import fresh_optimizer
 
 __all__ = ["SmoothedCrossentropy", "SoftLabelAccuracy", "soft_label_objective"]
 
 
-_LOOKED_AT = 16  # batches, for whether rows of labels are one-hot
+_LOOKED_AT = 16  # batches, for the values of labels whose shape and type do not say what they are
 
 
 def compile_for(
@@ -29,15 +29,12 @@ def compile_for(
 ) -> None:
     """Compile `model` with what is given, and fill in the rest from its outputs and the labels of `data`.
 
-    One output: binary cross-entropy. Several: sparse cross-entropy for class numbers of shape (n,); for rows (n,
-    classes) categorical cross-entropy where each adds up to one (one-hot labels, shares of classes), else one binary
-    cross-entropy a class. A model that ends in softmax or sigmoid gets the same for probabilities. The metric is the
-    accuracy that goes with it. A model that is compiled already keeps what it has where nothing is given here; its loss
-    weights go with its loss.
+    A model that is compiled already keeps what it has where nothing is given here; its loss weights go with its loss.
+    Else loss and metric are those of `default_loss`, and the optimizer is Adam.
 
     Raises:
-        ValueError: the labels' shape goes with none of these, and no loss is given; or the loss takes probabilities
-            where the model ends in logits, or the other way round.
+        ValueError: no loss fits outputs and labels by itself, and none is given; or the loss takes probabilities where
+            the model ends in logits, or the other way round.
     """
     _choose(model, data, optimizer, loss, metrics)
     _check_from_logits(model)
@@ -61,8 +58,8 @@ def _choose(model: keras.Model, data: tf.data.Dataset, optimizer: Any, loss: Any
         if optimizer._distribution_strategy is not tf.distribute.get_strategy():
             optimizer = fresh_optimizer(optimizer)  # its variables belong to the strategy
     if loss is None:
-        loss, accuracy = default_loss(model, labels_spec(data), lambda: one_hot(first_batches(data, _LOOKED_AT)))
-        metrics = [accuracy] if metrics is None else metrics
+        loss, metric = default_loss(model, data)
+        metrics = [metric] if metrics is None else metrics
     # "auto" would try XLA, which neither a CPU nor a strategy takes here.
     model.compile(
         optimizer=optimizer or "adam",
@@ -104,66 +101,118 @@ def check_binary(model: keras.Model, loss: float) -> None:
     if loss < 0 and isinstance(model.loss, keras.losses.BinaryCrossentropy):
         raise ValueError(
             f"the loss is {loss:.4g}, so labels are not all 0 or 1: a model of one logit decides between two classes; "
-            "give it one logit a class (classes=...)"
+            "give it one logit a class (classes=...), or to predict a number make the labels floats"
         )
 
 
-def default_loss(
-    model: keras.Model, labels: tf.TensorSpec, one_hot: Callable[[], bool]
-) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
-    """Loss and accuracy for a model's outputs and labels of this shape.
+def default_loss(model: keras.Model, data: tf.data.Dataset) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    """Return the loss and the metric that fit a model's outputs and the labels it is given.
+
+    The outputs are (n, classes), or for each step (n, steps, classes); in place of steps there may be any axes.
+
+    - One output, labels (n,) or (n, 1): binary cross-entropy where they are integers or booleans, where the model ends
+      in sigmoid, and where they are floats that are all 0 or 1 in the first 16 batches. Other floats are numbers to
+      predict: mean squared error.
+    - Several outputs, one label (n,) or (n, 1): sparse categorical cross-entropy of class numbers.
+    - Several outputs, as many labels, (n, classes): categorical cross-entropy where each row adds up to 1 (one-hot
+      labels, shares of classes) or the model ends in softmax; binary cross-entropy of each class where they are
+      integers or booleans, all 0 or 1, or the model ends in sigmoid. Other floats are numbers to predict: mean squared
+      error.
+
+    Outputs are taken for logits, but for those of a model that ends in softmax or sigmoid. The metric is the accuracy
+    that goes with the loss, for numbers the mean absolute error.
 
     Args:
         model: built.
-        labels: shape and type of a batch's labels.
-        one_hot: says whether rows of labels add up to one each; asked only where there are rows.
+        data: batches (inputs, labels...); the first 16 are read where shape and type of the labels do not decide.
 
     Raises:
-        ValueError: nothing goes by itself with these shapes, or the model does not say what its outputs are.
+        ValueError: no loss fits these shapes and values by itself, or the model does not say what its outputs are.
     """
-    if getattr(model, "output_shape", None) is None:
+    labels = labels_spec(data)
+    outputs = getattr(model, "output_shape", None)
+    if outputs is None:
         raise InputError("give `loss`: a subclassed model does not say what its outputs are")
-    classes = model.output_shape[-1]
-    ends_in = last_activation(model)
-    logits = ends_in not in ("softmax", "sigmoid")
-    rank, width = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
-    if classes == 1 and (rank == 1 or width == 1):
-        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
-    if classes > 1 and rank == 2 and width == classes:
-        if ends_in == "softmax" or (ends_in != "sigmoid" and one_hot()):
-            accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
-            return keras.losses.CategoricalCrossentropy(from_logits=logits), accuracy
-        return keras.losses.BinaryCrossentropy(from_logits=logits), _accuracy(0.0 if logits else 0.5)
-    if classes > 1 and (rank == 1 or width == 1):
+    if not isinstance(outputs, tuple) or isinstance(outputs[0], tuple) or not isinstance(labels, tf.TensorSpec):
+        raise InputError("give `loss`: there is no default for a model of several outputs or for several labels")
+    ends_in, shape, floats = last_activation(model), labels.shape, labels.dtype.is_floating
+    logits, several, seen = ends_in not in ("softmax", "sigmoid"), outputs[-1] > 1, _Values(data)
+    rows = several and _agree(shape, outputs)
+    single = _agree(shape, outputs[:-1]) or _agree(shape, (*outputs[:-1], 1))
+    if single and not several:
+        if ends_in == "sigmoid" or not floats or seen.zeros_and_ones():
+            return _binary(logits)
+        return _regression()
+    if single and (not floats or seen.class_numbers(outputs[-1])):
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), accuracy
+    if rows:
+        if ends_in == "softmax" or (ends_in != "sigmoid" and seen.shares()):
+            accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+            return keras.losses.CategoricalCrossentropy(from_logits=logits), accuracy
+        if ends_in == "sigmoid" or not floats or seen.zeros_and_ones():
+            return _binary(logits)
+        return _regression()
     raise ValueError(
-        f"no loss goes by itself with outputs of shape {model.output_shape} and labels of shape {labels.shape}: "
+        f"no loss fits outputs of shape {outputs} and {labels.dtype.name} labels of shape {shape} by itself: "
         "give `loss`"
     )
 
 
-def one_hot(batches: Iterable[Any]) -> bool:
-    """Whether the labels of all batches (inputs, rows of labels, ...) are shares of the classes that add up to one."""
-    rows = [np.asarray(batch[1], np.float64) for batch in batches]
-    return bool(rows) and all((part >= 0).all() and np.allclose(part.sum(axis=1), 1, atol=1e-3) for part in rows)
+def _agree(shape: tf.TensorShape, outputs: tuple[int | None, ...]) -> bool:
+    """Whether two shapes can be equal; `None` stands for any number."""
+    return shape.rank is not None and shape.is_compatible_with(outputs)
 
 
-def _accuracy(threshold: float) -> keras.metrics.Metric:
-    return keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)  # logit 0 is probability one half
+def _binary(logits: bool) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    threshold = 0.0 if logits else 0.5  # logit 0 is probability one half
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)
+    return keras.losses.BinaryCrossentropy(from_logits=logits), accuracy
+
+
+def _regression() -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    return keras.losses.MeanSquaredError(), keras.metrics.MeanAbsoluteError(name="mae")
+
+
+class _Values:
+    """What the labels of the first batches hold; read once, and only when asked."""
+
+    def __init__(self, data: tf.data.Dataset) -> None:
+        self._data = data
+
+    @functools.cached_property
+    def _labels(self) -> list[np.ndarray]:
+        return [np.asarray(batch[1], np.float64) for batch in first_epoch(self._data).take(_LOOKED_AT)]
+
+    def zeros_and_ones(self) -> bool:
+        """Whether all are 0 or 1."""
+        return all(np.isin(labels, (0, 1)).all() for labels in self._labels)
+
+    def shares(self) -> bool:
+        """Whether all rows are shares of the classes, which add up to one."""
+        return bool(self._labels) and all(
+            (labels >= 0).all() and np.allclose(labels.sum(axis=-1), 1, atol=1e-3) for labels in self._labels
+        )
+
+    def class_numbers(self, classes: int) -> bool:
+        """Whether all are whole numbers of classes."""
+        return all(np.isin(labels, np.arange(classes)).all() for labels in self._labels)
 
 
 def weighted(model: keras.Model, class_weight: dict[int, float] | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Give each example the weight of its class, as `model.fit(class_weight=...)` does; as it is where that is `None`.
+    """Give each example the weight of its class, as `model.fit(class_weight=...)` does; nothing without weights.
 
     Raises:
-        ValueError: labels of several classes a text (a weight would fit none), a class that does not exist, or
-            examples that have weights already.
+        ValueError: labels that are no single class each, a class that does not exist, or examples that have weights
+            already.
     """
     if not class_weight:
         return dataset
     if len(dataset.element_spec) > 2:
         raise ValueError("class_weight needs batches (inputs, labels), got batches with sample weights of their own")
+    labels = labels_spec(dataset)
+    if not isinstance(labels, tf.TensorSpec) or isinstance(model.loss, keras.losses.MeanSquaredError):
+        raise ValueError("class_weight needs one class an example, got several labels or numbers to predict")
     number = max(model.output_shape[-1], 2)
     if unknown := [c for c in class_weight if not 0 <= c < number]:
         raise ValueError(f"class_weight names class {unknown[0]}, and there are the classes 0 to {number - 1}")
@@ -184,10 +233,10 @@ class SmoothedCrossentropy(keras.losses.Loss):
     loss = -sum_c q_c log softmax(logits)_c, q_c = (1 - label_smoothing) y_c + label_smoothing / classes
 
     Where the label is a class number, y_c is 1 for that class. `keras.losses.CategoricalCrossentropy` smooths too, but
-    wants each label as a row; a model trained on mixed pictures (`tfconv.data.augment.mixed`) meets both.
+    takes labels as rows only; a model trained on mixed images (`tfconv.data.augment.mixed`) is given both.
 
     Args:
-        label_smoothing: Share of the target that all classes divide evenly, in [0, 1).
+        label_smoothing: Label smoothing epsilon in [0, 1): the weight of the uniform distribution in the target.
         **kwargs: Of `keras.losses.Loss`: name, reduction, dtype.
 
     Call: labels int (n,) or (n, 1), or rows (n, classes) that add up to 1; logits (n, classes).
@@ -229,13 +278,13 @@ def are_rows(y_true: Any, y_pred: Any) -> bool:
 def soft_label_objective(
     outputs: int, *, task: Task | str = CLASSIFICATION, label_smoothing: float = 0.0
 ) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
-    """Loss and metrics for training on `tfconv.data.augment.mixed` batches and validating on ordinary ones.
+    """Return loss and metrics to train on `tfconv.data.augment.mixed` batches and to validate on ordinary ones.
 
     Args:
         outputs: logits of the model; 1 for two classes.
         task: "classification", or "multi-label": an image may have any number of labels.
-        label_smoothing: share of each target that all classes divide evenly; with one logit or several labels a share
-            that goes to one half, as in `keras.losses.BinaryCrossentropy`.
+        label_smoothing: label smoothing epsilon, see `SmoothedCrossentropy`; with one logit or several labels targets
+            move towards one half, as in `keras.losses.BinaryCrossentropy`.
     """
     binary = not tasks.get(task).exclusive or outputs == 1
     accuracy = SoftLabelAccuracy(binary=binary)
@@ -246,11 +295,11 @@ def soft_label_objective(
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class SoftLabelAccuracy(keras.metrics.MeanMetricWrapper):
-    """Share of the examples whose highest logit is that of the class with the highest share of the label.
+    """Accuracy for soft labels: how often the highest logit is that of the class with the greatest share.
 
     Args:
-        binary: one logit decides between two classes, or each of several for itself: a logit above 0 is right where
-            the label is above one half, and the mean is over examples and labels.
+        binary: whether each logit is a decision of its own: one above 0 is correct where the label is above one half,
+            and the mean is over examples and logits.
         name: of the metric.
         dtype: of its arithmetic.
 

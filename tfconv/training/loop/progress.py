@@ -1,4 +1,4 @@
-"""What a person sees while training: a bar with the time left on a terminal, one line an epoch elsewhere."""
+"""Progress of a training: a bar with the time left on a terminal, one line an epoch elsewhere."""
 
 import sys
 import time
@@ -62,7 +62,7 @@ class ProgressLines(keras.callbacks.Callback):
             print(f"{epoch}, step {batch + 1}{steps}  {now - self._begin:.0f} s  {_figures(logs)}", flush=True)
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Say that the validation split has its turn."""
+        """Show that the model is validated."""
         if self._progress:
             self._progress.update(self._task, description=f"epoch {self._epoch + 1}: validating")
 
@@ -76,7 +76,7 @@ class ProgressLines(keras.callbacks.Callback):
             print(line, flush=True)
 
     def close(self) -> None:
-        """Give the terminal back, also after an error."""
+        """Stop the bar, also after an error."""
         if self._progress:
             self._progress.stop()
         sys.stderr.flush()

@@ -14,13 +14,13 @@ Runner = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, training: bool) -> Runner:
-    """A function (iterator, steps) -> (steps done, last loss) around `model.train_step` or `model.test_step`.
+    """Make a function (iterator, steps) -> (steps done, last loss) around `model.train_step` or `model.test_step`.
 
-    What a step computes is Keras' own, so a model that overrides `train_step` works unchanged; what is ours is how
-    steps are driven. The number of steps is a tensor: one trace serves every number. The loop ends early with
-    the data, and in training after the first step whose running mean loss is not finite (that of this process: with
-    several, all go on, since one that stopped alone would leave the others waiting). A step of a few milliseconds costs
-    as much again when Python starts each one, so several go into one call.
+    A step computes what it does in Keras, so a model that overrides `train_step` works unchanged. The number of steps
+    is a tensor: one trace serves every number. The loop ends early with the data, and in training after the first step
+    whose running mean loss is not finite (that of this process: with several, all continue, since one that stopped
+    alone would leave the others waiting). Several steps share one call, because starting a step of a few milliseconds
+    from Python takes as long again.
     """
     step = model.train_step if training else model.test_step
     watched = training and not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
@@ -65,9 +65,9 @@ def make_runner(model: keras.Model, strategy: tf.distribute.Strategy, *, trainin
 
 
 def next_call_steps(steps_done: int, wanted: int, seconds: float, *, alone: bool = True) -> int:
-    """The number of steps for the next call: calls between 0.1 and 0.4 s, so that Ctrl-C and progress stay prompt.
+    """Return the number of steps for the next call: one of 0.1 to 0.4 s, so that Ctrl-C and progress stay prompt.
 
-    Of several workers, five times as long: after each call they exchange metrics, and what each has to say.
+    With several workers, calls are five times as long, because the workers exchange metrics and requests after each.
     """
     longer = 1.0 if alone else 5.0
     if seconds < 0.1 * longer and steps_done == wanted:

@@ -1,4 +1,4 @@
-"""Adam in one pass over memory."""
+"""Adam in one pass over memory, and its variant that updates only the rows of embeddings that a batch uses."""
 
 from typing import Any, NamedTuple
 
@@ -10,19 +10,20 @@ __all__ = ["FusedAdam", "LazyAdam"]
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class FusedAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` by TensorFlow's one operation for it, which reads and writes each number once.
+    """`keras.optimizers.Adam` with TensorFlow's fused kernel, which reads and writes each number once.
 
     Keras composes the update from nine operations, each a pass over memory, and a large embedding is updated whole at
-    every step: with 30,000 words of 300 numbers this takes a third of the step of a text CNN.
+    every step: with a vocabulary of 30,000 and an embedding dimension of 300 this takes a third of the step of a text
+    CNN.
 
-    The arithmetic is Keras' own, with one difference. Where an embedding's gradient names a row several times,
-    because a word stands several times in the batch, the parts are summed first, as the method says. Keras
-    adds the parts' squares to the second moment instead of the square of their sum, and makes greater steps. So does
-    clipping (`global_clipnorm`, `clipnorm`, `clipvalue`): Keras takes each part's norm, and clips by another number.
+    The arithmetic is that of Keras, with one difference. Where an embedding's gradient has several parts for a row,
+    because a token occurs several times in the batch, the parts are summed first, as the paper says. Keras adds the
+    squares of the parts to the second moment in place of the square of their sum, and makes larger steps; and it clips
+    (`global_clipnorm`, `clipnorm`, `clipvalue`) by the norm of the parts.
 
-    `beta_1` may be a schedule of the step, for one-cycle training. The first moment is then a mean of the gradients
-    whose weights add up to 1 minus the product of all `beta_1` so far, and that is what it is divided by: with a number
-    the product is the power of the paper. Both are two scalar variables of the optimizer, made only for a schedule.
+    `beta_1` may be a schedule of the step, for one-cycle training. The bias correction of the first moment is then 1
+    minus the product of all `beta_1` so far, which for a constant is the power of the paper. `beta_1` and the product
+    are scalar variables of the optimizer, made only for a schedule.
 
     Args:
         learning_rate: a number or a schedule.
@@ -58,7 +59,7 @@ class FusedAdam(keras.optimizers.Adam):
         super()._backend_update_step(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one variable and its two moments."""
+        """Update one variable and its two moments."""
         gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
@@ -131,25 +132,25 @@ def _handle(variable: Any) -> tf.Tensor:
 
 
 def summed_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
-    """The same gradient, each row named once, in order; the sorted sum takes half as long as the unsorted one."""
-    order = tf.argsort(gradient.indices, stable=True)
+    """Return the same gradient with the parts of each row summed, rows in order."""
+    order = tf.argsort(gradient.indices, stable=True)  # a sorted sum takes half as long as an unsorted one
     rows, place = tf.unique(tf.gather(gradient.indices, order))
     return tf.IndexedSlices(tf.sparse.segment_sum(gradient.values, order, place), rows, gradient.dense_shape)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class LazyAdam(FusedAdam):
-    """`FusedAdam` that moves only the rows of an embedding whose words are in the batch.
+    """`FusedAdam` that updates only the rows of an embedding whose tokens are in the batch.
 
-    An embedding's gradient comes as `tf.IndexedSlices`, rows and their numbers. Rows that it names are moved as Adam
-    moves them, the others keep weight and moments as they are; a step costs what the batch holds, not what the
-    vocabulary holds. Adam itself goes on moving a row by its old moments, so the two differ, except where every
-    row is in every batch. Bias correction counts the optimizer's steps, not how often a row was touched, as LazyAdam
-    of TensorFlow Addons does. Other gradients are handled by `FusedAdam`.
+    An embedding's gradient is a `tf.IndexedSlices`: rows and their indices. These rows are updated as Adam does, the
+    others and their moments stay as they are; a step costs as much as the batch has tokens, not as the vocabulary has.
+    Adam itself goes on updating a row by its old moments, so the two differ, except where every row is in every batch.
+    Bias correction counts the optimizer's steps, not the updates of a row, as in LazyAdam of TensorFlow Addons. Other
+    gradients are handled by `FusedAdam`.
 
-    Three settings work on whole tables and take back what this class saves: `weight_decay` (leave embeddings out, see
+    Three settings work on whole tables, so that nothing is saved: `weight_decay` (exclude embeddings with
     `exclude_from_weight_decay`), `use_ema`, and `gradient_accumulation_steps`, under which the sum of gradients is
-    dense and the update `FusedAdam`'s; so it is with `amsgrad=True`.
+    dense and the update that of `FusedAdam`, as it is with `amsgrad=True`.
 
     Args:
         *args: Of `FusedAdam`.
@@ -159,7 +160,7 @@ class LazyAdam(FusedAdam):
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one variable, or its rows that have a gradient, and the moments."""
+        """Update one variable, or those of its rows that have a gradient, and the moments."""
         if self.amsgrad or not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return

@@ -1,4 +1,4 @@
-"""Averages of the weights along the way: exponential, by the optimizer, and of whole epochs (SWA)."""
+"""Averages of the weights over training: exponential (EMA), and stochastic weight averaging (SWA)."""
 
 from typing import Any
 
@@ -6,26 +6,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfconv.training.loop.feed import first_epoch
+
 __all__ = ["EMAWeights", "StochasticWeightAveraging"]
 
 
 class EMAWeights(keras.callbacks.Callback):
-    """Score each epoch with the moving average of the weights that the optimizer keeps, and train on without it.
+    """Validate with the exponential moving average of the weights that the optimizer computes.
 
-    For optimizers with `use_ema=True`, which keep average = m average + (1 - m) weights after every step (m is
-    `ema_momentum`; batch norm's moving statistics are left as they are, averages over the same steps already). From
-    the validation to the next epoch the average is in the model, so callbacks after this one, such as
-    `EarlyStopping(restore_best_weights=True)` or `ModelCheckpoint`, keep the weights that were scored. At the end of
+    For optimizers with `use_ema=True`, which compute average = m average + (1 - m) weights after every step (m is
+    `ema_momentum`; batch normalisation's moving statistics, averages already, are left as they are). The average is in
+    the model from validation to the beginning of the next epoch, so callbacks after this one, such as
+    `EarlyStopping(restore_best_weights=True)` or `ModelCheckpoint`, save the weights that were scored. At the end of
     training Keras puts the average into the model.
 
-    `keras.callbacks.SwapEMAWeights` scores with the average too. This one differs in three ways: weights come back bit
-    for bit, where Keras swaps by adding and subtracting; training resumes from a checkpoint that was written meanwhile;
-    early stopping ends with averaged weights.
+    It differs from `keras.callbacks.SwapEMAWeights` in three ways: weights are restored bit for bit, where Keras swaps
+    by adding and subtracting; training can resume from a checkpoint that was written meanwhile; and early stopping ends
+    with averaged weights.
 
     State for checkpoints: `raw_weights`, the trainable weights while the average is in their place, else empty.
 
     Raises:
-        ValueError: at the beginning of training, where the optimizer keeps no average.
+        ValueError: at the beginning of training, where the optimizer has no average.
     """
 
     def __init__(self) -> None:
@@ -40,24 +42,24 @@ class EMAWeights(keras.callbacks.Callback):
             raise ValueError("the optimizer must keep an average for EMAWeights: give it use_ema=True, got False")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Go on with the raw weights."""
+        """Restore the raw weights."""
         self._in_epoch = True
         for variable, value in zip(self.model.trainable_variables, self.raw_weights, strict=bool(self.raw_weights)):
             variable.assign(value)
         self.raw_weights = []
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Score the average."""
+        """Put the average into the model."""
         if self._in_epoch:  # else it is an evaluation of its own, after training
             self._use_average()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Let the callbacks after this one see the average."""
+        """Put the average into the model, for the callbacks after this one."""
         self._use_average()
         self._in_epoch = False
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Forget the raw weights: the average is in the model for good."""
+        """Drop the raw weights: training ends with the average."""
         self.raw_weights, self._in_epoch = [], False
 
     def _use_average(self) -> None:
@@ -71,29 +73,30 @@ class EMAWeights(keras.callbacks.Callback):
 
 
 def _with_average(optimizer: Any) -> keras.optimizers.Optimizer:
-    """The innermost of wrapped optimizers, which keeps the average."""
+    """The innermost of wrapped optimizers, which has the average."""
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
 
 
 class StochasticWeightAveraging(keras.callbacks.Callback):
-    """End training with the mean of the weights that the last epochs ended with.
+    """Stochastic weight averaging: end training with the mean of the weights after each of the last epochs.
 
-    Trainable weights are averaged, in float64. Batch normalisation's moving mean and variance, which belong to none of
-    the weights averaged, are taken anew at the end of training: the mean over one pass of the training data of each
-    batch's mean and variance, larger batches weighing more. It works best with a learning rate that stays high over the
-    averaged epochs. Training that stops before `start_epoch` keeps its weights. Validation scores of the epochs are
+    Trainable weights are averaged in float64. Batch normalisation's moving mean and variance do not fit averaged
+    weights, so they are computed again at the end of training: the mean of each batch's mean and variance over one pass
+    of the training data, weighted by the size of the batch. It works best with a learning rate that stays high over the
+    averaged epochs. Where training stops before `start_epoch`, nothing is averaged. Validation scores of the epochs are
     those of the weights before averaging.
 
     Args:
-        train: the training batches (inputs, labels...), for the statistics; with `at_epoch`, its epoch 0 is read.
-        start_epoch: the first epoch whose end counts, from 0.
+        train: the training batches (inputs, labels...), for the statistics.
+        start_epoch: the first epoch to average, from 0.
 
     State for checkpoints: `count`, the epochs averaged, and `sums`, the sum of each trainable weight over them.
 
     Raises:
-        ValueError: `start_epoch` is negative, or training resumes after it with sums that began at another epoch.
+        ValueError: `start_epoch` is negative, `train` has no end, or training resumes after `start_epoch` with sums
+            that began at another epoch.
 
     Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, algorithm 1
         and section 3.2.
@@ -103,6 +106,8 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
         super().__init__()
         if start_epoch < 0:
             raise ValueError(f"start_epoch must be 0 or more, got {start_epoch}")
+        if int(train.cardinality()) == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("train must have an end, for one pass of it: give the data set without .repeat()")
         self._train = train
         self.start_epoch = start_epoch
         self.count = 0
@@ -136,15 +141,14 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
             return
         for variable, total in zip(self.model.trainable_variables, self.sums, strict=True):
             variable.assign((total / self.count).astype(variable.dtype))
-        at_epoch = getattr(self._train, "at_epoch", None)
-        renew_batch_norm_statistics(self.model, at_epoch(0) if at_epoch else self._train)
+        renew_batch_norm_statistics(self.model, first_epoch(self._train))
 
 
 def renew_batch_norm_statistics(model: keras.Model, batches: tf.data.Dataset) -> None:
-    """Set batch normalisation's moving statistics to the mean of the batches', each weighing as its examples do.
+    """Set batch normalisation's moving statistics to the mean of the batches' statistics, weighted by their examples.
 
-    Layers that are not trainable keep theirs. Everything else that a forward pass in training changes, such as seeds of
-    dropout, is put back.
+    Layers that are not trainable are left as they are. Everything else that a forward pass in training changes, such as
+    seeds of dropout, is restored.
     """
     layers = [
         layer
@@ -159,7 +163,7 @@ def renew_batch_norm_statistics(model: keras.Model, batches: tf.data.Dataset) ->
     totals, examples = [np.zeros(variable.shape) for variable in statistics], 0
     try:
         for layer in layers:
-            layer.momentum = 0.0  # what the layer keeps is then the last batch's mean and variance
+            layer.momentum = 0.0  # its moving statistics are then those of the last batch
         forward = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
         for inputs, *_ in batches:
             forward(inputs)

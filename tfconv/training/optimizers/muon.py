@@ -1,4 +1,4 @@
-"""Muon for convolution kernels too."""
+"""Muon, for convolution kernels as well as matrices."""
 
 import math
 import re
@@ -22,10 +22,10 @@ class Muon(keras.optimizers.Muon):
     singular value above 0.002 |u| to between 0.68 and 1.21. The factor of the learning rate gives the step's numbers a
     root mean square of about `rms_rate`, as Adam's have, so that one learning rate serves both.
 
-    Adam moves what is no matrix: biases and norms, embeddings, kernels of one output or one input, and variables
-    whose path one of `exclude_layers` matches, such as a classifier's last layer. Keras gives all kernels of
-    convolutions to Adam, and all variables of a layer that has "embedding" in its name; here the variable's own name
-    decides. Weight decay is decoupled.
+    Adam updates everything else: biases, normalisation weights, embeddings, kernels of one output or one input, and
+    variables whose path one of `exclude_layers` matches, such as a classifier's last layer. Keras uses Adam for all
+    kernels of convolutions, and for all variables of a layer that has "embedding" in its name; here the variable's own
+    name decides. Weight decay is decoupled.
 
     Args:
         *args: Of `keras.optimizers.Muon`: learning_rate, and settings of Adam (`adam_...`, `epsilon`).
@@ -55,5 +55,5 @@ class Muon(keras.optimizers.Muon):
         self.assign_sub(variable, tf.reshape(step, variable.shape))
 
     def _adamw_update_step(self, gradient: Any, variable: Any, learning_rate: Any, m: Any, v: Any) -> None:
-        # As a tensor: Keras squares the parts of a row that stands in IndexedSlices several times, not their sum.
+        # As a tensor: Keras squares the parts of a row that occurs several times in IndexedSlices, not their sum.
         super()._adamw_update_step(tf.convert_to_tensor(gradient), variable, learning_rate, m, v)

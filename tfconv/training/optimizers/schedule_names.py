@@ -1,4 +1,4 @@
-"""The names of learning-rate schedules and what each can be told: the command line asks before it imports Keras."""
+"""Names and options of the learning-rate schedules, without Keras: the command line checks them before it loads."""
 
 import math
 from typing import Literal, get_args
@@ -15,7 +15,7 @@ USED_BY = {  # an option of only some schedules, and which these are
 
 
 def check(name: str, learning_rate: float, *, warmup: float, cycle_multiplier: float, **whole: int) -> None:
-    """Refuse arguments that no schedule can be made of.
+    """Check the arguments of a schedule.
 
     Args:
         name: of the schedule.
@@ -40,6 +40,6 @@ def check(name: str, learning_rate: float, *, warmup: float, cycle_multiplier: f
 
 
 def check_warmup(warmup: float) -> None:
-    """Raise a `ValueError` where a share of the steps is none."""
+    """Raise a `ValueError` where `warmup` is no fraction of the steps."""
     if not 0 <= warmup < 1:
         raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")

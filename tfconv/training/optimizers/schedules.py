@@ -1,6 +1,6 @@
-"""Learning rates over the steps of a training.
+"""Learning-rate and momentum schedules.
 
-Each is a function of the optimizer's step count alone: it is computed in the graph, and a resumed run goes on with it.
+Each is a function of the optimizer's step count alone: it is computed in the graph, and a resumed run continues it.
 """
 
 import math
@@ -18,7 +18,7 @@ __all__ = ["CycleEnd", "OneCycle", "Triangle", "momentum", "schedule"]
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class OneCycle(LearningRateSchedule):
-    """Half a cosine from `start` to `peak`, another from there to `end`, which then stays.
+    """One-cycle schedule: half a cosine from `start` to `peak`, another to `end`, then constant.
 
     For a learning rate, `peak` is the highest value; for the momentum that moves against it, the lowest.
 
@@ -26,8 +26,8 @@ class OneCycle(LearningRateSchedule):
         start: value at step 0.
         peak: value at step `warmup_steps`.
         end: value at step `steps` and after.
-        steps: length of the whole course.
-        warmup_steps: length of its first part, from 1 to `steps` - 1.
+        steps: length of the cycle.
+        warmup_steps: length of its first half-cosine, from 1 to `steps` - 1.
 
     Raises:
         ValueError: `warmup_steps` is out of range.
@@ -61,14 +61,14 @@ class OneCycle(LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class Triangle(LearningRateSchedule):
-    """Straight lines from `lowest` up to `highest` and down again, over and over.
+    """Triangular cyclical schedule: linear from `lowest` to `highest` and back, repeatedly.
 
     Args:
         lowest: value at the ends of a cycle.
         highest: value in the middle of the first cycle.
         step_size: steps from the lowest to the highest value, half a cycle.
-        decay: each cycle is so many times as high above `lowest` as the one before; 1.0 is the paper's "triangular",
-            0.5 its "triangular2".
+        decay: factor by which the height of each cycle shrinks; 1.0 is the paper's "triangular", 0.5 its
+            "triangular2".
 
     Raises:
         ValueError: `step_size` or `decay` is not above 0.
@@ -105,14 +105,14 @@ def schedule(
     cycle_epochs: int = 1,
     cycle_multiplier: float = 2.0,
 ) -> float | LearningRateSchedule:
-    """Make a learning rate's course by its name, as an optimizer takes it.
+    """Make a learning-rate schedule by its name.
 
     Args:
         name: `"constant"`; `"cosine"`: a straight line up from a tenth, then half a cosine to 0 (Keras' `CosineDecay`);
             `"one-cycle"`: `OneCycle` from 1/25 up and down to 1/250,000 (the ends of fastai and PyTorch);
             `"sgdr"`: cosines to 0 with warm restarts (Keras' `CosineDecayRestarts`);
             `"triangle"`: `Triangle` from a quarter (Smith 2017, section 3.3), each cycle `cycle_epochs` long;
-            `"flat-cosine"`: constant for 72 % of the steps, then half a cosine to 0 (the course that fastai uses with
+            `"flat-cosine"`: constant for 72 % of the steps, then half a cosine to 0 (the schedule that fastai uses with
             Ranger); `"step"`: a tenth after half of the steps and a hundredth after three quarters (He et al. 2016,
             section 4.2), Keras' `PiecewiseConstantDecay`.
         learning_rate: its highest value.
@@ -120,7 +120,7 @@ def schedule(
         steps_per_epoch: turns `cycle_epochs` into steps.
         warmup: share of the steps of `"cosine"` and `"one-cycle"` that rise.
         cycle_epochs: length of the first cycle of `"sgdr"`, and of every cycle of `"triangle"`.
-        cycle_multiplier: each cycle of `"sgdr"` is so many times as long as the one before.
+        cycle_multiplier: factor by which each cycle of `"sgdr"` is longer than the one before.
 
     Returns:
         A number for `"constant"`, otherwise a Keras schedule, which can be saved with its optimizer.
@@ -153,7 +153,7 @@ def schedule(
 def momentum(
     name: Name, steps: int, *, warmup: float = 0.2, highest: float = 0.95, lowest: float = 0.85, constant: float = 0.9
 ) -> float | LearningRateSchedule:
-    """Momentum that goes with a `schedule`: `beta_1` of `FusedAdam`.
+    """Make the momentum that belongs to a `schedule`, such as `beta_1` of `FusedAdam`.
 
     Args:
         name: as in `schedule`.
@@ -178,9 +178,9 @@ def momentum(
 
 
 class CycleEnd(keras.callbacks.Callback):
-    """Call a function at the end of each cycle of `"sgdr"`, where the learning rate is 0 and a model is worth keeping.
+    """Call a function at the end of each cycle of `"sgdr"`, where the learning rate is 0, to save the model.
 
-    It counts epochs and remembers nothing, so it goes on rightly in a resumed run.
+    It has no state, so it works in a resumed run.
 
     Args:
         function: called with the cycle's number from 1 and the model, such as

@@ -1,4 +1,4 @@
-"""Gradient descent whose momentum follows a schedule."""
+"""SGD with a momentum schedule."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ __all__ = ["ScheduledSGD"]
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class ScheduledSGD(keras.optimizers.SGD):
-    """`keras.optimizers.SGD` with a momentum that is a schedule of the step, for one-cycle training.
+    """`keras.optimizers.SGD` with a momentum schedule, for one-cycle training.
 
-    The momentum of a step is a scalar variable of the optimizer. With a number as momentum use Keras' own.
+    The momentum of a step is a scalar variable of the optimizer. For a constant momentum use `keras.optimizers.SGD`.
 
     Args:
         learning_rate: a number or a schedule.
@@ -29,7 +29,7 @@ class ScheduledSGD(keras.optimizers.SGD):
         if not isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(f"momentum must be a schedule (for a number use keras.optimizers.SGD), got {momentum!r}")
         super().__init__(learning_rate, 0.9, **kwargs)  # a number that is not 0, so that Keras makes the velocities
-        self.course = momentum
+        self.schedule = momentum
 
     def build(self, variables: Any) -> None:
         """Make the velocities."""
@@ -38,11 +38,11 @@ class ScheduledSGD(keras.optimizers.SGD):
         super().build(variables)
 
     def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
-        self._now.assign(self.course(self._iterations))  # once a step, not once a variable
+        self._now.assign(self.schedule(self._iterations))  # once a step, not once a variable
         super()._backend_update_step(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one variable and its velocity."""
+        """Update one variable and its velocity."""
         rate, momentum = (tf.cast(tf.convert_to_tensor(x), variable.dtype) for x in (learning_rate, self._now))
         step = tf.cast(tf.convert_to_tensor(gradient), variable.dtype) * rate
         velocity = self.momentums[self._get_variable_index(variable)]
@@ -52,7 +52,7 @@ class ScheduledSGD(keras.optimizers.SGD):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, the schedule as Keras writes one."""
-        return {**super().get_config(), "momentum": keras.optimizers.schedules.serialize(self.course)}
+        return {**super().get_config(), "momentum": keras.optimizers.schedules.serialize(self.schedule)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ScheduledSGD":

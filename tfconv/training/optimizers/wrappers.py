@@ -1,4 +1,4 @@
-"""What optimizers around another optimizer share: everything that is not their own is the inner one's."""
+"""Optimizers around another optimizer: gradient accumulation, Lookahead, and learning rates by layer group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -19,8 +19,8 @@ class WrappedOptimizer(keras.optimizers.Optimizer):
     rate, clipping, weight decay and moving average are the inner optimizer's, and so is the count of steps.
 
     Args:
-        inner_optimizer: the one that moves the weights.
-        name: of the optimizer.
+        inner_optimizer: the optimizer that updates the weights.
+        name: name of the optimizer.
     """
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer, name: str | None = None) -> None:
@@ -78,29 +78,29 @@ class WrappedOptimizer(keras.optimizers.Optimizer):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class GradientAccumulation(WrappedOptimizer):
-    """Hand an optimizer the mean gradient of every few batches, as if they had been one.
+    """Accumulate the gradients of several batches and update the weights with their mean.
 
-    For batches too large for memory: `steps` batches of n examples give the update of one of `steps` n, up to
-    rounding, except through batch normalisation, which sees n at a time. The inner optimizer counts updates, and so do
-    its schedules, its moving average (`use_ema`), its weight decay, and `Lookahead`; it clips the mean gradient. A
-    group goes on over the end of an epoch; one that the end of training leaves incomplete moves nothing.
+    For batches too large for memory: `steps` batches of n examples give the update of one batch of `steps` n, up to
+    rounding, except for batch normalisation, which normalises n at a time. The inner optimizer counts updates, and so
+    do its schedules, its moving average (`use_ema`), its weight decay, and `Lookahead`; it clips the mean gradient.
+    Accumulation continues over the end of an epoch; batches left over at the end of training change nothing.
 
     Keras' own `gradient_accumulation_steps` gives the same updates on one device, but fails under a strategy of
     several replicas (3.15: `merge_call` inside a condition), and its schedules and moving averages count batches. The
     sum is dense: an embedding of v words costs v rows a batch.
 
     Args:
-        inner_optimizer: the one that moves the weights.
-        steps: batches in an update, from 2 on.
-        name: of the optimizer.
+        inner_optimizer: the optimizer that updates the weights.
+        steps: batches in an update, 2 or more.
+        name: name of the optimizer.
 
     Raises:
-        ValueError: `steps` is no whole number from 2 on, or the inner optimizer accumulates itself.
+        ValueError: `steps` is no whole number of 2 or more, or the inner optimizer accumulates itself.
     """
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer, steps: int, name: str | None = None) -> None:
         if not isinstance(steps, int) or steps < 2:
-            raise ValueError(f"steps must be a whole number from 2 on, got {steps}")
+            raise ValueError(f"steps must be a whole number of 2 or more, got {steps}")
         if inner_optimizer.gradient_accumulation_steps:
             raise ValueError(
                 "the inner optimizer's gradient_accumulation_steps must be None, "
@@ -116,7 +116,7 @@ class GradientAccumulation(WrappedOptimizer):
         super().build(variables)
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Add the gradients of a batch; after the last of a group let the inner optimizer move the weights."""
+        """Add the gradients of a batch; after every `steps` batches let the inner optimizer update the weights."""
         if not self.built:
             self.build(list(trainable_variables))
         variables = list(trainable_variables or self._trainable_variables)
@@ -138,7 +138,7 @@ class GradientAccumulation(WrappedOptimizer):
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync == 1:
             update_if_due(update)
-        else:  # the condition stands outside of the replicas: within one, they could not exchange anything
+        else:  # the condition is outside of the replicas, which could not exchange anything within one
             context.merge_call(lambda strategy: update_if_due(lambda: strategy.extended.call_for_each_replica(update)))
 
     def get_config(self) -> dict[str, Any]:
@@ -148,22 +148,23 @@ class GradientAccumulation(WrappedOptimizer):
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class Lookahead(WrappedOptimizer):
-    """Every few steps of an optimizer, go only part of the way that it went, and let it go on from there.
+    """Lookahead: interpolate between slow weights and those of an inner optimizer every k updates.
 
-    slow += slow_step (fast - slow); fast = slow, after every `sync_period` updates of the fast weights
+    slow += alpha (fast - slow); fast = slow, after every k updates of the fast weights
 
-    The fast weights are the model's; the slow ones, a copy, are variables of this optimizer. Learning rate, clipping,
-    weight decay and `use_ema` are the inner optimizer's, and its moments are kept at a synchronisation. Its moving
-    average is of the fast weights. Where training ends between two synchronisations, the model keeps the fast weights.
+    The fast weights are the model's; the slow weights, a copy, are variables of this optimizer. Learning rate,
+    clipping, weight decay and `use_ema` are the inner optimizer's; its moments are not reset at a synchronisation, and
+    its moving average is of the fast weights. Where training ends between two synchronisations, the model has the fast
+    weights.
 
     Args:
-        inner_optimizer: the one that moves the fast weights.
-        sync_period: updates from one synchronisation to the next, k in the paper.
-        slow_step: the part of the way that is kept, alpha in the paper, in (0, 1].
-        name: of the optimizer.
+        inner_optimizer: the optimizer that updates the fast weights.
+        k: number of updates between synchronisations. Default: 6.
+        alpha: step size of the slow weights, in (0, 1]. Default: 0.5.
+        name: name of the optimizer.
 
     Raises:
-        ValueError: `sync_period` below 1 or no whole number, `slow_step` out of range.
+        ValueError: `k` is below 1 or no whole number, or `alpha` is out of range.
 
     Reference: Zhang et al., "Lookahead Optimizer: k steps forward, 1 step back", 2019, algorithm 1; its settings for
         CIFAR-10 are 5 and 0.8, TensorFlow Addons' 6 and 0.5.
@@ -172,17 +173,17 @@ class Lookahead(WrappedOptimizer):
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer,
-        sync_period: int = 6,
-        slow_step: float = 0.5,
+        k: int = 6,
+        alpha: float = 0.5,
         name: str | None = None,
     ) -> None:
-        if not isinstance(sync_period, int) or sync_period < 1:
-            raise ValueError(f"sync_period must be a whole number from 1 on, got {sync_period}")
-        if not 0 < slow_step <= 1:
-            raise ValueError(f"slow_step must be above 0 and at most 1, got {slow_step}")
+        if not isinstance(k, int) or k < 1:
+            raise ValueError(f"k must be a whole number of 1 or more, got {k}")
+        if not 0 < alpha <= 1:
+            raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
         super().__init__(inner_optimizer, name)
-        self.sync_period = sync_period
-        self.slow_step = slow_step
+        self.k = k
+        self.alpha = alpha
 
     def build(self, variables: Any) -> None:
         """Make the slow weights, and the inner optimizer's variables."""
@@ -191,17 +192,17 @@ class Lookahead(WrappedOptimizer):
         super().build(variables)
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Move the fast weights; synchronise where it is time to."""
+        """Update the fast weights; synchronise after every k updates."""
         if not self.built:
             self.build(list(trainable_variables))
         before = tf.identity(self.inner_optimizer.iterations)
         self._where(before == 0, lambda fast, slow: slow.assign(fast))
         self.inner_optimizer.apply(grads, trainable_variables)
         after = tf.identity(self.inner_optimizer.iterations)
-        self._where((after != before) & (after % self.sync_period == 0), self._synchronize)
+        self._where((after != before) & (after % self.k == 0), self._synchronize)
 
     def _synchronize(self, fast: tf.Variable, slow: tf.Variable) -> None:
-        slow.assign_add(tf.cast(self.slow_step, slow.dtype) * (fast - slow))
+        slow.assign_add(tf.cast(self.alpha, slow.dtype) * (fast - slow))
         fast.assign(slow)
 
     def _where(self, condition: tf.Tensor, change: Callable[[tf.Variable, tf.Variable], Any]) -> None:
@@ -221,20 +222,20 @@ class Lookahead(WrappedOptimizer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "sync_period": self.sync_period, "slow_step": self.slow_step}
+        return {**super().get_config(), "k": self.k, "alpha": self.alpha}
 
 
 def discriminative(
     optimizer: keras.optimizers.Optimizer, groups: Groups, multipliers: Sequence[float]
 ) -> "DiscriminativeRates":
-    """Let the groups of a model learn at different rates: the early layers, which are more general, slowly.
+    """Give each layer group of a model its own learning rate: discriminative fine-tuning.
 
     Args:
-        optimizer: any of Keras' or ours, not built yet; its rate, which may follow a schedule, is that of multiplier 1.
-            What it leaves out of weight decay stays out. It belongs to the result from then on.
+        optimizer: any of Keras' or ours, not built yet; its learning rate, which may follow a schedule, is that of
+            multiplier 1. What it excludes from weight decay stays excluded. Do not use it elsewhere afterwards.
         groups: from `layer_groups`.
-        multipliers: (lowest, highest), spread over the groups in equal ratios, such as (0.01, 1); or one a group. A
-            group of multiplier 0 is left as it is.
+        multipliers: (lowest, highest), spaced geometrically over the groups, such as (0.01, 1); or one for each group.
+            A group with multiplier 0 is not trained.
 
     Raises:
         ValueError: a multiplier is negative or not finite, all are 0, there are neither two nor one a group, or 0 was
@@ -261,22 +262,22 @@ def discriminative(
 
 @keras.saving.register_keras_serializable(package="tfconv")
 class DiscriminativeRates(WrappedOptimizer):
-    """An optimizer whose learning rate is multiplied by a number for each variable; see `discriminative`.
+    """An optimizer with a learning-rate multiplier for each variable; see `discriminative`.
 
-    All else, state, schedule, clipping, moving averages of weights, is the inner optimizer's, whose arithmetic is not
-    changed: the result is that of one optimizer a group. (`keras.optimizers.MultiOptimizer` has no `learning_rate` to
-    read or to change, clips each group by a norm of its own and would need a schedule a group.) A variable of
-    multiplier 0 is not touched, and what only its gradient needs is not computed.
+    State, schedule, clipping and moving averages are the inner optimizer's, whose arithmetic is unchanged: the result
+    is that of one optimizer for each group. (`keras.optimizers.MultiOptimizer` has no `learning_rate` to read or to
+    change, clips each group by its own norm and would need a schedule for each group.) A variable with multiplier 0 is
+    not updated, and its gradient is not computed.
 
     Args:
-        inner_optimizer: An optimizer that is not built yet.
-        multipliers: Of each variable, by its path.
-        undecayed: Paths of the variables without weight decay.
-        name: Of the optimizer.
+        inner_optimizer: an optimizer that is not built yet.
+        multipliers: multiplier of each variable, by its path.
+        undecayed: paths of the variables without weight decay.
+        name: name of the optimizer.
 
     Raises:
-        ValueError: A multiplier is negative or not finite, or all are 0; the inner optimizer is itself around another
-            one (`Lookahead`, loss scaling: these go around the result); while training: a variable has no multiplier.
+        ValueError: a multiplier is negative or not finite, or all are 0; the inner optimizer wraps another one
+            (`Lookahead`, loss scaling: wrap the result in these); while training: a variable has no multiplier.
     """
 
     built: bool
@@ -291,7 +292,9 @@ class DiscriminativeRates(WrappedOptimizer):
         _check(list(multipliers.values()))
         if hasattr(inner_optimizer, "inner_optimizer") or hasattr(inner_optimizer, "optimizers"):
             kind = type(inner_optimizer).__name__
-            raise ValueError(f"inner_optimizer must be the one that moves the weights, got {kind}: put it around this")
+            raise ValueError(
+                f"inner_optimizer must be the one that updates the weights, got {kind}: wrap the result in it"
+            )
         super().__init__(inner_optimizer, name)
         self.multipliers = dict(multipliers)
         self.undecayed = list(undecayed)
@@ -343,7 +346,7 @@ class DiscriminativeRates(WrappedOptimizer):
         super().build(variables)
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Move the variables whose multiplier is above 0."""
+        """Update the variables whose multiplier is above 0."""
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
         self.build(list(trainable_variables))

@@ -1,14 +1,15 @@
-"""Everything that a run needs to go on as if it had never stopped, in one file, whole or absent.
+"""Checkpoints: all that a run needs to continue as if it had never stopped, in one file, whole or absent.
 
 A checkpoint is a NumPy `.npz` archive without pickles: the variables of model, optimizer and metrics in order, the
-arrays and numbers that callbacks keep, the history, and the place in the data.
+arrays and numbers of the callbacks, the history, and the place in the data.
 """
 
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -17,16 +18,24 @@ import numpy as np
 from tfconv.errors import InputError
 from tfconv.files import atomic_write
 
-__all__ = ["Position", "checkpoints", "contents", "newest", "numbers", "restore", "save"]
+__all__ = ["Place", "Position", "checkpoints", "contents", "newest", "numbers", "restore", "save"]
 
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.npz")
 
 
+class Place(NamedTuple):
+    """The next batch: number `batch` of iteration `iteration` of the data set, both from 0."""
+
+    iteration: int = 0
+    batch: int = 0
+
+
 class Position(NamedTuple):
-    """Where training stands: `step` batches of epoch `epoch` (from 0) are done."""
+    """How far training is: `step` steps of epoch `epoch` (from 0) are done, and where its data goes on."""
 
     epoch: int
     step: int
+    place: Place = Place()
 
 
 def contents(
@@ -34,15 +43,17 @@ def contents(
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
     begun: Sequence[dict[str, Any]] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """All that a checkpoint holds; with several workers, a meeting of all, since metrics are summed over them.
+    """Return all that a checkpoint holds; a collective call of all workers, since metrics are summed over them.
 
     Args:
-        position: where training stands.
+        position: how far training is.
         model: compiled and built.
         callbacks: in the order in which a resumed run has them.
         begun: their `numbers` after `on_train_begin`. What is still the same is no state, but a setting (patience, the
-            name of a file), and those are the resumed run's own.
+            name of a file), and a resumed run has its own.
+        settings: what a resumed run must share, values that JSON can hold by name.
 
     Raises:
         FloatingPointError: a weight, or a variable of the optimizer, is NaN or infinite. (Metrics may be: one of
@@ -53,6 +64,7 @@ def contents(
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise FloatingPointError(f"variable {variable.path} holds a value that is NaN or infinite")
     meta: dict[str, Any] = {"epoch": position.epoch, "step": position.step, "paths": _paths(model)}
+    meta |= {"place": position.place, "settings": dict(settings)}
     meta |= {"stopped": bool(model.stop_training), "callbacks": []}
     for i, (callback, before) in enumerate(zip(callbacks, begun, strict=True)):
         changed = {name: n for name, n in numbers(callback).items() if name not in before or not _same(n, before[name])}
@@ -88,7 +100,7 @@ def checkpoints(directory: Path) -> list[Path]:
 
 
 def newest(directory: Path) -> bytes:
-    """The newest checkpoint that can be read, as it lies on disk; empty where there is none yet.
+    """Return the bytes of the newest checkpoint that can be read; none where there is no checkpoint.
 
     Raises:
         InputError: there are checkpoints, and none can be read.
@@ -98,21 +110,23 @@ def newest(directory: Path) -> bytes:
         try:
             content = path.read_bytes()
             position, *_ = _parsed(content)
-            if min(position) < 0 or path.name != _file_name(position):
+            if min(position.epoch, position.step, *position.place) < 0 or path.name != _file_name(position):
                 raise ValueError
         except Exception:  # damaged after it was written, in whatever way: the one before is only older
             continue
         return content
     if paths:
-        raise InputError(f"no checkpoint in {directory} can be read: delete the folder to start anew")
+        raise InputError(f"no checkpoint in {directory} can be read: delete the folder to start again")
     return b""
 
 
-def restore(content: bytes, where: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> Position:
-    """Put model, optimizer, metrics and callbacks back to a checkpoint of `newest`, found in `where`.
+def restore(
+    content: bytes, where: Path, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
+) -> tuple[Position, dict[str, Any]]:
+    """Restore model, optimizer, metrics and callbacks from a checkpoint of `newest`, found in `where`.
 
     Returns:
-        The place to go on from.
+        The position to go on from, and the `settings` of the run that wrote it.
 
     Raises:
         InputError: the checkpoint belongs to another model, optimizer or set of callbacks.
@@ -124,7 +138,7 @@ def restore(content: bytes, where: Path, model: keras.Model, callbacks: Sequence
     for callback in going_on:
         callback.stopped_epoch = 0
     model.stop_training = meta["stopped"] and not (stopped and stopped == going_on)
-    return position
+    return position, meta["settings"]
 
 
 def _parsed(content: bytes) -> tuple[Position, dict[str, Any], dict[str, np.ndarray]]:
@@ -132,7 +146,7 @@ def _parsed(content: bytes) -> tuple[Position, dict[str, Any], dict[str, np.ndar
         arrays = {name: archive[name] for name in archive.files}
     meta = json.loads(str(arrays.pop("meta")))
     meta["stopped"] = bool(meta["stopped"])
-    return Position(int(meta["epoch"]), int(meta["step"])), meta, arrays
+    return Position(int(meta["epoch"]), int(meta["step"]), Place(*map(int, meta["place"]))), meta, arrays
 
 
 def _assign(
@@ -193,7 +207,7 @@ def numbers(callback: keras.callbacks.Callback) -> dict[str, Any]:
             if _same(json.loads(json.dumps(plain)), plain):
                 found[name] = plain
         except (TypeError, ValueError):
-            continue  # a function, a writer, a model: made anew with the callback
+            continue  # a function, a writer, a model: made again with the callback
     return found
 
 

@@ -1,4 +1,4 @@
-"""A run folder, looked at without TensorFlow: whether it is one, finished, of which kind, and with which settings."""
+"""The files of a run folder, without TensorFlow: whether it is finished, of which kind, and with which settings."""
 
 import json
 import zipfile
@@ -18,10 +18,10 @@ CONTENTS = (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What can be said of a finished run before its model is loaded."""
+    """What the files of a finished run say before its model is loaded."""
 
     directory: Path
-    config: dict[str, Any]  # empty where none was kept
+    config: dict[str, Any]  # empty where none was saved
     kind: str | None  # None: the model was trained without `preprocess`
 
 
@@ -76,7 +76,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def refuse_file(directory: Path) -> None:
-    """Refuse a file in place of a folder.
+    """Refuse a path that is a file.
 
     Raises:
         InputError: it is one.

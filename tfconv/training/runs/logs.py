@@ -1,6 +1,8 @@
-"""Each epoch's numbers in a run directory: a table, and TensorBoard's files."""
+"""The logs of a run directory: `history.csv` and TensorBoard's files."""
 
 import csv
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,16 @@ __all__: list[str] = []
 
 
 class RunLogs(keras.callbacks.Callback):
-    """Write each epoch's numbers to `history.csv` and, for TensorBoard, to `logs/train` and `logs/validation`."""
+    """Write each epoch's numbers to `history.csv` and, for TensorBoard, to `logs/train` and `logs/validation`.
 
-    def __init__(self, directory: Path):
+    Args:
+        directory: the run directory.
+        validates: whether an epoch, counted from 0, has numbers of validation; the table has `nan` in their place.
+    """
+
+    def __init__(self, directory: Path, validates: Callable[[int], bool] = lambda epoch: True):
         super().__init__()
-        self._directory = directory
+        self._directory, self._validates = directory, validates
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -34,8 +41,15 @@ class RunLogs(keras.callbacks.Callback):
         with atomic_write(self._directory / "history.csv", "w") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["epoch", *history.history])
-            for i, number in enumerate(history.epoch):
-                table.writerow([number + 1, *(repr(values[i]) for values in history.history.values())])
+            columns = [self._column(name, values, history.epoch) for name, values in history.history.items()]
+            for number, *values in zip(history.epoch, *columns, strict=True):
+                table.writerow([number + 1, *map(repr, values)])
+
+    def _column(self, name: str, values: Sequence[float], epochs: Sequence[int]) -> list[float]:
+        """One value for each epoch, NaN where it was not logged."""
+        logged = [epoch for epoch in epochs if self._validates(epoch)] if name.startswith("val_") else list(epochs)
+        found = dict(zip(logged[-len(values) :], values, strict=True))
+        return [found.get(epoch, math.nan) for epoch in epochs]
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Close the TensorBoard files."""

@@ -2,13 +2,12 @@
 
 config.json     what was asked for                  checkpoints/   to resume from
 model.keras     the trained model                   history.csv    one row an epoch
-preprocess/     vocabulary or picture size, names   logs/          TensorBoard
+preprocess/     vocabulary or image size, names     logs/          TensorBoard
 result.json     what came out                       report/        plots and tables
-answers.npz     some inputs, and the model's answers as it was trained
+answers.npz     some inputs, and the outputs of the model as it was trained
 """
 
 import contextlib
-import fcntl
 import io
 import os
 import platform
@@ -19,11 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from filelock import FileLock, Timeout
 
 from tfconv.data.preprocess import load_preprocess
 from tfconv.errors import InputError
@@ -31,10 +31,16 @@ from tfconv.files import atomic_path, atomic_write, write_json
 from tfconv.tasks import Task
 from tfconv.training.runs.folder import CONTENTS, look, read_config, refuse_file, refuse_held
 
-__all__ = ["KeptModelError", "Run", "check_answers", "in_float32", "load_run", "write_answers", "write_result"]
-
+__all__ = ["PrecisionError", "Run", "check_answers", "in_float32", "load_run", "write_answers", "write_result"]
 
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
+_ANSWERS = "answers.npz"
+_MOST_EXAMPLES = 32  # in that file
+_MOST_BYTES = 1 << 22
+
+
+class PrecisionError(FloatingPointError):
+    """The float32 model that a run would save scores worse than the model that was trained in mixed precision."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,18 @@ class Run:
     def task(self) -> Task:
         """What it predicts: one class an example, or any number of labels."""
         return self.preprocess.task
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The arguments of `fit` that say what becomes of a run directory, under the same names."""
+
+    directory: Path
+    config: dict[str, Any] | None = None
+    preprocess: Any = None
+    resume: bool = False
+    overwrite: bool = False
+    checkpoint_seconds: float = 60.0
 
 
 def load_run(directory: str | Path) -> Run:
@@ -92,16 +110,9 @@ def load_model(directory: str | Path) -> keras.Model:
         raise InputError(f"{path} cannot be read as a Keras model: {error}") from None
 
 
-class Description(NamedTuple):
-    """What a run keeps beside the model: its settings, and what made its inputs."""
-
-    config: dict[str, Any] | None = None
-    preprocess: Any = None
-
-
 @contextlib.contextmanager
 def taken(directory: Path) -> Iterator[None]:
-    """Make a folder where there is none, and keep other processes out of it.
+    """Make a folder where there is none, and lock it against other processes.
 
     Raises:
         InputError: it is no folder, cannot be written, or is in use.
@@ -109,76 +120,81 @@ def taken(directory: Path) -> Iterator[None]:
     refuse_file(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = open(directory / ".lock", "w")
+        (directory / ".lock").touch()  # FileLock takes a folder that cannot be written for one in use
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
             f"{directory} cannot be written ({reason}): give a folder for the run that you may write to"
         ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+    lock = FileLock(directory / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InputError(f"another process is training into {directory}: wait or choose another folder") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager
-def opened(directory: Path, description: Description, *, resume: bool, overwrite: bool) -> Iterator[Path]:
-    """Take a run directory, so that no second process writes into it; nothing in it is touched before `begin`.
+def opened(settings: RunSettings) -> Iterator[Path]:
+    """Lock a run directory, so that no second process writes into it; nothing in it is changed before `begin`.
 
     Raises:
         InputError: it holds a run and neither `resume` nor `overwrite` is set, or one of other settings or data, or
             something that is no run; it is no folder, or it is in use.
     """
-    with taken(directory):
-        refuse_held(directory, resume=resume, overwrite=overwrite)
-        if resume:
-            _check_same(directory, description)
-        yield directory
+    with taken(settings.directory):
+        refuse_held(settings.directory, resume=settings.resume, overwrite=settings.overwrite)
+        if settings.resume:
+            _check_same(settings)
+        yield settings.directory
 
 
-def begin(directory: Path, description: Description, *, resume: bool) -> None:
-    """Write what the run is about, after everything that could be refused was; delete an overwritten run's files."""
-    if not resume:
+def begin(settings: RunSettings) -> None:
+    """Write settings and preprocessing of a run, and delete the files of one that is overwritten."""
+    directory = settings.directory
+    if not settings.resume:
         for name in CONTENTS:
             path = directory / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    if description.config is not None:
-        write_json(directory / "config.json", description.config)
-    if description.preprocess is not None:
-        description.preprocess.save(directory / "preprocess")
+    if settings.config is not None:
+        write_json(directory / "config.json", settings.config)
+    if settings.preprocess is not None:
+        settings.preprocess.save(directory / "preprocess")
 
 
-def _check_same(directory: Path, description: Description) -> None:
+def _check_same(settings: RunSettings) -> None:
     """Refuse to resume with other settings or data: the result would be that of neither."""
+    directory, config, preprocess = settings.directory, settings.config, settings.preprocess
     path = directory / "config.json"
-    if description.config is not None and path.exists():
+    if config is not None and path.exists():
         before = read_config(path)
-        if before.get("swa_epochs") and before.get("epochs") != description.config.get("epochs"):
+        if before.get("swa_epochs") and before.get("epochs") != config.get("epochs"):
             raise InputError(
                 f"{directory} averages the weights of the last epochs of {before.get('epochs')} (--swa-epochs), which "
                 "others would not be: resume with the same --epochs, or choose another folder"
             )
-        for name in sorted(before.keys() & description.config.keys() - _MAY_CHANGE):
-            if before[name] != description.config[name]:
+        for name in sorted(before.keys() & config.keys() - _MAY_CHANGE):
+            if before[name] != config[name]:
                 if name == "data_sha256":
                     raise InputError(f"the data of {directory} changed since it was started: choose another folder")
                 raise InputError(
-                    f"{directory} was started with {name}={before[name]!r}, now it is {description.config[name]!r}: "
+                    f"{directory} was started with {name}={before[name]!r}, now it is {config[name]!r}: "
                     "resume with the same settings, or choose another folder"
                 )
-    if description.preprocess is not None and (directory / "preprocess").is_dir():
+    if preprocess is not None and (directory / "preprocess").is_dir():
         with tempfile.TemporaryDirectory() as temporary:
-            description.preprocess.save(temporary)
+            preprocess.save(temporary)
             for now in Path(temporary).iterdir():
                 then = directory / "preprocess" / now.name
                 if not then.is_file() or then.read_bytes() != now.read_bytes():
                     images = now.name == "image.json"
-                    data = "pictures, classes or sizes" if images else "texts, classes or settings of words"
+                    data = "images, classes or sizes" if images else "texts, classes or settings of tokens"
                     raise InputError(
                         f"{directory} was started on other {data} ({then.name} differs): "
                         "resume with the same, or choose another folder"
@@ -208,7 +224,7 @@ def write_result(
         history: of the training.
         scores: split to metric to value.
         seconds: from the first step to the end of training and scoring.
-        reading: what the curves say in words (`tfconv.evaluation.read_curves`), for later reports.
+        reading: findings on the curves (`tfconv.evaluation.read_curves`), for later reports.
 
     Returns:
         What was written.
@@ -240,7 +256,7 @@ def _machine() -> str:
 
 def _commit() -> str | None:
     """The commit of the checkout that tfconv runs from; `None` when it is installed."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return None
     try:
@@ -250,20 +266,11 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-_EXAMPLES = 32  # whose answers a run keeps
-_BYTES = 1 << 22
-_FILE = "answers.npz"
-
-
-class KeptModelError(FloatingPointError):
-    """The float32 model that a run keeps does not answer as the model did that was trained in mixed precision."""
-
-
 def in_float32(model: keras.Model) -> keras.Model:
-    """Return the model with its weights under the float32 policy; a model that is there already, itself.
+    """Return the model under the float32 dtype policy, with the same weights.
 
     Under a mixed policy weights are float32 and only the activations between layers are rounded. So nothing is lost,
-    and what is saved runs at full precision, and fast, also on machines without 16-bit arithmetic.
+    and the saved model is exact, and fast also on machines without 16-bit arithmetic.
 
     Args:
         model: built; a model class whose constructor has a `dtype` argument, as all of `tfconv.models` have.
@@ -284,56 +291,56 @@ def in_float32(model: keras.Model) -> keras.Model:
     return twin
 
 
-def check_loss(trained: float, kept: float, policy: str, what: str) -> None:
+def check_loss(trained: float, saved: float, policy: str, what: str) -> None:
     """Refuse a float32 model that scores worse than the trained one by more than rounding explains.
 
     Args:
         trained: loss of the model as it was trained.
-        kept: loss of its float32 twin on the same examples.
-        policy: under which it was trained.
+        saved: loss of its float32 twin on the same examples.
+        policy: the dtype policy under which it was trained.
         what: the examples, for the message.
 
     Raises:
-        KeptModelError: the losses are further apart than 5 % and 0.02, or the second is not finite.
+        PrecisionError: the losses are further apart than 5 % and 0.02, or the second is not finite.
     """
-    if not kept <= trained + 0.02 + 0.05 * abs(trained):
-        raise KeptModelError(
-            f"the float32 model that would be kept has a loss of {kept:.4g} on {what}, the model as it was trained "
+    if not saved <= trained + 0.02 + 0.05 * abs(trained):
+        raise PrecisionError(
+            f"the float32 model that would be saved has a loss of {saved:.4g} on {what}, the model as it was trained "
             f"({policy}) {trained:.4g}: rounding does not explain that; train in float32 (--precision float32)"
         )
 
 
 def write_answers(directory: Path, model: keras.Model, inputs: Any) -> None:
-    """Keep some inputs and what the model answers, for `check_answers`; numbers only, of one input and one output.
+    """Save some inputs with the model's outputs for `check_answers`; of models of one input and one output only.
 
     Args:
         directory: the run directory.
         model: as it was trained.
-        inputs: a batch, of which up to 32 examples are taken, up to 4 MB.
+        inputs: a batch, of which up to 32 examples and 4 MB are saved.
     """
     if not isinstance(inputs, tf.Tensor) or not (inputs.dtype.is_floating or inputs.dtype.is_integer):
         return
     per_example = inputs.dtype.size * int(np.prod(inputs.shape[1:]))
-    some = inputs[: max(2, min(_EXAMPLES, _BYTES // max(per_example, 1)))].numpy()
+    some = inputs[: max(2, min(_MOST_EXAMPLES, _MOST_BYTES // max(per_example, 1)))].numpy()
     answers = model(some, training=False)
     if not isinstance(answers, tf.Tensor):
         return
     answers = tf.cast(answers, tf.float32).numpy()
-    with atomic_write(directory / _FILE) as file:
+    with atomic_write(directory / _ANSWERS) as file:
         np.savez(file, inputs=some, answers=answers, policy=np.array(model.dtype_policy.name))
 
 
 def check_answers(directory: Path, model: keras.Model) -> None:
-    """Refuse a model that answers otherwise than the one that the run was left with; a run may have no answers kept.
+    """Refuse a model whose outputs differ from those saved with the run; a run may have none.
 
     Args:
         directory: the run directory.
         model: the one that was read from it.
 
     Raises:
-        InputError: the answers differ by more than rounding, or the file of answers cannot be read.
+        InputError: the outputs differ by more than rounding, or their file cannot be read.
     """
-    path = directory / _FILE
+    path = directory / _ANSWERS
     if not path.is_file():
         return
     try:
@@ -341,15 +348,15 @@ def check_answers(directory: Path, model: keras.Model) -> None:
             inputs, expected, policy = archive["inputs"], archive["answers"], str(archive["policy"])
         answers = model(inputs, training=False).numpy()
         if answers.shape != expected.shape:
-            raise ValueError(f"{answers.shape} answers in place of {expected.shape}")
+            raise ValueError(f"{answers.shape} outputs in place of {expected.shape}")
     except Exception as error:  # a damaged file fails in whatever part of zip, NumPy or the model it reaches
-        raise InputError(f"{path} does not go with the model beside it ({error}): copy the run anew") from error
-    # Of how far answers lie from their mean; 16-bit activations have 2 or 3 digits, and layers add their errors up.
+        raise InputError(f"{path} does not fit the model beside it ({error}): copy the run anew") from error
+    # Of the outputs' standard deviation; 16-bit activations have 2 or 3 digits, and the errors of layers add up.
     share = 0.25 if policy.startswith("mixed") else 0.01
     spread, off = float(np.std(expected)), float(np.sqrt(np.mean(np.square(answers - expected, dtype="float64"))))
     if not off <= share * spread + 0.01 * (1 + float(np.abs(expected).mean())):
         raise InputError(
-            f"{directory / 'model.keras'} does not answer as it did when it was trained: on {len(expected)} examples "
-            f"its outputs are off by {off:.3g} where they spread by {spread:.3g}; copy the run anew, or train again "
-            "with --precision float32"
+            f"{directory / 'model.keras'} does not give the outputs that it gave when it was trained: on "
+            f"{len(expected)} examples they are off by {off:.3g} where their standard deviation is {spread:.3g}; copy "
+            "the run anew, or train again with --precision float32"
         )

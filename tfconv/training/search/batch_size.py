@@ -1,4 +1,4 @@
-"""Which batch sizes fit into memory, and how fast each is."""
+"""Which batch sizes fit into memory, and how fast each is; and how much memory this process has (Linux)."""
 
 import contextlib
 import ctypes
@@ -11,68 +11,17 @@ import tensorflow as tf
 
 from tfconv.training.loop.model_state import restored
 from tfconv.training.loop.step import make_runner
-from tfconv.training.search import batch_size as memory
 from tfconv.training.search.lr_finder import compile_fresh
 
 __all__ = ["BatchSizeTrial", "probe_batch_sizes"]
 
 
-def resident() -> tuple[int, int] | None:
-    """Bytes in memory now, and at most since `reset_peak`; `None` where the system does not say (not Linux)."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith("Vm")}
-        return kilobytes["VmRSS"] * 1024, kilobytes["VmHWM"] * 1024
-    except (OSError, KeyError):
-        return None
-
-
-def reset_peak() -> None:
-    """Give freed memory back to the system, and begin the peak anew (where it forbids that, it stays as it was)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # else what is taken out of it would not show; glibc only
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def available() -> int | None:
-    """Bytes that can be taken before swapping or being killed: the machine's, or what its control group leaves."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return None
-    return min([free, *_groups_leave()])
-
-
-def _groups_leave(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What the memory limit of each control group above this process leaves (versions 1 and 2)."""
-    left = []
-    with contextlib.suppress(OSError):
-        for line in own.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers not in ("", "memory"):
-                continue
-            top, limit, usage = root, "memory.max", "memory.current"
-            if controllers:
-                top, limit, usage = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-            group = top / path.strip("/")
-            for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(top))):
-                # No such file at the top; "max" where there is no limit.
-                with contextlib.suppress(OSError, ValueError, StopIteration):
-                    at_most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
-                    name = "total_inactive_file" if controllers else "inactive_file"  # cached files, given up first
-                    lines = (folder / "memory.stat").read_text().splitlines()
-                    left.append(at_most - used + next(int(x.split()[1]) for x in lines if x.split()[0] == name))
-    return left
-
-
 class BatchSizeTrial(NamedTuple):
-    """One batch size that fits.
+    """A batch size that fits into memory.
 
     Attributes:
-        batch_size: examples.
-        memory: bytes that a training step took at its peak, beyond model and optimizer; `None` where unknown.
+        batch_size: number of examples.
+        memory: peak memory of a training step in bytes, beyond model and optimizer; `None` where unknown.
         examples_per_second: of training steps, without reading the data.
     """
 
@@ -90,19 +39,19 @@ def probe_batch_sizes(
     largest: int = 4096,
     step_seconds: float = 10.0,
 ) -> list[BatchSizeTrial]:
-    """Double the batch from one example on, with real training steps, while it fits; the model ends as it began.
+    """Try training steps with batches of 1, 2, 4 ... examples while they fit into memory.
 
-    On a GPU a size is too large when its step runs out of memory. On a CPU a process that takes too much is killed, so
-    a size is tried only if 2.5 times what half of it took is within 80 % of the memory that the machine, and the
-    control group of a container, leave.
+    The model ends as it began. On a GPU a size is too large when its step runs out of memory. On a CPU a process that
+    takes too much is killed, so a size is tried only if 2.5 times the memory that half of it took is within 80 % of
+    what the machine, and the control group of a container, leave free.
 
     Args:
         model: built. Restored as by `lr_find`.
         batch: (inputs, labels) of one example or more, repeated to the size that is tried. Where examples differ in
             length, give the longest.
-        optimizer: default: like the one the model was compiled with, else Adam.
-        loss: default: what the model was compiled with, else the cross-entropy that fits logits and labels.
-        largest: examples at most.
+        optimizer: Default: like the one the model was compiled with, else Adam.
+        loss: Default: what the model was compiled with, else as in `fit`.
+        largest: largest batch size to try.
         step_seconds: no larger size is tried once a step takes longer.
 
     Returns:
@@ -150,7 +99,7 @@ def probe_batch_sizes(
 
 
 def _repeated(batch: Any, size: int) -> tf.data.Dataset:
-    """Endless equal batches of a size that the graph of the step does not know, so that it is traced once."""
+    """Return an endless data set of equal batches; its shape leaves their size open, so that a step is traced once."""
 
     def fill(count: tf.Tensor) -> Any:
         return tf.nest.map_structure(lambda values: tf.gather(values, tf.range(count) % len(values)), batch)
@@ -159,8 +108,8 @@ def _repeated(batch: Any, size: int) -> tf.data.Dataset:
 
 
 def _will_fit(trials: list[BatchSizeTrial], held: int | None) -> bool:
-    """Whether twice the last size can be tried without danger."""
-    free, now = memory.available(), memory.resident()
+    """Whether twice the last size can be tried safely."""
+    free, now = available(), resident()
     if _gpus() or not trials or trials[-1].memory is None or held is None or free is None or now is None:
         return True
     return 2.5 * trials[-1].memory - (now[0] - held) < 0.8 * free
@@ -173,18 +122,68 @@ def _gpus() -> list[str]:
 def _held() -> int | None:
     if _gpus():
         return sum(tf.config.experimental.get_memory_info(name)["current"] for name in _gpus())
-    now = memory.resident()
+    now = resident()
     return None if now is None else now[0]
 
 
 def _peak() -> int | None:
     if _gpus():
         return sum(tf.config.experimental.get_memory_info(name)["peak"] for name in _gpus())
-    now = memory.resident()
+    now = resident()
     return None if now is None else now[1]
 
 
 def _reset_peak() -> None:
     for name in _gpus():
         tf.config.experimental.reset_memory_stats(name)
-    memory.reset_peak()
+    reset_peak()
+
+
+def resident() -> tuple[int, int] | None:
+    """Bytes in memory now, and the most since `reset_peak`; `None` where the system does not say (not Linux)."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith("Vm")}
+        return kilobytes["VmRSS"] * 1024, kilobytes["VmHWM"] * 1024
+    except (OSError, KeyError):
+        return None
+
+
+def reset_peak() -> None:
+    """Return freed memory to the system and restart the peak, where the system lets us (Linux with glibc)."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)  # else memory that is taken from what was freed would not show
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def available() -> int | None:
+    """Bytes that can be taken before the machine swaps or the process is killed; `None` where that is unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return None
+    return min([free, *_groups_leave()])
+
+
+def _groups_leave(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """Bytes that the limit of each control group above this process leaves (versions 1 and 2)."""
+    left = []
+    with contextlib.suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "memory"):
+                continue
+            top, limit, usage = root, "memory.max", "memory.current"
+            if controllers:
+                top, limit, usage = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            group = top / path.strip("/")
+            for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(top))):
+                # No such file at the top; "max" where there is no limit.
+                with contextlib.suppress(OSError, ValueError, StopIteration):
+                    at_most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+                    name = "total_inactive_file" if controllers else "inactive_file"  # cached files, given up first
+                    lines = (folder / "memory.stat").read_text().splitlines()
+                    left.append(at_most - used + next(int(x.split()[1]) for x in lines if x.split()[0] == name))
+    return left

@@ -1,4 +1,4 @@
-"""Several trainings on different parts of the same data, and their scores as mean and standard deviation."""
+"""Cross-validation and repeated random splits: several trainings, with mean and standard deviation of the scores."""
 
 import collections
 import contextlib
@@ -16,9 +16,8 @@ from typing import Any, Literal
 import keras
 from keras.src.backend.common import global_state  # what Keras counts names with, under no public name
 
-from tfconv.checks import check_whole
 from tfconv.data.dataset import LabelledData
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_whole
 from tfconv.files import atomic_write, write_json
 from tfconv.training.runs.run import taken
 
@@ -29,7 +28,7 @@ TrainOne = Callable[[Any, Path | None], Mapping[str, Score]]
 
 _WIDTH = 100
 _MAY_CHANGE = {"resume", "overwrite", "run", "threads"}
-_ASIDE = ".replaced-"  # begins the name of the folder in which overwritten trainings wait
+_ASIDE = ".replaced-"  # prefix of the folder that holds overwritten trainings for the time being
 _COUNTS = "object_name_uids"
 
 
@@ -48,12 +47,12 @@ class CrossValidation:
 
     @property
     def mean(self) -> dict[str, float]:
-        """Of each metric over the trainings that have it; NaN where none has."""
+        """Mean of each metric over the trainings that have it; NaN where none has."""
         return {name: statistics.fmean(values) if values else math.nan for name, values in self._values().items()}
 
     @property
     def sd(self) -> dict[str, float]:
-        """Standard deviation of each metric, with n - 1 below the line; NaN where fewer than two trainings have it."""
+        """Sample standard deviation of each metric; NaN where fewer than two trainings have it."""
         return {n: statistics.stdev(values) if len(values) > 1 else math.nan for n, values in self._values().items()}
 
     def _values(self) -> dict[str, list[float]]:
@@ -66,7 +65,7 @@ class CrossValidation:
         return found
 
     def table(self) -> str:
-        """A line for each training, then mean and sd; of many metrics a table below the other, 100 columns at most."""
+        """Return the scores as text, 100 columns wide at most: a line for each training, then mean and sd."""
         rows: dict[str, Mapping[str, Score]] = {**self.scores, "mean": self.mean, "sd": self.sd}
         first = max(map(len, rows))
         cells = {name: [_cell(row.get(name)) for row in rows.values()] for name in self._values()}
@@ -104,33 +103,33 @@ def cross_validate(
     resume: bool = False,
     overwrite: bool = False,
 ) -> CrossValidation:
-    """Train once for each fold, or on repeated random splits, and gather the scores.
+    """Train once for each fold, or on repeated random splits, and collect the scores.
 
-    Before each training Python's, NumPy's and Keras' random numbers are seeded with `seed` plus its number, and Keras
-    counts the names of layers from where it was before the first, so that a training gives the same whether or not
+    Before each training the random numbers of Python, NumPy and Keras are seeded with `seed` plus its number, and Keras
+    counts the names of layers from where it was before the first. So a training gives the same result whether or not
     those before it were resumed.
 
     Args:
-        train_one: from a data set and a folder to scores: builds a new model, trains it on `train`, writes what it
-            keeps into the folder (`fit(run_dir=...)`) and scores it on the split `held_out`.
-        data: texts or pictures; `data.fold` and `data.resplit` say what each training gets of it.
-        folds: parts of a cross-validation; `None`: repeated splits of the sizes that `data` has now.
-        repeats: how often all of it is done, with other parts each time.
-        seed: of the parts (repeat r, from 0: seed + r) and of the trainings.
-        held_out: the split that `train_one` scores. `"test"` for trainings that look at the validation split, as
-            early stopping does.
-        directory: gets a folder for each training (`fold-1`, `repeat-2`, or `repeat-2-fold-1`), and `summary.json`,
-            written anew after each. `None`: nothing is written, and `train_one` gets `None`.
-        settings: what `train_one` trains with, kept in `summary.json`; to resume, they must be the same.
-        resume: leave out the trainings whose scores `summary.json` holds already. An unfinished one is given to
-            `train_one` again, with the same folder.
+        train_one: function from a data set and a folder to scores by name: it builds a new model, trains it on
+            `train`, writes the run into the folder (`fit(run_dir=...)`) and scores it on the split `held_out`.
+        data: texts or images; each training gets a `data.fold` or `data.resplit`.
+        folds: number of folds; `None`: repeated random splits of the sizes that `data` has now.
+        repeats: number of times that all folds are trained, with other folds each time.
+        seed: seed of the folds (repeat r, from 0: seed + r) and of the trainings.
+        held_out: the split that `train_one` scores. `"test"` for trainings that use the validation split, as early
+            stopping does.
+        directory: folder for the runs (`fold-1`, `repeat-2`, or `repeat-2-fold-1`), and for `summary.json`, written
+            after each. `None`: nothing is written, and `train_one` gets `None`.
+        settings: what `train_one` trains with, saved in `summary.json`; to resume, they must be the same.
+        resume: skip the trainings whose scores are in `summary.json`. An unfinished one is given to `train_one` again,
+            with the same folder.
         overwrite: replace what an earlier call left in `directory`. It is deleted when the first training has ended,
-            and put back where that raises an `InputError`.
+            and restored where that raises an `InputError`.
 
     Raises:
         InputError: a number is out of range, `directory` holds something and neither `resume` nor `overwrite` is set,
-            what it holds was made with other settings, or another process is at work in it.
-        ValueError: `train_one` gives something else than numbers by name.
+            what it holds was made with other settings, or another process writes into it.
+        ValueError: `train_one` returns something else than numbers by name.
     """
     check_whole("repeats", repeats)
     check_whole("folds", folds, 2, optional=True)
@@ -211,8 +210,8 @@ def _opened(
     names: list[str] = []
     if path.exists():
         try:
-            kept = json.loads(path.read_text("utf-8"))
-            before, scores = kept["about"], {name: dict(found) for name, found in kept["scores"].items()}
+            summary = json.loads(path.read_text("utf-8"))
+            before, scores = summary["about"], {name: dict(found) for name, found in summary["scores"].items()}
             names, _ = _names(before["folds"], before["repeats"]), {**before["settings"]}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is no summary of a cross-validation ({error!r:.80}): remove it") from None

@@ -1,8 +1,7 @@
-"""The learning-rate finder: some steps with a rate that grows from tiny to absurd, and where the loss fell best."""
+"""The learning-rate finder: training steps with a growing learning rate, and the rates at which the loss falls."""
 
 import dataclasses
 import math
-from functools import partial
 from typing import Any
 
 import keras
@@ -10,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfconv.training.loop import objective
 from tfconv.training.loop.engine import NonFiniteLossError
-from tfconv.training.loop.feed import build, check_batches, passes
-from tfconv.training.loop.fit import objective
+from tfconv.training.loop.feed import Feed, build, build_model, check_batches
 from tfconv.training.loop.model_state import fresh_optimizer, restored
 from tfconv.training.loop.step import make_runner
 
@@ -21,7 +20,7 @@ __all__ = ["LearningRateSweep", "lr_find"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LearningRateSweep:
-    """Loss over the learning rate, as `lr_find` saw it.
+    """Loss over the learning rate, as `lr_find` measured it.
 
     Attributes:
         rates: (n,) learning rate of each step.
@@ -34,7 +33,7 @@ class LearningRateSweep:
     smoothed: npt.NDArray[np.float64]
 
     def suggestions(self) -> dict[str, float]:
-        """Name three learning rates, most trusted first.
+        """Suggest three learning rates, the most reliable first.
 
         `"valley"`: a middle of the longest fall: half way into the longest falling subsequence of the smoothed
         losses (fastai's default since 2.3, `fastai.callback.schedule.valley`). `"steepest"`: where the smoothed loss
@@ -74,26 +73,25 @@ def lr_find(
     smoothing: float = 0.98,
     strategy: tf.distribute.Strategy | None = None,
 ) -> LearningRateSweep:
-    """Sweep the learning rate geometrically over some training steps and record the loss; the model ends as it began.
+    """Train for some steps with a learning rate that grows geometrically, and record the loss of each.
 
-    The sweep stops when the smoothed loss is above four times its lowest, or is no number any more. Weights,
-    statistics, seeds, metrics, the compiled state and the optimizer with all it remembers are bit-equal afterwards,
-    also after an error or Ctrl-C. Steps are taken by an optimizer of the same settings without history. Weight decay
-    follows the rate, as it does in training.
+    The sweep stops when the smoothed loss is above four times its lowest value, or is NaN or infinite. The model ends
+    as it began: weights, statistics, seeds, metrics, the compiled state and the optimizer are bit-equal afterwards,
+    also after an error or Ctrl-C. The steps are taken by an optimizer of the same settings without history. Weight
+    decay follows the rate, as it does in training.
 
     Args:
         model: any Keras model; made under `strategy.scope()` where there are several replicas.
-        data: training batches, as for `fit`; begun again where there are fewer than `steps`. The order of a data
-            set with `at_epoch` (those of `tfconv.data`) is untouched; one that shuffles anew each time it is
-            iterated, has been iterated.
-        optimizer: default: like the one the model was compiled with, else Adam. Its learning rate is not used.
-        loss: default: what the model was compiled with, else the cross-entropy that fits logits and labels.
+        data: training batches, as for `fit`; started again where there are fewer than `steps`. Training data of
+            `tfconv.data` keeps its order of epochs; another data set that shuffles anew has been iterated afterwards.
+        optimizer: Default: like the one the model was compiled with, else Adam. Its learning rate is not used.
+        loss: Default: what the model was compiled with, else as in `fit`.
         class_weight: weight of each class number in the loss.
         start: learning rate of the first step.
         end: learning rate of the last step.
-        steps: steps at most; where the optimizer accumulates, of as many batches.
-        smoothing: of the moving average of the loss, corrected for its start at 0.
-        strategy: default: the strategy in force; one process.
+        steps: steps at most; an optimizer that accumulates gradients takes several batches for each.
+        smoothing: decay of the moving average of the loss, which is corrected for its start at 0.
+        strategy: Default: the strategy in force; of one process.
 
     Returns:
         The rates and losses up to the stop, with suggestions.
@@ -120,30 +118,32 @@ def lr_find(
             "strategy must be of one process: a learning rate found on one holds for all of the same batch"
         )
     with strategy.scope():
-        if not model.built:
-            model.build(tf.nest.map_structure(lambda spec: tuple(spec.shape), data.element_spec[0]))
+        build_model(model, data)
         with restored(model):
             rate = keras.optimizers.schedules.ExponentialDecay(start, steps - 1, end / start)
             compile_fresh(model, data, optimizer, loss).learning_rate = rate
-            rates, losses, smoothed = _sweep(model, data, strategy, class_weight, steps, end, smoothing)
-    if len(losses) < 2:
+            feed = Feed(objective.weighted(model, class_weight, data), strategy.num_replicas_in_sync)
+            # An optimizer that accumulates takes several batches in a step; the bound is for one that never takes
+            # another, as float16's loss scaling does where gradients are not finite.
+            sweep = _sweep(model, feed, strategy, end, smoothing, most=64 * steps)
+    if len(sweep.losses) < 2:
         raise NonFiniteLossError(
             f"the loss is NaN or infinite at the lowest learning rate, {start:g}: look for NaN in the inputs, or give "
             "a lower start"
         )
-    return LearningRateSweep(np.array(rates), np.array(losses), np.array(smoothed))
+    return sweep
 
 
 def compile_fresh(
     model: keras.Model, data: tf.data.Dataset, optimizer: keras.optimizers.Optimizer | str | None, loss: Any
 ) -> keras.optimizers.Optimizer:
-    """Compile the model, inside `restored`, for steps that no metric counts and no optimizer in use remembers.
+    """Compile the model, inside `restored`, for trial steps: without metrics, and with an optimizer of their own.
 
     Args:
         model: built.
         data: batches (inputs, labels).
-        optimizer: default: like the one the model was compiled with, else Adam.
-        loss: default: what the model was compiled with, else what fits logits and labels.
+        optimizer: Default: like the one the model was compiled with, else Adam.
+        loss: Default: what the model was compiled with, else as in `fit`.
 
     Returns:
         The optimizer that takes the steps.
@@ -157,34 +157,23 @@ def compile_fresh(
 
 
 def _sweep(
-    model: keras.Model,
-    data: tf.data.Dataset,
-    strategy: tf.distribute.Strategy,
-    class_weight: dict[int, float] | None,
-    steps: int,
-    end: float,
-    smoothing: float,
-) -> tuple[list[float], list[float], list[float]]:
-    """Take the steps; returns rates, finite losses and their moving average."""
-    prepare = partial(objective.weighted, model, class_weight)
+    model: keras.Model, feed: Feed, strategy: tf.distribute.Strategy, end: float, smoothing: float, *, most: int
+) -> LearningRateSweep:
+    """Take the steps, of `most` batches; the losses are finite."""
     run = make_runner(model, strategy, training=True)
-    batches = passes(data, strategy.num_replicas_in_sync, prepare, 0, 0)
-    iterator = next(batches)
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
     average = 0.0
-    # An optimizer that accumulates takes several batches in a step; the bound is for one that never takes another,
-    # as float16's loss scaling does where gradients are not finite.
-    for _ in range(64 * steps):
+    for _ in range(most):
         rate = float(model.optimizer.learning_rate)
         if rate > 1.001 * end:
             break
         model.reset_metrics()  # else the loss would be the mean of all steps
-        done, loss = run(iterator, tf.constant(1))
+        done, loss = run(feed.iterator, tf.constant(1))
         if not int(done):
-            iterator = next(batches)
-            done, loss = run(iterator, tf.constant(1))
+            feed.start_again()
+            done, loss = run(feed.iterator, tf.constant(1))
             if not int(done):
                 raise ValueError("the training data set is empty")
         mean = float(loss) / strategy.num_replicas_in_sync  # the runner adds up the means of equal parts
@@ -197,7 +186,7 @@ def _sweep(
         smoothed.append(average / (1 - smoothing ** len(losses)))
         if smoothed[-1] > 4 * min(smoothed):
             break
-    return rates, losses, smoothed
+    return LearningRateSweep(np.array(rates), np.array(losses), np.array(smoothed))
 
 
 def _valley(losses: npt.NDArray[np.float64]) -> int:

@@ -1,4 +1,4 @@
-"""The one-batch check: a model that cannot learn a few examples by heart will not learn from many."""
+"""The one-batch check: a model that cannot overfit a few examples will not learn from many."""
 
 import contextlib
 import inspect
@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfconv.training.loop.fit import objective
+from tfconv.training.loop import objective
+from tfconv.training.loop.feed import build_model
 from tfconv.training.loop.model_state import restored
 
 __all__ = ["OverfitCheck", "overfit_one_batch"]
@@ -22,21 +23,21 @@ _RATES = (0.001, 0.01)  # deep networks die of the second, linear ones take long
 
 @dataclass(frozen=True)
 class OverfitCheck:
-    """What `overfit_one_batch` found; `findings()` says it in words.
+    """Result of `overfit_one_batch`; `findings()` gives it as text.
 
     Args:
-        passed: the loss came below the target, and every example of the batch is answered rightly.
-        examples: in the batch.
-        steps: taken; the check stops when it has passed.
+        passed: the loss came below the target, and every example of the batch is classified correctly.
+        examples: number of examples in the batch.
+        steps: steps taken; the check stops when it has passed.
         learning_rate: of Adam in these steps.
         start: loss before the first step.
-        expected: loss of answers that say nothing, all classes equally likely: log(classes), log 2 for a yes or no;
-            `None` for a loss of the caller's.
-        loss: at the end.
-        accuracy: at the end, share of right answers on the batch; `None` for a loss of the caller's.
+        expected: loss of a model that predicts all classes with equal probability: log(classes), log 2 for binary
+            labels; `None` for a regression or a loss of the caller's.
+        loss: loss at the end.
+        accuracy: accuracy on the batch at the end; `None` for a regression or a loss of the caller's.
         no_gradient: paths of trainable weights whose gradient was missing or all 0 in every step.
-        same_outputs: at the end all examples get the same answer, though their inputs differ.
-        switched_off: layers that draw at random in training, which were off.
+        same_outputs: whether at the end all examples get the same output, though their inputs differ.
+        switched_off: names of the layers that draw at random in training, which were off.
     """
 
     passed: bool
@@ -52,7 +53,7 @@ class OverfitCheck:
     switched_off: tuple[str, ...]
 
     def findings(self) -> list[tuple[bool, str]]:
-        """What was found, as (whether it is as it should be, a line of plain words); the last is the check's result."""
+        """Return what was found as (whether it is as it should be, a line of text); the last is the check's result."""
         found = []
         if self.expected is not None and math.isfinite(self.start):
             line = f"loss at the start {self.start:.3g}, expected of an untrained model about {self.expected:.3g}"
@@ -66,7 +67,7 @@ class OverfitCheck:
         else:
             found.append((True, "a gradient reaches every trainable weight"))
         if self.same_outputs:
-            found.append((False, "all examples get the same answer: what they differ in does not reach the output"))
+            found.append((False, "all examples get the same output: what they differ in does not reach it"))
         accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.3g}"
         after = f"after {self.steps} steps on {self.examples} examples: loss {self.loss:.3g}{accuracy}"
         if not self.passed:
@@ -83,25 +84,25 @@ def overfit_one_batch(
     target: float = 0.05,
     loss: Any = None,
 ) -> OverfitCheck:
-    """Train on one batch until its loss is near 0, then put the model back as it was.
+    """Train on one batch until its loss is near 0, then restore the model.
 
     Layers that draw at random in training (dropout, noise, augmentation in the model) are off and batch normalisation
     uses the batch's own statistics; weight penalties and label smoothing are left out, so that 0 can be reached. The
-    optimizer is an Adam of the check's own: the model need not be compiled, and what it is compiled with stays.
+    steps are taken by an Adam of their own: the model need not be compiled, and what it is compiled with stays.
 
     Args:
         model: any Keras model of one output, best freshly initialised; built here where it is not.
         batch: inputs and labels of 16 to 32 examples, as its training gives them.
-        steps: at most, with each learning rate.
-        learning_rate: of Adam; default: 0.001, and where that did not do, 0.01 from the start again.
+        steps: most steps with each learning rate.
+        learning_rate: of Adam. Default: 0.001, and where the check does not pass, 0.01 from the same start.
         target: the loss that counts as near 0.
-        loss: default: the cross-entropy that fits logits and labels, as in `fit`.
+        loss: Default: as in `fit`.
 
     Returns:
         What was found. The weights, and all other variables of the model, end bit-equal to what they were.
 
     Raises:
-        ValueError: `steps` or `target` is not positive, or no loss goes by itself with the model and the labels.
+        ValueError: `steps` or `target` is not positive, or no loss fits outputs and labels by itself.
 
     Reference: Goodfellow, Bengio & Courville, "Deep Learning", 2016, section 11.5 ("fit a tiny dataset").
     """
@@ -111,17 +112,18 @@ def overfit_one_batch(
         kind = type(batch).__name__
         raise ValueError(f"batch must be (inputs, labels), as next(iter(data)) of a batched data set; got {kind}")
     inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, tuple(batch))
-    if labels.shape.rank == 0:
+    if any(part.shape.rank == 0 for part in tf.nest.flatten(labels)):
         raise ValueError("batch is a single example: give one of a data set with .batch(32)")
-    if not model.built:
-        model.build(tf.nest.map_structure(lambda part: tuple(part.shape), inputs))
+    data = tf.data.Dataset.from_tensors((inputs, labels))
+    build_model(model, data)
     expected, metric = None, None
     if loss is None:
-        loss, metric = objective.default_loss(
-            model, tf.TensorSpec.from_tensor(labels), lambda: objective.one_hot([(inputs, labels)])
-        )
-        many = not isinstance(loss, keras.losses.BinaryCrossentropy)
-        expected = math.log(model.output_shape[-1] if many else 2)
+        loss, metric = objective.default_loss(model, data)
+        if isinstance(loss, keras.losses.MeanSquaredError):
+            metric = None
+        else:
+            many = not isinstance(loss, keras.losses.BinaryCrossentropy)
+            expected = math.log(model.output_shape[-1] if many else 2)
     with _without_randomness(model) as switched_off:
         for rate in _RATES if learning_rate is None else (learning_rate,):
             with restored(model):
@@ -133,7 +135,7 @@ def overfit_one_batch(
     differ = any(np.ptp(np.asarray(part), axis=0).any() for part in tf.nest.flatten(inputs))
     return OverfitCheck(
         passed=passed,
-        examples=len(labels),
+        examples=len(tf.nest.flatten(inputs)[0]),
         steps=done,
         learning_rate=rate,
         start=start,
@@ -147,7 +149,7 @@ def overfit_one_batch(
 
 
 def _train(step: Any, steps: int, target: float) -> tuple[float, int, np.ndarray]:
-    """The loss at the start, how many steps were taken, and the greatest gradient of each weight in any of them."""
+    """Return the loss at the start, the number of steps taken, and the greatest gradient of each weight in them."""
     start, greatest = math.nan, np.zeros(0)
     for done in range(1, steps + 1):
         value, right, gradients = (part.numpy() for part in step())
@@ -193,7 +195,7 @@ def _greatest(gradient: Any) -> tf.Tensor:
 
 @contextlib.contextmanager
 def _without_randomness(model: keras.Model) -> Iterator[list[str]]:
-    """Call the layers that draw at random as outside training; gives their names."""
+    """Call the layers that draw at random as outside training; yields their names."""
     drawing = [
         layer
         for layer in model._flatten_layers(include_self=False)

@@ -1,4 +1,4 @@
-"""Fine-tuning in stages: the head first, then more and more of the network."""
+"""Gradual unfreezing: fine-tune the head first, then more and more layers."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def gradual_unfreeze(
     run_dir: str | Path | None = None,
     **settings: Any,
 ) -> list[keras.callbacks.History]:
-    """Train in stages, each with other layers frozen.
+    """Fine-tune in stages, each with fewer frozen layers.
 
     Each stage is one call of `fit`, with a graph and an optimizer of its own: layers cannot be frozen or set free
     inside one. So frozen layers cost no gradient, and their batch normalisation stays as it is.
@@ -37,8 +37,8 @@ def gradual_unfreeze(
         make_optimizer: from the stage's number, from 0, to its optimizer, not built yet.
         groups: from `layer_groups`; default `layer_groups(model)`.
         freeze_norm: whether batch normalisation is frozen everywhere (`freeze_batch_norm`).
-        run_dir: the run is that of the last stage; those before lie in its folder `stages`. With `resume=True`,
-            finished stages are read back and the stopped one goes on.
+        run_dir: run directory of the last stage; those of the earlier stages are in its folder `stages`. With
+            `resume=True`, finished stages are read back and the stopped one is resumed.
         **settings: of `fit`, for every stage: validation_data, loss, metrics, callbacks, resume, ...
 
     Returns:

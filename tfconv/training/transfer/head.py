@@ -1,4 +1,4 @@
-"""A trained network with another head, or for pictures of another size."""
+"""Trained networks with another head, for images of another size, or divided into body and head."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ __all__ = ["resized_batches", "split_head", "with_input_shape", "with_new_head"]
 
 
 def with_new_head(model: keras.Model, classes: int, **changes: Any) -> keras.Model:
-    """Return the same network for other classes: the trained weights, but for the last layer's, which are drawn anew.
+    """Return the same network with a new last layer for other classes, and the trained weights of all other layers.
 
     Args:
         model: any of `tfconv.models`; or another functional or `Sequential` model, whose last layer with a kernel is
             `Dense` or a convolution.
-        classes: logits of the new model, 1 for two classes (`data.outputs`).
-        **changes: other constructor arguments of one of `tfconv.models` that leave its weights' shapes as they are:
+        classes: number of logits of the new model, 1 for two classes (`data.outputs`).
+        **changes: other constructor arguments of one of `tfconv.models` that do not change the shapes of its weights:
             `dtype`, `dropout`, ...
 
     Returns:
         A model of the same class that shares nothing with the old one.
 
     Raises:
-        ValueError: `classes` is below 1, the model's head cannot be told, or a change fits not the weights.
+        ValueError: `classes` is below 1, the model has no head that can be found, or a change does not fit the weights.
     """
     if classes < 1:
         raise ValueError(f"classes must be 1 or more, got {classes}")
@@ -42,10 +42,10 @@ def with_new_head(model: keras.Model, classes: int, **changes: Any) -> keras.Mod
 
 
 def with_input_shape(model: keras.Model, input_shape: Sequence[int | None]) -> keras.Model:
-    """Return the same network, with the same weights, for pictures of another size.
+    """Return the same network, with the same weights, for images of another size.
 
-    For progressive resizing: the first epochs on small pictures, which take a fraction of the time, the last ones on
-    those of full size. It can be done where a network is convolutions up to a pooling of all places, as `AllConvNet`,
+    For progressive resizing: the first epochs on small images, which take a fraction of the time, the last ones on
+    images of full size. It works for networks of convolutions with global pooling, as `AllConvNet`,
     `ConvBatchNormNet`, `ConvNet`, `LessonResNet`, `ResNet`, `ResNetCIFAR`, `WhitenedResNet` and those of
     `from_application` are.
 
@@ -54,7 +54,7 @@ def with_input_shape(model: keras.Model, input_shape: Sequence[int | None]) -> k
         input_shape: (height, width, channels).
 
     Raises:
-        ValueError: the network has weights for each place of a picture, or the size is too small for it.
+        ValueError: the network has weights for each position in an image, or the size is too small for it.
 
     Reference: fast.ai, "Training Imagenet in 3 hours for $25; and CIFAR10 for $0.26", 2018.
     """
@@ -76,8 +76,8 @@ def with_input_shape(model: keras.Model, input_shape: Sequence[int | None]) -> k
 def split_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Divide a model into its body, from inputs to features, and its head, from features to outputs.
 
-    Both share their layers with the model: to train the head is to train that of the model. Dropout right before the
-    last layer belongs to the head.
+    Both share their layers with the model: training the head trains that of the model. Dropout right before the last
+    layer belongs to the head.
 
     Args:
         model: any of `tfconv.models`, or another functional or `Sequential` model that ends in one layer after another.
@@ -108,7 +108,7 @@ def split_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def copy_weights(model: keras.Model, twin: keras.Model, but: Sequence[keras.layers.Layer] = ()) -> None:
-    """Give a model of the same layers the weights of another, but for those of some layers of that one.
+    """Copy the weights of a model to one of the same layers, except those of some layers.
 
     Raises:
         ValueError: the weights are of other shapes.
@@ -124,7 +124,7 @@ def copy_weights(model: keras.Model, twin: keras.Model, but: Sequence[keras.laye
             raise ValueError(f"the weights of {one.name!r} are {shapes[0]} and would have to be {shapes[1]}")
         other.set_weights(one.get_weights())
         if isinstance(other, keras.layers.Normalization):
-            other.finalize_state()  # it keeps its statistics a second time, as constants
+            other.finalize_state()  # it has its statistics a second time, as constants
 
 
 def _head(model: keras.Model) -> keras.layers.Layer:
@@ -142,7 +142,7 @@ def _config(model: keras.Model) -> dict[str, Any]:
 
 
 def _cloned(model: keras.Model, head: keras.layers.Layer, classes: int) -> keras.Model:
-    """The same graph with as many outputs of `head` as there are classes."""
+    """The same graph with another number of outputs of `head`."""
     size = next((name for name in ("units", "filters") if name in head.get_config()), None)
     if size is None:
         raise ValueError(f"the last layer with a kernel must be Dense or a convolution, got {type(head).__name__}")
@@ -173,11 +173,11 @@ def _first_line(error: Exception) -> str:
 
 
 def resized_batches(dataset: tf.data.Dataset, size: tuple[int, int]) -> tf.data.Dataset:
-    """Resize the pictures of batches (pictures, labels), smoothly: bilinear, with a wider kernel on the way down.
+    """Resize the images of batches (images, labels): bilinear, with antialiasing.
 
     Args:
-        dataset: pictures float32 (batch, height, width, channels), as a model meets them. Where it has `at_epoch`, so
-            has the result: order and augmentation stay as they are.
+        dataset: images float32 (batch, height, width, channels), as a model is given them. An `EpochDataset` gives one
+            again: order and augmentation stay as they are.
         size: (height, width) of the result.
 
     Raises:
@@ -186,14 +186,7 @@ def resized_batches(dataset: tf.data.Dataset, size: tuple[int, int]) -> tf.data.
     if min(size) < 1:
         raise ValueError(f"size must be height and width of at least 1, got {tuple(size)}")
 
-    def change(pictures: tf.Tensor, *rest: Any) -> tuple[Any, ...]:
-        return tf.image.resize(pictures, size, antialias=True), *rest
+    def change(images: tf.Tensor, *rest: Any) -> tuple[Any, ...]:
+        return tf.image.resize(images, size, antialias=True), *rest
 
-    def changed(batches: tf.data.Dataset) -> tf.data.Dataset:
-        return batches.map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-    result = changed(dataset)
-    at_epoch = getattr(dataset, "at_epoch", None)
-    if at_epoch is not None:
-        result.at_epoch = lambda epoch: changed(at_epoch(epoch))
-    return result
+    return dataset.map(change, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

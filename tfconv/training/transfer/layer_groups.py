@@ -1,4 +1,4 @@
-"""The layers of a model in groups from input to head, and which of them are trained."""
+"""Layer groups of a model, from input to head, and which of them are frozen."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ Groups = Sequence[Sequence[keras.layers.Layer]]
 
 
 def layer_groups(model: keras.Model, groups: int | Sequence[str] | None = None) -> list[list[keras.layers.Layer]]:
-    """Divide the layers that have weights into groups, from input to head; the head is the last group.
+    """Divide the layers that have weights into groups, from input to head.
 
-    The head is the last layer with a kernel (a weight of two axes or more) and what follows it. The other layers are
-    dealt out evenly; a normalisation stays with the kernel before it, a residual block is one layer, and models inside
-    a model (the "backbone" of `tfconv.models.from_application`) are opened.
+    The last group is the head: the last layer with a kernel (a weight of two axes or more) and what follows it. The
+    other layers are divided evenly; a normalisation stays with the kernel before it, a residual block is one layer, and
+    a model inside the model (the "backbone" of `tfconv.models.from_application`) is replaced by its layers.
 
     Args:
         model: built; of any class. The layers of a subclass without a graph count in the order of its attributes.
         groups: how many, the head included; or the names of the layers at which the second and later groups begin.
-            Default: 3, or as many as there are layers with kernels.
+            Default: 3, or the number of layers with kernels where that is smaller.
 
     Raises:
         ValueError: the model is not built, has fewer layers than `groups`, or none of a name; names out of order.
@@ -50,7 +50,7 @@ def layer_groups(model: keras.Model, groups: int | Sequence[str] | None = None) 
 
 
 def freeze_to(model: keras.Model, n: int, groups: Groups | None = None) -> None:
-    """Train the groups from the n-th on and freeze those before; to be called before `fit`.
+    """Freeze the first n groups and train the others; call it before `fit`.
 
     Frozen weights do not change, and batch normalisation in a frozen group uses its moving averages and leaves them.
     Every other layer becomes trainable, also one that was frozen in another way (`embedding_trainable=False`,
@@ -76,10 +76,10 @@ def freeze_to(model: keras.Model, n: int, groups: Groups | None = None) -> None:
 
 
 def freeze_batch_norm(model: Any) -> int:
-    """Let batch normalisation use its moving averages in training too, and leave them and its weights as they are.
+    """Freeze batch normalisation: it uses its moving averages in training too, and nothing in it changes.
 
-    The averages of a large data set are better than those of small batches of a small one. To be called after
-    `freeze_to` and before `fit`.
+    The averages of a large data set are better than those of small batches of a small one. Call it after `freeze_to`
+    and before `fit`.
 
     Args:
         model: a model or a layer; Keras' `BatchNormalization` and what derives from it is frozen wherever it is inside.
@@ -94,7 +94,7 @@ def freeze_batch_norm(model: Any) -> int:
 
 
 def weighted_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers with weights in the order of the graph, those of inner models in place of these.
+    """Return the layers with weights in the order of the graph, inner models replaced by their layers.
 
     Raises:
         ValueError: there is none: the model is not built, or empty.

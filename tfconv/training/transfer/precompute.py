@@ -1,4 +1,4 @@
-"""What a frozen network makes of a data set, computed once."""
+"""Features of a frozen network, computed once for a data set."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfconv.data.batching import row_batches
+from tfconv.data.batching import EpochDataset, row_batches
 from tfconv.files import atomic_write
 from tfconv.training.loop.feed import labels_spec
 
@@ -26,7 +26,7 @@ def precompute(
     seed: int | None = None,
     cache: str | Path | None = None,
 ) -> tf.data.Dataset:
-    """Run the frozen part of a model over a data set once, so that its head can be trained in seconds.
+    """Compute the features of a data set with the frozen part of a model, so that its head trains in seconds.
 
     To train the head on the result is to train the model with its body frozen, on the same batches in the same order,
     as long as nothing in the body is random: no augmentation, and no dropout but that of the head.
@@ -41,7 +41,7 @@ def precompute(
         batch_size: examples a batch of the result.
         seed: shuffle by (seed, epoch), as `data.train` does; `None`: keep the order.
         cache: folder for the features; a file in it is found again by the SHA-256 of the body's weights and structure
-            and of all batches. `None`: they are kept in memory only.
+            and of all batches. `None`: they are in memory only.
 
     Returns:
         Batches (features, labels), float32 features as the body gives them, and the sample weights where there are.
@@ -49,7 +49,7 @@ def precompute(
     Raises:
         ValueError: `data` is reshuffled each epoch, empty or without labels; `batch_size` is out of range.
     """
-    if hasattr(data, "at_epoch"):
+    if isinstance(data, EpochDataset):
         raise ValueError("data must be batches in order and not augmented, data.batches('train'), got data.train")
     labels_spec(data)
     if cache is None:
@@ -64,10 +64,10 @@ def precompute(
             with atomic_write(path) as file:
                 np.savez(file, key=np.array(key), **named)
         arrays = stored
-    kept = [tf.constant(array) for array in arrays]
+    tensors = [tf.constant(array) for array in arrays]
 
     def take(chosen: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return tuple(tf.gather(rows, chosen) for rows in kept)
+        return tuple(tf.gather(rows, chosen) for rows in tensors)
 
     return row_batches(len(arrays[0]), take, batch_size=batch_size, seed=seed, unit="example")
 
@@ -102,5 +102,5 @@ def _read(path: Path, key: str) -> list[np.ndarray] | None:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return [archive[name] for name in _NAMES if name in archive] if str(archive["key"]) == key else None
-    except Exception:  # absent, or damaged in whatever way: it is computed anew
+    except Exception:  # absent, or damaged in whatever way: it is computed again
         return None

@@ -9,9 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_number, check_whole
 from tfconv.data.image.augment.draws import draw, image_batch, to_dtype
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_number, check_whole
 
 __all__ = [
     "random_brightness_contrast",

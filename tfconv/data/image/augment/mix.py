@@ -5,10 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfconv.checks import check_number, check_whole
-from tfconv.data.batching import reshuffled
+from tfconv.data.batching import EpochDataset, reshuffled
 from tfconv.data.image.augment.draws import draw, image_batch, seed_for, to_dtype
-from tfconv.errors import InputError
+from tfconv.errors import InputError, check_number, check_whole
 
 __all__ = ["cutmix", "cutout", "mixed", "mixup"]
 
@@ -228,8 +227,8 @@ def mixed(
 
     seeds = reshuffled(epoch_seeds, steps)
     result = with_seeds(dataset, seeds)
-    if hasattr(dataset, "at_epoch"):
-        result.at_epoch = lambda epoch: with_seeds(dataset.at_epoch(epoch), seeds.at_epoch(epoch))
+    if isinstance(dataset, EpochDataset):
+        return EpochDataset(result, lambda epoch: with_seeds(dataset.at_epoch(epoch), seeds.at_epoch(epoch)))
     return result
 
 

@@ -57,7 +57,7 @@ PUBLIC = {
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.training": """
         BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdam GradientAccumulation LazyAdam
-        Interrupted KeptModelError LearningRateSweep Lookahead Muon NonFiniteLossError OverfitCheck ProgressLines Run
+        Interrupted LearningRateSweep Lookahead Muon NonFiniteLossError OverfitCheck PrecisionError ProgressLines Run
         ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging WorkerLostError check_answers
         cross_validate decay_kernels_only discriminative evaluate fit freeze_batch_norm freeze_to gradual_unfreeze
         in_float32 layer_groups load_run lr_find optimizers overfit_one_batch precompute probe_batch_sizes

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 
-import contract  # noqa: E402
+import contract
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants  # noqa: E402
+from contract import CLASSES, EXAMPLES, as_model, inputs, saved_variants
+from warm_processes import Process
 
 TORCH = importlib.util.find_spec("torch") is not None
 every_name = pytest.mark.parametrize("name", sorted(CLASSES))
@@ -134,11 +135,11 @@ def saved(tmp_path_factory):
                 directory / f"{name}-{which}.npy",
                 keras.ops.convert_to_numpy(model(inputs(name, which), training=False)),
             )
-    command = [sys.executable, contract.__file__, str(directory)]
-    processes = [
-        subprocess.Popen(command, env={**os.environ, "KERAS_BACKEND": backend}, stderr=subprocess.PIPE, text=True)
-        for backend in ("tensorflow", *(["torch"] if TORCH else []))
-    ]
+    command = [contract.__file__, str(directory)]
+    processes = [Process(command)]
+    if TORCH:
+        torch = {"env": {**os.environ, "KERAS_BACKEND": "torch"}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        processes.append(subprocess.Popen([sys.executable, *command], **torch, text=True))
     for process in processes:
         errors = process.communicate(timeout=300)[1]
         assert process.returncode == 0, errors

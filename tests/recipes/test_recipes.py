@@ -10,7 +10,7 @@ import pytest
 
 from tfconv import data
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.py"))
 
 # Settings that make a recipe short; a recipe without an entry here fails.

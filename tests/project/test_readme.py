@@ -16,7 +16,7 @@ from PIL import Image
 
 from tfconv.data import synthetic_shapes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)
 
 
@@ -39,11 +39,29 @@ def test_make_targets_exist():
         run(["make", "--dry-run", target], ROOT)
 
 
-def test_commands_run_on_the_file_shown(tmp_path):
+@pytest.fixture
+def output(tmp_path, monkeypatch, capsys):
+    """What the commands of a block print that begins so, run in this process: each start of TensorFlow takes seconds.
+
+    The block of `tfconv launch` is run by a shell, as a user runs it.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
+
+    def printed(beginning):
+        (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith(beginning)]
+        for line in script.replace("\\\n", "").splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "tfconv" and status(*arguments) == 0, line
+        return capsys.readouterr().out
+
+    return printed
+
+
+def test_commands_run_on_the_file_shown(output, tmp_path):
     (table,) = [text for kind, text in BLOCKS if kind == "csv"]
     (tmp_path / "tickets.csv").write_text(table, "utf-8")
-    (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith("tfconv train text tickets")]
-    out = run(["sh", "-e", "-c", script], tmp_path)
+    out = output("tfconv train text tickets")
     assert '"text": "I was charged twice"' in out and "saved_models/tickets/1: written" in out
 
 
@@ -62,8 +80,7 @@ def test_the_sms_spam_collection_trains_as_it_is_published(data_directory, tmp_p
     assert json.loads(capsys.readouterr().out)["examples"] == 5574
 
 
-def test_image_commands_run_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):
-    """In this process: of the blocks of commands the one before has a process for each, which costs ten starts here."""
+def test_image_commands_run_on_a_folder_of_pictures(output, tmp_path):
     shapes = synthetic_shapes(150, size=16, validation=0, test=0)
     train = shapes.examples["train"]
     for i, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
@@ -71,16 +88,6 @@ def test_image_commands_run_on_a_folder_of_pictures(tmp_path, monkeypatch, capsy
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     Image.fromarray(train.pixels[0]).save(tmp_path / "new.jpg")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
-
-    def output(beginning):
-        (script,) = [text for kind, text in BLOCKS if kind == "sh" and text.startswith(beginning)]
-        for line in script.replace("\\\n", "").splitlines():
-            program, *arguments = shlex.split(line)
-            assert program == "tfconv" and status(*arguments) == 0, line
-        return capsys.readouterr().out
-
     out = output("tfconv train images")
     assert '"image": "new.jpg"' in out and "saved_models/photos/1: written" in out
     assert Path("runs/photos/report/confidence.png").exists()

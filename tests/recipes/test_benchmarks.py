@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "recipes" / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "recipes" / "benchmarks"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every exported layer and model must keep, with an example of each; run as a script it is the fresh process.
+"""An example of every exported layer and model for the contract test; run as a script it is the fresh process.
 
 An example names every argument of a constructor, none at its default.
 """
@@ -11,11 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).with_name("support")))
-import contract_images  # noqa: E402
-from contract_images import kernel  # noqa: E402
-
-from tfconv import layers, models  # noqa: E402
+from tfconv import layers, models
 
 VOCABULARY = 12
 
@@ -26,8 +22,16 @@ class Example:
 
     required: dict[str, Any]
     others: dict[str, Any]
-    shape: tuple[int, ...] = (9, 5)  # of one example; one number: token ids; its own where an argument says it
-    small: dict[str, Any] = field(default_factory=dict)  # in place of defaults that are too large to be saved here
+    shape: tuple[int, ...] = (9, 5)  # of one input; one number: token ids; overridden by an argument input_shape
+    small: dict[str, Any] = field(default_factory=dict)  # in place of defaults too large to save here
+
+
+def kernel() -> dict[str, Any]:
+    """Return an initializer and a regularizer of kernels."""
+    return {
+        "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
+        "kernel_regularizer": keras.regularizers.L2(0.01),
+    }
 
 
 CONVOLUTION = {
@@ -40,7 +44,8 @@ CONVOLUTION = {
     "use_bias": False,
     **kernel(),
 }
-TEXT_MODEL = {"classes": 3, "length": 6, "dtype": "float64", "name": "renamed"}
+RENAMED = {"classes": 3, "dtype": "float64", "name": "renamed"}
+TEXT_MODEL = {**RENAMED, "length": 6}
 EMBEDDED = {**TEXT_MODEL, "embedding_dim": 7, "embedding_trainable": False}
 LAYERS = {
     "BatchNorm": Example(
@@ -125,8 +130,29 @@ LAYERS = {
         },
     ),
     "ResponseNormalization": Example({}, {}),
+    "ConcatPooling2D": Example({}, {}, (9, 8, 4)),
+    "GhostBatchNorm": Example(
+        {},
+        {"virtual_batch_size": 3, "momentum": 0.7, "epsilon": 0.01, "center": False, "scale": False},
+        (5, 6, 4),
+    ),
+    "ResidualBlock2D": Example(
+        {"filters": 8},
+        {
+            "kernel_size": 5,
+            "strides": 2,
+            "bottleneck": True,
+            "shortcut": "padding",
+            "normalization": "layer",
+            "activation": "elu",
+            "order": "norm-act-conv",
+            **kernel(),
+        },
+        (9, 8, 4),
+    ),
+    "WhiteningConv2D": Example({}, {"kernel_size": 3, "epsilon": 0.01, "use_bias": False}, (9, 8, 2)),
 }
-MODELS = {
+TEXT_MODELS = {
     "BagOfWordsLinear": {**TEXT_MODEL, "mode": "binary"},
     "BagOfWordsMLP": {**EMBEDDED, "hidden_units": 9, "activation": "elu", "dropout": 0.3},
     "CharCNN": {
@@ -186,11 +212,78 @@ MODELS = {
         "dropout": 0.3,
     },
 }
+TINY = {"input_shape": (16, 17, 2), **RENAMED}
+# All arguments, none at its default; and those that replace the defaults where the published network is too large to
+# save and load in each run of the tests.
+IMAGE_MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "AlexNet": (
+        {**TINY, "input_shape": (64, 63, 2), "widths": [4, 5, 6, 7, 8], "hidden_units": [9], "dropout": 0.3},
+        {"input_shape": (63, 63, 3), "widths": (4, 6, 8, 6, 6), "hidden_units": (16, 16)},
+    ),
+    "AllConvNet": (
+        {**TINY, "width": 4, "normalization": "batch", "input_dropout": 0.1, "dropout": 0.3},
+        {"width": 8},
+    ),
+    "ConvBatchNormNet": ({**TINY, "widths": [4, 5, 6], "deep": True}, {}),
+    "ConvNet": ({**TINY, "widths": [4, 5], "activation": "elu"}, {}),
+    "LessonResNet": ({**TINY, "widths": [4, 5], "stem_kernel_size": 3, "dropout": 0.3}, {"widths": (8, 16)}),
+    "MiniAlexNet": (
+        {
+            **TINY,
+            "input_shape": (28, 27, 2),
+            "widths": [4, 5, 6, 7, 8],
+            "hidden_units": [9],
+            "normalization": "batch",
+            "activation": "elu",
+            "dropout": 0.3,
+        },
+        {"widths": (4, 8, 8, 8, 8), "hidden_units": (16, 16)},
+    ),
+    "ResNet": (
+        {
+            **TINY,
+            "input_shape": (32, 33, 2),
+            "blocks": [1, 2],
+            "widths": [8, 12],
+            "stem_filters": 4,
+            "bottleneck": True,
+        },
+        {"input_shape": (64, 64, 3), "widths": (4, 8, 12, 16), "stem_filters": 4},
+    ),
+    "ResNetCIFAR": (
+        {**TINY, "depth": 8, "widths": [4, 5, 6], "shortcut": "projection", "order": "norm-act-conv"},
+        {"depth": 14, "widths": (4, 8, 16)},
+    ),
+    "SimpleNet": ({**TINY, "hidden_units": [9, 8], "activation": "elu", "dropout": 0.3}, {}),
+    "ThreeConvNet": ({**TINY, "widths": [4, 5], "activation": "elu", "dropout": 0.3}, {}),
+    "VGG16": (
+        {
+            **TINY,
+            "input_shape": (33, 32, 2),
+            "widths": [4, 5, 6, 7, 8],
+            "hidden_units": [9],
+            "normalization": "batch",
+            "dropout": 0.3,
+        },
+        {"input_shape": (32, 32, 3), "widths": (4, 8, 8, 8, 8), "hidden_units": (16, 16)},
+    ),
+    "WhitenedResNet": (
+        {
+            **TINY,
+            "widths": [4, 5],
+            "residual": False,
+            "activation": "elu",
+            "pooling": "concat",
+            "momentum": 0.7,
+            "head_scale": 0.5,
+        },
+        {"widths": (8, 8, 8)},
+    ),
+}
 EXAMPLES: dict[str, Example] = {
     **LAYERS,
-    **{name: Example(*example) for name, example in contract_images.LAYERS.items()},
-    **{name: Example({}, others, (32, 32, 3), small) for name, (others, small) in contract_images.MODELS.items()},
-    **{name: Example({"vocabulary_size": VOCABULARY}, others, (9,)) for name, others in MODELS.items()},
+    **{name: Example({}, others, (32, 32, 3), small) for name, (others, small) in IMAGE_MODELS.items()},
+    **{name: Example({"vocabulary_size": VOCABULARY}, others, (9,)) for name, others in TEXT_MODELS.items()},
 }
 CLASSES: dict[str, type[keras.layers.Layer]] = {
     name: item
@@ -201,7 +294,7 @@ CLASSES: dict[str, type[keras.layers.Layer]] = {
 
 
 def inputs(name: str, which: str) -> np.ndarray:
-    """Return a batch for a variant: numbers, or token ids with padding and a row of nothing else."""
+    """Return a batch for a variant: random numbers, or token ids with padding and one row of padding only."""
     rng = np.random.default_rng(0)
     shape = saved_variants(name)[which].get("input_shape", EXAMPLES[name].shape)
     if len(shape) > 1:
@@ -212,7 +305,7 @@ def inputs(name: str, which: str) -> np.ndarray:
 
 
 def saved_variants(name: str) -> dict[str, dict[str, Any]]:
-    """Return the arguments under which a layer or model is saved: its defaults, none of them, half precision."""
+    """Return the arguments a layer or model is saved with: its defaults, no default, half precision."""
     example = EXAMPLES[name]
     return {
         "defaults": {**example.required, **example.small},
@@ -234,7 +327,7 @@ def as_model(name: str, arguments: dict[str, Any]) -> keras.Model:
 
 
 def answer(directory: Path) -> None:
-    """Load every model of a directory and write what each makes of its input, as NAME.answer.npy."""
+    """Load every model of a directory and write its outputs to NAME.BACKEND.npy."""
     for path in sorted(directory.glob("*.keras")):
         output = keras.models.load_model(path)(inputs(*path.stem.split("-")), training=False)
         np.save(directory / f"{path.stem}.{keras.backend.backend()}.npy", keras.ops.convert_to_numpy(output))

@@ -13,7 +13,7 @@ import yaml
 from tfconv.kinds.images.options import TrainImages
 from tfconv.training.distribution.cluster import resolver_from_environment
 
-FOLDER = Path(__file__).parents[1] / "recipes" / "cluster"
+FOLDER = Path(__file__).parents[2] / "recipes" / "cluster"
 
 
 def settings(arguments):

@@ -1,4 +1,4 @@
-"""What a model's outputs are: logits, or probabilities."""
+"""The activation of a model's output, which tells logits from probabilities."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import keras
 
 __all__: list[str] = []
 
-# Operations that leave probabilities and logits what they are.
+# Operations that turn logits into logits and probabilities into probabilities.
 _PASSED_THROUGH = ("cast", "dropout", "flatten", "identity", "rescaling", "reshape", "squeeze")
 _PROBABILITIES = ("softmax", "sigmoid")
 
 
 def last_activation(model: keras.Model) -> str | None:
-    """Name the activation that a model of one output ends in: `"softmax"`, `"sigmoid"`, `"linear"` or another's name.
+    """Return the name of the activation that a model's output ends in: "softmax", "sigmoid", "linear", ...
 
-    `None` where it cannot be told: a subclassed model, or a last layer that has no activation.
+    None where it is unknown: a subclassed model, several outputs, or a last layer without an activation.
     """
     output = getattr(model, "outputs", None) or [None]
     if len(output) != 1 or not hasattr(output[0], "_keras_history"):
@@ -34,11 +34,12 @@ def last_activation(model: keras.Model) -> str | None:
 
 
 def gives_probabilities(model: keras.Model) -> bool:
-    """Whether a model ends in softmax or sigmoid, and not in logits; False where it cannot be told."""
+    """Return whether a model's output ends in softmax or sigmoid; False also where that is unknown."""
     return last_activation(model) in _PROBABILITIES
 
 
 def _activation(operation: Any) -> str | None:
+    """Return the name of an operation's own activation; None: it has none."""
     kind = type(operation).__name__.lower()
     if kind in _PROBABILITIES:  # the layer, or the operation of `keras.ops`
         return kind
