@@ -193,6 +193,25 @@ def test_no_private_name_is_imported_by_another_file():
     assert not places, "\n".join(places)
 
 
+def test_no_private_attribute_is_used_by_another_file():
+    """That of an object, say `engine._step`; those of Keras' and TensorFlow's objects are defined nowhere here."""
+    own = {}
+    for name, tree in TREES.items():
+        nodes = list(ast.walk(tree))
+        own[name] = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+        own[name] |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own[name] |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = set().union(*own.values())
+    places = [
+        f"{PATHS[name].relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr in defined - own[name]
+        if ast.unparse(node.value) not in ("self", "cls", "super()")  # a subclass may
+    ]
+    assert not places, "\n".join(places)
+
+
 def test_folders_can_be_taken_in_at_a_glance():
     apart = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed", "__pycache__"}
     folders = [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__")]
