@@ -113,7 +113,8 @@ def test_what_a_killed_process_set_aside_is_removed_or_put_back(tmp_path):
         code = """
 import os, sys
 from tfconv.data import synthetic_reviews
-from tfconv.training import cross_validate, cross_validation as module
+from tfconv.training import cross_validate
+from tfconv.training.search import cross_validation as module
 end = lambda *_: os._exit(9)
 if sys.argv[2] == "writing":
     module._write = end
