@@ -50,8 +50,6 @@ def pooled_convolution(
     kernel_size: int,
     pool: tuple[int, int],
     *,
-    name: str,
-    dtype: keras.DTypePolicy,
     activation: str = "relu",
     normalization: str | None = None,
     **convolution: Any,
@@ -66,21 +64,19 @@ def pooled_convolution(
         filters: of the convolution.
         kernel_size: of the convolution.
         pool: size and strides of the max pooling.
-        name: of the convolution; the other layers' names end in it.
-        dtype: of all layers.
         activation: after the pooling.
         normalization: `"batch"` or none.
-        **convolution: strides, padding and kernel_initializer of `ConvNormAct2D`; default: 1, "same" and "he_normal".
+        **convolution: name and dtype, which the other layers share, and of `ConvNormAct2D` strides, padding and
+            kernel_initializer; default: 1, "same" and "he_normal".
     """
     size, strides = pool
+    name, dtype = convolution["name"], convolution["dtype"]
     x = ConvNormAct2D(
         filters,
         kernel_size,
         normalization=None,
         activation=None,
         use_bias=normalization is None,
-        dtype=dtype,
-        name=name,
         **{"padding": "same", "kernel_initializer": "he_normal", **convolution},
     )(x)
     x = keras.layers.MaxPooling2D(size, strides, dtype=dtype, name=f"pooling_{name}")(x)
