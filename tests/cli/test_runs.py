@@ -43,7 +43,7 @@ def test_refused_resume_and_overwrite_leave_the_run_whole(tmp_path, capsys):
     (run / "config.json").write_text(json.dumps(config))
     before, _ = contents(run), capsys.readouterr()
     assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
-    assert "was started on other texts, classes or settings of words" in capsys.readouterr().err
+    assert "was started on other texts, classes or settings of tokens" in capsys.readouterr().err
     assert contents(run) == before
 
 

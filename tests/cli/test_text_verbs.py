@@ -102,7 +102,7 @@ def test_several_labels_a_text(tmp_path, capsys):
 )
 def test_every_model_trains(model, tmp_path):
     path = write_topics(tmp_path / "topics.csv", n=60)
-    columns = ("--text", "review", "--label", "kind", "--epochs", 1, "--length", 60)
+    columns = ("--text", "review", "--label", "kind", "--test", 0.2, "--validation", 0, "--epochs", 1, "--length", 60)
     assert status("train", "text", path, "--run", tmp_path / "run", "--model", model, *columns) == 0
     assert status("predict", tmp_path / "run", "soup") == 0
 
