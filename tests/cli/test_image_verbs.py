@@ -193,7 +193,7 @@ def test_several_labels_a_picture(tmp_path, monkeypatch, capsys):
 def test_models_train(model, trained, tmp_path, monkeypatch):
     _, pictures = trained
     monkeypatch.setenv("TFCONV_DATA_DIR", str(pictures.parent / "cache"))
-    options = ("--epochs", 1, "--model", model, "--augment", "none")
+    options = ("--epochs", 1, "--model", model, "--augment", "none", "--validation", 0)
     assert status("train", "images", pictures, "--run", tmp_path / "run", *options) == 0
 
 

@@ -132,7 +132,7 @@ def test_texts_and_images_are_asked_apart():
 def test_a_model_of_another_size():
     run = small_run()
     run.preprocess = ImagePreprocess(16, class_names=run.class_names)
-    with pytest.raises(InputError, match=r"takes inputs of shape \(12, 12, 3\).*pictures of \(16, 16, 3\)"):
+    with pytest.raises(InputError, match=r"takes inputs of shape \(12, 12, 3\).*images of \(16, 16, 3\)"):
         Predictor(run)
 
 

@@ -157,7 +157,7 @@ def test_only_the_pictures_shown_are_read():
         ({"labels": np.zeros((3, 2))}, "labels must be"),
         ({"probabilities": [[2.0, -1, 0]] * 3}, "from 0 to 1"),
         ({"probabilities": [[np.nan, 1, 0]] * 3}, "from 0 to 1"),
-        ({"probabilities": np.zeros((3, 4))}, "do not fit 3 pictures of 3 classes"),
+        ({"probabilities": np.zeros((3, 4))}, "do not fit 3 images of 3 classes"),
         ({"images": pictures(0), "labels": [], "probabilities": np.zeros((0, 3))}, "pictures"),
     ],
 )

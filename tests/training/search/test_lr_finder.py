@@ -49,9 +49,15 @@ def everything(model):
     return [variable.numpy().tobytes() for variable in variables]
 
 
+@pytest.fixture(scope="module")
+def left_alone():
+    """One model for every test that finds it as it was."""
+    return trained()
+
+
 @pytest.mark.parametrize("ending", ["all steps", "diverged", "not a number", "error", "Ctrl-C"])
-def test_the_model_is_left_as_it_was(ending, monkeypatch):
-    model, data = trained()
+def test_the_model_is_left_as_it_was(ending, left_alone, monkeypatch):
+    model, data = left_alone
     before, attributes, object_before = everything(model), dict(vars(model)), model.optimizer
     states = random.getstate(), np.random.get_state()[1].tolist()
     if ending == "all steps":
