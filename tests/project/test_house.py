@@ -23,8 +23,6 @@ FILE_NAMES_THAT_SAY_NOTHING = {"base", "common", "helper", "helpers", "misc", "s
 # Any other function takes options that travel together as one dataclass.
 ENTRY_POINTS = {
     "tfconv.training.loop.fit.fit": "the settings of keras.Model.fit, and those of a run folder",
-    "tfconv.training.search.cross_validation.cross_validate": "what is trained, on which parts, and the folder",
-    "tfconv.training.search.lr_finder.lr_find": "what fit is given, and the range of the sweep",
     "tfconv.export.saved_model.export_serving": "what goes into the SavedModel, and the formats beside it",
     "tfconv.export.checks.check_saved_model": "what an export is compared on, each from another source",
     "tfconv.cli.plot.plot": "its parameters are the options of `tfconv plot`",

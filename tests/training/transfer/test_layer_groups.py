@@ -13,7 +13,7 @@ CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 RNG = np.random.default_rng(0)
 
 
-def pictures(classes=3, n=24, size=16):
+def images(classes=3, n=24, size=16):
     labels = RNG.integers(0, classes, n).astype("int32")
     return tf.data.Dataset.from_tensor_slices((RNG.normal(size=(n, size, size, 3)).astype("float32"), labels)).batch(8)
 
@@ -124,7 +124,7 @@ def test_frozen_weights_keep_every_bit(kind, n):
     frozen = len(groups) + n if n < 0 else n
     before = [[layer.get_weights() for layer in group] for group in groups]
     optimizer = keras.optimizers.Adam(0.01, weight_decay=0.1)
-    fit(model, pictures(), epochs=2, optimizer=optimizer, loss=CROSSENTROPY, verbose=0)
+    fit(model, images(), epochs=2, optimizer=optimizer, loss=CROSSENTROPY, verbose=0)
     for i, group in enumerate(groups):
         after = [layer.get_weights() for layer in group]
         same = [np.array_equal(a, b) for x, y in zip(before[i], after, strict=True) for a, b in zip(x, y, strict=True)]
@@ -163,7 +163,7 @@ def test_frozen_norms_leave_their_averages_and_use_them():
 
 
 def test_stages_are_fits_with_other_layers_frozen(tmp_path):
-    data, results = pictures(), []
+    data, results = images(), []
     for by_hand in (True, False):
         keras.utils.set_random_seed(0)
         model = small_resnet()
@@ -187,7 +187,7 @@ def test_stages_are_fits_with_other_layers_frozen(tmp_path):
 
 
 def test_stages_go_on_where_they_stopped(tmp_path):
-    data, results = pictures(), []
+    data, results = images(), []
     settings = {"loss": CROSSENTROPY, "verbose": 0}
 
     class Stop(keras.callbacks.Callback):
