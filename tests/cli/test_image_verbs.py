@@ -166,7 +166,7 @@ def test_changed_folder_is_not_taken_for_the_same(trained, tmp_path, monkeypatch
     assert "changed since training" in capsys.readouterr().err
 
 
-def test_several_labels_a_image(tmp_path, monkeypatch, capsys):
+def test_several_labels_an_image(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     rows = []

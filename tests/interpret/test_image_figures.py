@@ -46,7 +46,7 @@ def test_one_image_with_a_title():
     ]
 
 
-def test_several_labels_a_image_or_none():
+def test_several_labels_an_image_or_none():
     labels = np.array([[1, 0, 1], [0, 0, 0]], np.float32)
     assert captions(samples_figure(random_images(2), labels, NAMES)) == ["cat", "bird", "(no label)"]
     many = np.ones((1, 30))
