@@ -1,6 +1,6 @@
 """A kind of work: all that the verbs of the command, prediction and export need to know about text, images, ..."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -153,13 +153,21 @@ class Kind:
 
     # From raw examples to answers.
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """The raw examples that arguments of `tfconv predict` mean, each with the file that it is read from, if any.
 
         Raises:
             InputError: a folder or a pattern has no file.
         """
-        return ((argument, None) for argument in arguments)
+        return [(argument, None) for argument in arguments]
+
+    def raw(self, example: str, file: str | None) -> str:
+        """One raw example of `given`.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return example
 
     def names(self, examples: Sequence[Any]) -> list[Any]:
         """What each raw example is called in answers and errors."""

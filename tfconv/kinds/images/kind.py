@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,8 +213,9 @@ class ImageKind(Kind):
 
         return draw(run, figure, options)
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """Image files, also those in a folder or of a pattern."""
+        found: list[tuple[str, str | None]] = []
         for argument in arguments:
             if os.path.isdir(argument):
                 files = files_below(argument, ENDINGS)
@@ -222,7 +223,8 @@ class ImageKind(Kind):
                 files = [str(path) for path in matching_files(argument)]
             else:
                 files = [argument]  # that it is not there is said when it is read
-            yield from ((file, None) for file in files)
+            found += [(file, None) for file in files]
+        return found
 
     def names(self, examples: Sequence[Any]) -> list[Any]:
         """Paths as they are, "image 3" for bytes."""

@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,8 +170,9 @@ class TextKind(Kind):
 
         return labelled_texts(run, data)
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """Texts as they are, and those of the .txt files that a path, a folder or a pattern names."""
+        found: list[tuple[str, str | None]] = []
         for argument in arguments:
             of_files = argument.endswith(".txt") and not re.search(r"\s", argument)  # a text may hold a * or a ?
             if os.path.isdir(argument) and os.sep in argument:  # "reviews" alone is a text
@@ -181,10 +182,19 @@ class TextKind(Kind):
             elif of_files and os.path.isfile(argument):
                 files = [argument]
             else:
-                yield argument, None
+                found.append((argument, None))
                 continue
-            for file in files:
-                yield _text_of(file), file
+            found += [(file, file) for file in files]
+        return found
+
+    def raw(self, example: str, file: str | None) -> str:
+        """A text, or a text file's content; bytes that are not UTF-8 become U+FFFD, as in the exported graph."""
+        if file is None:
+            return example
+        try:
+            return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
 
     def predictor(
         self, model: "keras.Model", preprocess: Any, task: "Task"
@@ -209,11 +219,3 @@ class TextKind(Kind):
         from tfconv.kinds.text.serving import text_serving
 
         return text_serving(model, preprocess, samples)
-
-
-def _text_of(file: str) -> str:
-    """A text file's content; bytes that are not UTF-8 become U+FFFD, as they do in the exported graph."""
-    try:
-        return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
