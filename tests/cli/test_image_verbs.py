@@ -1,4 +1,4 @@
-"""The command on pictures as a user types it: from a folder of files to a SavedModel, and mistakes."""
+"""The command on images as a user types it: from a folder of files to a SavedModel, and mistakes."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ CLASSES = ("disc", "cross", "bar")
 
 
 def write_shapes(folder, splits=("train", "test"), per_class=40, endings=("png", "jpg", "bmp")):
-    """Files of three classes of made-up shapes, in three formats."""
+    """Files of three classes of synthetic shapes, in three formats."""
     shapes = synthetic_shapes(1600, validation=0, test=0)
     train = shapes.examples["train"]
     for name in CLASSES:
@@ -34,25 +34,25 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("shapes")
         patch.setenv("TFCONV_DATA_DIR", str(folder / "cache"))
-        pictures, run = write_shapes(folder / "pictures"), folder / "run"
+        images, run = write_shapes(folder / "images"), folder / "run"
         options = ("--epochs", 6, "--batch-size", 16, "--validation", "0.2", "--augment", "flip-translate")
-        assert status("train", "images", pictures, "--run", run, *options) == 0
-        yield run, pictures
+        assert status("train", "images", images, "--run", run, *options) == 0
+        yield run, images
 
 
 def test_run_directory_is_complete(trained):
-    run, pictures = trained
+    run, images = trained
     names = {entry.name for entry in run.iterdir()}
     assert set("config.json model.keras preprocess checkpoints history.csv logs report result.json".split()) <= names
     result = json.loads((run / "result.json").read_text())
     assert result["scores"]["test"]["accuracy"] > 0.9
-    assert result["config"]["kind"] == "images" and result["config"]["data"] == str(pictures.resolve())
+    assert result["config"]["kind"] == "images" and result["config"]["data"] == str(images.resolve())
     image = json.loads((run / "preprocess" / "image.json").read_text())
     assert image["class_names"] == sorted(CLASSES) and len(image["mean"]) == 3
 
 
 def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys, monkeypatch):
-    run, pictures = trained
+    run, images = trained
     copy = tmp_path / "copy"
     load_models_once(monkeypatch)
     shutil.copytree(run, copy)
@@ -62,7 +62,7 @@ def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys, mon
         (copy / "preprocess" / "image.json").write_text(json.dumps(content))
         for words in (
             ("predict", copy, "nosuch.png"),
-            ("train", "images", pictures, "--run", tmp_path / "new", "--from", copy, "--freeze-to", 99, "--epochs", 1),
+            ("train", "images", images, "--run", tmp_path / "new", "--from", copy, "--freeze-to", 99, "--epochs", 1),
         ):
             assert status(*words) == 2, (content, words)
             error = capsys.readouterr().err
@@ -71,11 +71,11 @@ def test_preprocessing_that_cannot_be_is_one_line(trained, tmp_path, capsys, mon
 
 
 def test_evaluate_repeats_the_score_of_training(trained, capsys):
-    run, pictures = trained
+    run, images = trained
     expected = json.loads((run / "result.json").read_text())["scores"]["test"]
     assert status("evaluate", run, "--json") == 0
     assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-4)
-    assert status("evaluate", run, pictures / "test") == 0
+    assert status("evaluate", run, images / "test") == 0
     out = capsys.readouterr().out
     assert "average_loss: cross-entropy of the kept float32 model; the loss and val_loss of the training" in out
     assert "label smoothing 0.1" in out and "label smoothing 0.1" in (run / "report" / "report.md").read_text()
@@ -83,8 +83,8 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
 
 
 def test_predict_and_export_agree(trained, tmp_path, capsys):
-    run, pictures = trained
-    files = [file for name in CLASSES for file in sorted((pictures / "test" / name).iterdir())[:5]]
+    run, images = trained
+    files = [file for name in CLASSES for file in sorted((images / "test" / name).iterdir())[:5]]
     assert status("predict", run, *files) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["image"] for line in lines] == [str(file) for file in files]
@@ -100,32 +100,32 @@ def test_predict_and_export_agree(trained, tmp_path, capsys):
 
 
 def test_predict_reads_paths_from_standard_input(trained, capsys):
-    run, pictures = trained
-    files = sorted((pictures / "test" / "bar").iterdir())[:3]
+    run, images = trained
+    files = sorted((images / "test" / "bar").iterdir())[:3]
     assert status("predict", run, given="\n".join(map(str, files)).encode()) == 0
     out, error = capsys.readouterr()
     assert [json.loads(line)["image"] for line in out.splitlines()] == [str(file) for file in files] and not error
 
 
 def test_predict_takes_folders_and_patterns(trained, tmp_path, capsys):
-    run, pictures = trained
+    run, images = trained
 
-    def images(*examples):
+    def answered(*examples):
         assert status("predict", run, *examples) == 0
         return [json.loads(line)["image"] for line in capsys.readouterr().out.splitlines()]
 
     (tmp_path / "[new]" / "deeper").mkdir(parents=True)
     (tmp_path / "[new]" / "notes.txt").write_text("x")
-    files = sorted((pictures / "test" / "bar").iterdir())[:3]
+    files = sorted((images / "test" / "bar").iterdir())[:3]
     for i, file in enumerate(files):
         shutil.copy(file, tmp_path / "[new]" / ("deeper" if i else ".") / file.name)
     expected = sorted(str(path) for path in (tmp_path / "[new]").rglob("*.*") if path.suffix != ".txt")
-    assert images(tmp_path / "[new]") == expected and len(expected) == 3
-    every = [str(path) for path in sorted((pictures / "test").rglob("*3.*"))]
-    assert images(f"{pictures}/test/**/*3.*", files[0]) == [*every, str(files[0])] and len(every) > 9
+    assert answered(tmp_path / "[new]") == expected and len(expected) == 3
+    every = [str(path) for path in sorted((images / "test").rglob("*3.*"))]
+    assert answered(f"{images}/test/**/*3.*", files[0]) == [*every, str(files[0])] and len(every) > 9
     (tmp_path / "empty").mkdir()
     mistakes = {
-        f"{pictures}/*.tiff": "the pattern matches no file",
+        f"{images}/*.tiff": "the pattern matches no file",
         str(tmp_path / "empty"): "holds no such file: .jpg",
     }
     for wrong, message in mistakes.items():
@@ -134,11 +134,11 @@ def test_predict_takes_folders_and_patterns(trained, tmp_path, capsys):
 
 
 def test_a_finished_run_goes_on_with_more_epochs_and_is_whole_after_fewer(trained, tmp_path, capsys):
-    run, pictures = trained
+    run, images = trained
     again = tmp_path / "run"
     shutil.copytree(run, again)
     before = {path: path.read_bytes() for path in again.rglob("*") if path.is_file() and path.name != ".lock"}
-    command = ("train", "images", pictures, "--run", again, "--batch-size", 16, "--validation", "0.2")
+    command = ("train", "images", images, "--run", again, "--batch-size", 16, "--validation", "0.2")
     command = (*command, "--augment", "flip-translate", "--resume", "--epochs")
     assert status(*command, 2) == 2
     assert "is in epoch 6 already, and epochs=2 (--epochs) is less: resume with 6 or more" in capsys.readouterr().err
@@ -153,10 +153,10 @@ def test_a_finished_run_goes_on_with_more_epochs_and_is_whole_after_fewer(traine
 
 
 def test_changed_folder_is_not_taken_for_the_same(trained, tmp_path, monkeypatch, capsys):
-    run, pictures = trained
+    run, images = trained
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path))
-    copy, again = tmp_path / "pictures", tmp_path / "run"
-    shutil.copytree(pictures, copy)
+    copy, again = tmp_path / "images", tmp_path / "run"
+    shutil.copytree(images, copy)
     shutil.copytree(run, again)
     config = json.loads((run / "config.json").read_text()) | {"data": str(copy)}
     (again / "config.json").write_text(json.dumps(config))
@@ -166,18 +166,18 @@ def test_changed_folder_is_not_taken_for_the_same(trained, tmp_path, monkeypatch
     assert "changed since training" in capsys.readouterr().err
 
 
-def test_several_labels_a_picture(tmp_path, monkeypatch, capsys):
+def test_several_labels_an_image(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     rows = []
-    for i in range(120):  # a picture's left half is red or not, its right half green or not
-        picture = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8)
+    for i in range(120):  # an image's left half is red or not, its right half green or not
+        image = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8)
         names = [name for name in ("red", "green") if rng.random() < 0.5]
-        picture[:, :8, 0] += 180 * ("red" in names)
-        picture[:, 8:, 1] += 180 * ("green" in names)
-        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        image[:, :8, 0] += 180 * ("red" in names)
+        image[:, 8:, 1] += 180 * ("green" in names)
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
         rows.append((f"{i}.png", "|".join(names)))
-    table = tmp_path / "pictures.csv"
+    table = tmp_path / "images.csv"
     table.write_text("image,label\n" + "".join(f"{file},{names}\n" for file, names in rows))
     options = ("--multi-label", "--epochs", 5, "--batch-size", 8, "--augment", "none")
     assert status("train", "images", table, "--run", tmp_path / "run", *options) == 0
@@ -191,10 +191,10 @@ def test_several_labels_a_picture(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("model", ["mini-alexnet-batch-norm", "lesson-resnet", "resnet20", "simple-net", "conv-net"])
 def test_models_train(model, trained, tmp_path, monkeypatch):
-    _, pictures = trained
-    monkeypatch.setenv("TFCONV_DATA_DIR", str(pictures.parent / "cache"))
-    options = ("--epochs", 1, "--model", model, "--augment", "none")
-    assert status("train", "images", pictures, "--run", tmp_path / "run", *options) == 0
+    _, images = trained
+    monkeypatch.setenv("TFCONV_DATA_DIR", str(images.parent / "cache"))
+    options = ("--epochs", 1, "--model", model, "--augment", "none", "--validation", 0)
+    assert status("train", "images", images, "--run", tmp_path / "run", *options) == 0
 
 
 MISTAKES = [
@@ -207,8 +207,8 @@ MISTAKES = [
     (("train", "images", "synthetic", "--run", "run", "--weight-decay", "-1"), "--weight-decay must be from 0"),
     (("train", "images", "synthetic", "--run", "run", "--label-smoothing", "1"), "--label-smoothing must be from 0"),
     (("train", "images", "synthetic", "--run", "run", "--learning-rate", "nan"), "--learning-rate must be a number"),
-    (("train", "images", "pictures.csv", "--run", "run", "--image", "file"), "no column 'file'"),
-    (("train", "images", "pictures.csv", "--run", "run"), "pictures.csv row 2"),
+    (("train", "images", "images.csv", "--run", "run", "--image", "file"), "no column 'file'"),
+    (("train", "images", "images.csv", "--run", "run"), "images.csv row 2"),
     (("train", "images", "mixed", "--run", "run"), "mixed/a/notes.txt"),
 ]
 
@@ -219,21 +219,21 @@ def test_mistake_is_one_line_and_status_two(arguments, message, tmp_path, monkey
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path / "cache"))
     Path("notes.doc").write_text("x")
     Path("empty").mkdir()
-    Path("pictures.csv").write_text("image,label\nno.png,a\nno2.png,b\n")
+    Path("images.csv").write_text("image,label\nno.png,a\nno2.png,b\n")
     for name in "ab":
         for i in range(2):
             Path("mixed", name).mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8)).save(f"mixed/{name}/{i}.png")
-    Path("mixed/a/notes.txt").write_text("not a picture")
+    Path("mixed/a/notes.txt").write_text("not an image")
     assert status(*arguments) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("tfconv: ") and "\n" not in error, error
     assert message in error
 
 
-def test_predict_names_the_file_that_is_no_picture(trained, tmp_path, capsys):
-    run, pictures = trained
-    good = next((pictures / "test" / "bar").iterdir())
+def test_predict_names_the_file_that_is_no_image(trained, tmp_path, capsys):
+    run, images = trained
+    good = next((images / "test" / "bar").iterdir())
     bad = tmp_path / "letter.jpg"
     bad.write_text("Dear Sir")
     assert status("predict", run, good, bad, tmp_path / "nosuch.jpg", good) == 2

@@ -1,4 +1,4 @@
-"""`tfconv plot`: each kind of figure from a run of pictures, two from a run of texts, schedules, and mistakes."""
+"""`tfconv plot`: each kind of figure from a run of images, two from a run of texts, schedules, and mistakes."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ L = keras.layers
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run on a folder of pictures, as `tfconv train images` leaves it."""
+    """A run on a folder of images, as `tfconv train images` leaves it."""
     folder = tmp_path_factory.mktemp("plot")
     rng = np.random.default_rng(0)
     for split, count in (("train", 30), ("test", 12)):
@@ -67,7 +67,7 @@ def figures(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "pictures", "beginning"),
+    ("kind", "options", "images", "beginning"),
     [
         ("samples", ("--count", 9), 9, "photos, test split: 9 images, 2 of 2 classes"),
         ("samples", ("--split", "train", "--seed", 3), 25, "photos, train split: 25 images"),
@@ -79,20 +79,20 @@ def figures(monkeypatch):
         ("curves", (), 0, "run"),
     ],
 )
-def test_figures_of_a_run(run, kind, options, pictures, beginning, figures, tmp_path, capsys):
+def test_figures_of_a_run(run, kind, options, images, beginning, figures, tmp_path, capsys):
     path = tmp_path / "new" / "figure.png"
     assert status("plot", run, kind, "--out", path, *options) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(path)
     (figure,) = figures
     texts = check(figure)
     assert any(text.startswith(beginning) for text in texts)
-    if pictures is not None:
-        assert sum(len(axes.images) for axes in figure.axes) == pictures
+    if images is not None:
+        assert sum(len(axes.images) for axes in figure.axes) == images
     with Image.open(path) as image:
         assert min(image.size) > 100 and image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_pictures_and_answers_are_the_runs_own(run, figures, tmp_path):
+def test_images_and_answers_are_the_runs_own(run, figures, tmp_path):
     from tfconv.training import load_run
 
     assert status("plot", run, "predictions", "--out", tmp_path / "p.svg", "--count", 24) == 0
@@ -112,7 +112,7 @@ def test_pictures_and_answers_are_the_runs_own(run, figures, tmp_path):
     assert drawn == expected
 
 
-def test_the_seed_chooses_the_pictures(run, figures, tmp_path):
+def test_the_seed_chooses_the_images(run, figures, tmp_path):
     for seed in (1, 1, 2):
         assert status("plot", run, "samples", "--count", 6, "--seed", seed, "--out", tmp_path / "s.png") == 0
     first, again, other = ([axes.images[0].get_array().tobytes() for axes in figure.axes] for figure in figures)
@@ -126,7 +126,7 @@ def test_the_default_file_lies_in_the_report(run, text_run, capsys):
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="needs Graphviz: apt-get install graphviz")
-def test_diagrams_of_pictures_and_of_texts(run, text_run, tmp_path):
+def test_diagrams_of_images_and_of_texts(run, text_run, tmp_path):
     for one in (run, text_run):
         assert status("plot", one, "model", "--out", tmp_path / "model.svg") == 0
         assert "logits" in (tmp_path / "model.svg").read_text() or one is text_run
@@ -216,7 +216,7 @@ def test_mistakes_with_schedules(arguments, message, tmp_path, monkeypatch, caps
 
 
 @pytest.mark.parametrize("kind", ["samples", "predictions", "confidence", "filters", "features"])
-def test_texts_have_no_pictures(text_run, kind, capsys):
+def test_texts_have_no_images(text_run, kind, capsys):
     assert status("plot", text_run, kind) == 2
     error = capsys.readouterr().err
     assert error.endswith(f"classifies texts, which have no {kind}: plot curves or model\n")

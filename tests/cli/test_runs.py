@@ -43,7 +43,7 @@ def test_refused_resume_and_overwrite_leave_the_run_whole(tmp_path, capsys):
     (run / "config.json").write_text(json.dumps(config))
     before, _ = contents(run), capsys.readouterr()
     assert status("train", "text", path, "--run", run, *columns, "--resume") == 2
-    assert "was started on other texts, classes or settings of words" in capsys.readouterr().err
+    assert "was started on other texts, classes or settings of tokens" in capsys.readouterr().err
     assert contents(run) == before
 
 
@@ -88,16 +88,16 @@ def test_workers_compare_what_counts_and_none_ends_before_the_chief_has_scored(t
     agree, only_chief = Workers.agree, Workers.only_chief
     monkeypatch.setattr(Workers, "agree", lambda self, given: compared.append(given) or agree(self, given))
 
-    def meeting(self, action):
+    def recorded(self, action):
         met.append((run / "result.json").exists())
         found = only_chief(self, action)
         met.append((run / "result.json").exists())
         return found
 
-    monkeypatch.setattr(Workers, "only_chief", meeting)
+    monkeypatch.setattr(Workers, "only_chief", recorded)
     cosine = ("--schedule", "cosine", "--warmup")
     assert status("train", "text", path, "--run", run, *columns, *cosine, 0.5, "--overwrite") == 0
-    assert met[-2:] == [False, True]  # the last meeting is where the scores are written
+    assert met[-2:] == [False, True]  # the last exchange is where the scores are written
     settings, arguments = compared
     assert settings["batch_size"] == 8 and settings["classes"] == ("food", "sport", "tech", "travel")
     assert settings["train texts"] == 54 and "team" in settings["vocabulary"]

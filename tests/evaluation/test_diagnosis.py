@@ -1,4 +1,4 @@
-"""The reading of curves: made-up ones and what they show, and small real trainings made to go wrong."""
+"""The reading of curves: synthetic ones and what they show, and small real trainings made to go wrong."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Predictions about picture files against the model called by hand, and image runs read back."""
+"""Predictions about image files against the model called by hand, and image runs read back."""
 
 import dataclasses
 import io
@@ -50,9 +50,9 @@ def encoded(form="PNG", size=(9, 30), seed=0):
     return file.getvalue()
 
 
-def by_hand(run, picture):
-    """Probabilities of one encoded picture, written out in float64."""
-    z = run.model(run.preprocess(tf.constant([picture])), training=False).numpy()[0].astype(np.float64)
+def by_hand(run, image):
+    """Probabilities of one encoded image, written out in float64."""
+    z = run.model(run.preprocess(tf.constant([image])), training=False).numpy()[0].astype(np.float64)
     if not run.task.exclusive:
         return 1 / (1 + np.exp(-z))
     z = np.array([0, z[0]]) if len(z) == 1 else z
@@ -61,9 +61,9 @@ def by_hand(run, picture):
 
 @pytest.fixture
 def files(tmp_path):
-    """Pictures in files and as bytes: what `predict` is given, and their contents."""
+    """Images in files and as bytes: what `predict` is given, and their contents."""
     contents = [encoded("JPEG"), encoded("PNG", (40, 40), 1), encoded("BMP", (1, 1), 2), encoded("GIF", seed=3)]
-    paths = [tmp_path / f"picture {i}.any" for i in range(3)]
+    paths = [tmp_path / f"image {i}.any" for i in range(3)]
     for path, content in zip(paths, contents[:3], strict=True):
         path.write_bytes(content)
     return [paths[0], str(paths[1]), paths[2], contents[3]], contents
@@ -105,14 +105,14 @@ def test_runs_of_several_sizes_side_by_side(files):
         (".", None, "Is a directory"),
     ],
 )
-def test_a_file_that_is_no_picture_is_named(files, tmp_path, name, content, message):
+def test_a_file_that_is_no_image_is_named(files, tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         predict([files[0][0], tmp_path / name], small_run())
 
 
-def test_bytes_that_are_no_picture_are_counted_from_the_first(files):
+def test_bytes_that_are_no_image_are_counted_from_the_first(files):
     with pytest.raises(InputError, match="image 5 is no whole JPEG"):
         predict([files[1][0]] * 5 + [b"none"], small_run(), batch_size=2)
 
@@ -132,7 +132,7 @@ def test_texts_and_images_are_asked_apart():
 def test_a_model_of_another_size():
     run = small_run()
     run.preprocess = ImagePreprocess(16, class_names=run.class_names)
-    with pytest.raises(InputError, match=r"takes inputs of shape \(12, 12, 3\).*pictures of \(16, 16, 3\)"):
+    with pytest.raises(InputError, match=r"takes inputs of shape \(12, 12, 3\).*images of \(16, 16, 3\)"):
         Predictor(run)
 
 
@@ -157,7 +157,7 @@ def test_preprocessing_of_either_kind(tmp_path):
         load_preprocess(tmp_path / "nosuch")
 
 
-def test_a_report_on_pictures(tmp_path):
+def test_a_report_on_images(tmp_path):
     run = small_run(3)
     pixels, labels = np.random.default_rng(0).normal(size=(30, 12, 12, 3)).astype(np.float32), np.arange(30) % 3
     data = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(8)

@@ -13,7 +13,7 @@ from tfconv.errors import InputError
 from tfconv.evaluation import metrics
 from tfconv.evaluation.prediction import Predictor, predict
 from tfconv.evaluation.probability import padded_width
-from tfconv.tasks import Task
+from tfconv.tasks import CLASSIFICATION, MULTI_LABEL, Task
 
 WORDS = ["good", "bad", "film", "not"]
 
@@ -38,7 +38,7 @@ def small_run(classes=1, *, length=None, multi_label=False, directory="runs/smal
     model = keras.Model(ids, keras.layers.Dense(classes, bias_initializer="normal")(x) * 20)
     preprocess = TextPreprocess(Tokenizer(), Vocabulary(WORDS), 12)
     names = ("neg", "pos") if classes == 1 and not multi_label else tuple("abcdef"[:classes])
-    return SmallRun(model, preprocess, names, preprocess.task, Path(directory))
+    return SmallRun(model, preprocess, names, MULTI_LABEL if multi_label else CLASSIFICATION, Path(directory))
 
 
 def by_hand(run, text):
@@ -74,10 +74,12 @@ def test_runs_stand_side_by_side_and_keep_apart_names():
 def test_one_call_is_one_graph_call(monkeypatch):
     run = small_run()
     monkeypatch.setattr(run.model, "predict", lambda *a, **k: pytest.fail("model.predict is slow"))
+    made, function = [], tf.function
+    monkeypatch.setattr(tf, "function", lambda *a, **k: made.append(function(*a, **k)) or made[-1])
     predictor = Predictor(run)
     for text in ["good", "bad film", "not a good film at all"]:
         predict(text, predictor)
-    assert predictor._function.experimental_get_tracing_count() == 1
+    assert [one.experimental_get_tracing_count() for one in made] == [1]
 
 
 def test_bytes_that_are_no_utf8_are_answered():

@@ -55,12 +55,12 @@ def test_report_of_exclusive_classes(tmp_path, classes, outputs, capsys):
     assert got["confusion"] == evaluation.confusion_matrix(labels, predicted, classes).tolist()
     assert got["examples"] == 70 == sum(row["support"] for row in got["classes"].values())
     assert json.loads((tmp_path / "scores.json").read_text()) == got
-    pictures = {"pr_curve.png", "confusion.png"} | ({"roc.png"} if classes == 2 else set())
-    assert {file.name for file in tmp_path.glob("*.png")} == pictures
-    for name in pictures:
+    images = {"pr_curve.png", "confusion.png"} | ({"roc.png"} if classes == 2 else set())
+    assert {file.name for file in tmp_path.glob("*.png")} == images
+    for name in images:
         Image.open(tmp_path / name).verify()
     text = (tmp_path / "report.md").read_text()
-    assert set(re.findall(r"\((\w+\.png)\)", text)) == pictures
+    assert set(re.findall(r"\((\w+\.png)\)", text)) == images
     assert f"| accuracy | {want['accuracy']:.4f} |" in text
     assert got["about"] == {"data": "reviews, test", "run": "runs/a"} and "- run: runs/a\n- examples: 70\n" in text
     if classes == 2:  # precision and recall are of one class, which must be said

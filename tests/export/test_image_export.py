@@ -25,7 +25,7 @@ def test_a_broken_graph_is_not_published(tmp_path, monkeypatch):
     ("model", "prepare", "options", "message"),
     [
         (image_model, lambda: image_preprocess(crop=None), {}, r"takes inputs of shape \(16, 16, 3\).*\(20, 20, 3\)"),
-        (stock_model, image_preprocess, {}, r"takes inputs of shape \(None,\).*pictures of \(16, 16, 3\)"),
+        (stock_model, image_preprocess, {}, r"takes inputs of shape \(None,\).*images of \(16, 16, 3\)"),
         (image_model, image_preprocess, {"samples": [b"none"]}, "image 0 is no whole JPEG"),
         (image_model, lambda: image_preprocess("abc"), {}, "1 outputs, which does not fit 3 classes"),
     ],

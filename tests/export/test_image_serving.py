@@ -1,4 +1,4 @@
-"""An exported image classifier: right answers for any picture, an error with a position for what is none."""
+"""An exported image classifier: right answers for any image, an error with a position for what is none."""
 
 import base64
 import importlib.util
@@ -15,22 +15,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from small_classifiers import by_hand, image_model, image_preprocess, picture
+from small_classifiers import by_hand, image, image_model, image_preprocess
 
 from tfconv.export import ExportError, check_saved_model, export_serving
 from tfconv.export.checks import rule_breaks
 from tfconv.kinds.images import serving as image_graph
 from tfconv.tasks import MULTI_LABEL
 
-PICTURES = [
-    picture("JPEG"),
-    picture("PNG", "RGBA"),
-    picture("PNG", "L", (20, 20)),
-    picture("PNG", "P"),
-    picture("BMP", size=(7, 90)),
-    picture("GIF", "P"),
-    picture("JPEG", size=(600, 801)),
-    picture("PNG", size=(1, 1)),
+IMAGES = [
+    image("JPEG"),
+    image("PNG", "RGBA"),
+    image("PNG", "L", (20, 20)),
+    image("PNG", "P"),
+    image("BMP", size=(7, 90)),
+    image("GIF", "P"),
+    image("JPEG", size=(600, 801)),
+    image("PNG", size=(1, 1)),
 ]
 
 
@@ -42,7 +42,7 @@ def png_of(width, height):
 
 def jpeg_of(width, height):
     """A whole, tiny JPEG whose frame is then made to claim this size."""
-    whole = bytearray(picture("JPEG", size=(8, 8)))
+    whole = bytearray(image("JPEG", size=(8, 8)))
     whole.insert(2, 0xFF)  # a fill byte before the next marker, as some cameras write it
     start = next(i for i in range(len(whole)) if whole[i] == 0xFF and whole[i + 1] in (0xC0, 0xC2))
     whole[start + 5 : start + 9] = struct.pack(">HH", height, width)
@@ -55,24 +55,24 @@ def flipped(encoded, at):
 
 
 BROKEN = {
-    "text": b"this is no picture at all, however long it is",
+    "text": b"this is no image at all, however long it is",
     "empty": b"",
     "one byte": b"\xff",
     "magic alone": b"\xff\xd8\xff",
     "PNG magic alone": b"\x89PNG\r\n\x1a\n",
-    "cut JPEG": picture("JPEG")[:-200],
-    "cut PNG": picture("PNG")[:-60],
-    "cut GIF": picture("GIF", "P")[:-60],
-    "cut BMP": picture("BMP")[:-60],
-    "wrong checksum": flipped(picture("PNG"), 50),
-    "wrong JPEG table": flipped(picture("JPEG"), picture("JPEG").index(b"\xff\xc4") + 5),
+    "cut JPEG": image("JPEG")[:-200],
+    "cut PNG": image("PNG")[:-60],
+    "cut GIF": image("GIF", "P")[:-60],
+    "cut BMP": image("BMP")[:-60],
+    "wrong checksum": flipped(image("PNG"), 50),
+    "wrong JPEG table": flipped(image("JPEG"), image("JPEG").index(b"\xff\xc4") + 5),
     "PDF": b"%PDF-1.7\n" + b"x" * 300,
     "huge PNG": png_of(60_000, 60_000),
     "negative PNG": png_of(0xFFFFFFF0, 0x7FFFFFFF),
     "huge JPEG": jpeg_of(65_000, 60_000),
-    "huge GIF": picture("GIF", "P")[:6] + b"\xff\xff\xff\xff" + picture("GIF", "P")[10:],
-    "huge BMP": picture("BMP")[:18] + struct.pack("<ii", 2**31 - 1, -(2**31)) + picture("BMP")[26:],
-    "huge grey BMP": picture("BMP", "L")[:18] + struct.pack("<ii", 2**30, 4) + picture("BMP", "L")[26:],
+    "huge GIF": image("GIF", "P")[:6] + b"\xff\xff\xff\xff" + image("GIF", "P")[10:],
+    "huge BMP": image("BMP")[:18] + struct.pack("<ii", 2**31 - 1, -(2**31)) + image("BMP")[26:],
+    "huge grey BMP": image("BMP", "L")[:18] + struct.pack("<ii", 2**30, 4) + image("BMP", "L")[26:],
     "huge WebP": b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f" + (0x3FFF | 0x3FFF << 14).to_bytes(4, "little") + b"\0" * 90,
     "huge extended WebP": b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0" + b"\xff\xff\x01\xff\xff\x01" + b"\0" * 90,
 }
@@ -138,15 +138,15 @@ def test_a_broken_signature_of_pixels_is_not_published(exported):
         check_saved_model(folder, samples, live, "abc", pixels={at: one[::-1] for at, one in pixels.items()})
 
 
-def test_any_picture(exported, ask):
+def test_any_image(exported, ask):
     model, prepare, _ = exported
-    got = ask("serving_default", PICTURES)
-    want = by_hand(model, prepare, PICTURES)
+    got = ask("serving_default", IMAGES)
+    want = by_hand(model, prepare, IMAGES)
     np.testing.assert_allclose(got["probabilities"], want, atol=1e-5)
     assert got["label"].tolist() == [b"abc"[i : i + 1] for i in want.argmax(axis=1)]
     np.testing.assert_array_equal(got["score"], got["probabilities"].max(axis=1))
-    for place in (0, 5, 6):  # a single picture takes another way through the graph
-        alone = ask("serving_default", [PICTURES[place]])
+    for place in (0, 5, 6):  # a single image takes another way through the graph
+        alone = ask("serving_default", [IMAGES[place]])
         np.testing.assert_allclose(alone["probabilities"], got["probabilities"][[place]], atol=1e-6)
 
 
@@ -155,14 +155,14 @@ def test_classify(exported, ask):
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
         return tf.train.Example(features=tf.train.Features(feature={"image": feature})).SerializeToString()
 
-    got = ask("classify", [example(encoded) for encoded in PICTURES])
-    assert got["classes"].tolist() == [[b"a", b"b", b"c"]] * len(PICTURES)
-    np.testing.assert_allclose(got["scores"], by_hand(exported[0], exported[1], PICTURES), atol=1e-5)
+    got = ask("classify", [example(encoded) for encoded in IMAGES])
+    assert got["classes"].tolist() == [[b"a", b"b", b"c"]] * len(IMAGES)
+    np.testing.assert_allclose(got["scores"], by_hand(exported[0], exported[1], IMAGES), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(20, 20), (23, 31), (5, 200)])
 def test_pixels_are_a_png_without_its_file(ask, size):
-    encoded = picture(size=size)
+    encoded = image(size=size)
     array = np.asarray(Image.open(io.BytesIO(encoded)))
     got, want = ask("pixels", array[None]), ask("serving_default", [encoded])
     np.testing.assert_array_equal(got["probabilities"], want["probabilities"])
@@ -172,20 +172,20 @@ def test_pixels_are_a_png_without_its_file(ask, size):
 def test_a_jpeg_is_seen_as_in_training(exported, ask):
     """What the model was trained on: `decode`, kept as uint8, then `normalize`."""
     model, prepare, _ = exported
-    encoded = [picture("JPEG", size=(60, 44), seed=seed) for seed in range(5)]
+    encoded = [image("JPEG", size=(60, 44), seed=seed) for seed in range(5)]
     stored = prepare.decode(tf.constant(encoded)).numpy()
     logits = model(prepare.normalize(stored), training=False)
     np.testing.assert_allclose(ask("serving_default", encoded)["probabilities"], tf.nn.softmax(logits), atol=1e-5)
 
 
-def test_no_picture_at_all(ask):
+def test_no_image_at_all(ask):
     shapes = {alias: value.shape for alias, value in ask("serving_default", []).items()}
     assert shapes == {"probabilities": (0, 3), "label": (0,), "score": (0,)}
     assert ask("pixels", np.zeros((0, 9, 9, 3), np.uint8))["probabilities"].shape == (0, 3)
 
 
-def test_the_position_of_what_is_no_picture(ask):
-    good = PICTURES[0]
+def test_the_position_of_what_is_no_image(ask):
+    good = IMAGES[0]
     for kind, broken in BROKEN.items():
         for batch, place in (([broken, good], 0), ([good, good, good, broken, good, broken], 3)):
             with pytest.raises(tf.errors.InvalidArgumentError) as caught:
@@ -231,7 +231,7 @@ def test_the_files(exported):
     assert (folder / "assets" / "labels.txt").read_text().split() == ["a", "b", "c"]
     again = keras.saving.load_model(folder / "assets.extra" / "model.keras")
     loaded = type(prepare).load(folder / "assets.extra" / "preprocess")
-    np.testing.assert_array_equal(by_hand(again, loaded, PICTURES[:2]), by_hand(model, prepare, PICTURES[:2]))
+    np.testing.assert_array_equal(by_hand(again, loaded, IMAGES[:2]), by_hand(model, prepare, IMAGES[:2]))
 
 
 ONNX = importlib.util.find_spec("tf2onnx") is not None
@@ -253,12 +253,12 @@ OBLONG = {"size": (20, 30), "crop": None, "fit": "stretch"}
 )
 def test_other_classifiers(tmp_path, model, prepare, options):
     model, prepare = model(), prepare()
-    folder = export_serving(model, prepare, tmp_path, samples=[PICTURES[0]], **options)
+    folder = export_serving(model, prepare, tmp_path, samples=[IMAGES[0]], **options)
     for name, option in (("model.tflite", "litert"), ("model.onnx", "onnx")):
         copy = folder / "assets.extra" / name
         assert copy.is_file() == options.get(option, False) and (not copy.exists() or copy.stat().st_size > 500)
-    got = tf.saved_model.load(str(folder)).signatures["serving_default"](image=tf.constant(PICTURES))
-    want = by_hand(model, prepare, PICTURES, multi_label=not prepare.task.exclusive)
+    got = tf.saved_model.load(str(folder)).signatures["serving_default"](image=tf.constant(IMAGES))
+    want = by_hand(model, prepare, IMAGES, multi_label=not prepare.task.exclusive)
     half = model.layers[1].compute_dtype == "bfloat16"
     np.testing.assert_allclose(got["probabilities"], want, atol=2e-2 if half else 1e-5)
     names = np.array(prepare.class_names)

@@ -67,7 +67,7 @@ def test_filters_of_zeros_are_grey():
     assert all((array == 0.5).all() for array in drawn(filters_figure(model)))
 
 
-def test_dense_units_on_pixels_are_drawn_as_pictures():
+def test_dense_units_on_pixels_are_drawn_as_images():
     model = keras.Sequential([L.Input((4, 5, 3)), L.Flatten(), L.Dense(7, name="hidden"), L.Dense(2)])
     figure = filters_figure(model)
     weights = np.asarray(model.get_layer("hidden").kernel)
@@ -94,8 +94,8 @@ def test_maps_are_what_the_layer_gives(name):
     expected["last"] = model.get_layer("last")(expected["block"])
     maps = np.asarray(expected.get(name, deep))[0]
     figure = feature_maps_figure(model, image, name, preprocess=Halved(), count=4)
-    *arrays, picture = drawn(figure)
-    np.testing.assert_array_equal(picture, image)
+    *arrays, shown = drawn(figure)
+    np.testing.assert_array_equal(shown, image)
     assert len(arrays) == min(4, maps.shape[-1])
     lines = check(figure)[1:]
     for i, (array, line) in enumerate(zip(arrays, lines, strict=True)):

@@ -83,7 +83,7 @@ def test_data_without_a_difference_are_refused(tmp_path, monkeypatch, capsys):
             Image.fromarray(an_image("all images equal", np.random.default_rng(0), 0)[..., 0]).save(path)
     for kind, data, message in (
         ("images", "one class", "the only class is 'a'"),
-        ("images", "one image", "all training pictures are the same"),
+        ("images", "one image", "all training images are the same"),
         ("text", "texts.csv", "the only class is 'a'"),
     ):
         assert status("train", kind, tmp_path / data, "--run", tmp_path / "run") == 2

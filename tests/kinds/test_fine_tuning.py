@@ -1,4 +1,4 @@
-"""Going on from an earlier run: what it decides, what is refused, and a text and a picture run that do."""
+"""Going on from an earlier run: what it decides, what is refused, and a text and an image run that do."""
 
 import dataclasses
 import shutil
@@ -50,10 +50,10 @@ class Texts:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     data = synthetic_shapes(100, size=16)
     model = models.WhitenedResNet((16, 16, 3), 10, widths=(4, 8))
-    run = tmp_path_factory.mktemp("runs") / "pictures"
+    run = tmp_path_factory.mktemp("runs") / "images"
     config = {"kind": "images", "model": "whitened-resnet"}
     training.fit(model, data.train, run_dir=run, preprocess=data.preprocess, config=config, verbose=0)
     return run
@@ -69,12 +69,12 @@ def texts(tmp_path_factory):
     return run
 
 
-def test_the_earlier_run_decides_network_and_inputs(pictures, texts):
+def test_the_earlier_run_decides_network_and_inputs(images, texts):
     assert fine_tuning.inherited(Images(), KINDS["images"]) == Images()
-    got = fine_tuning.inherited(Images(from_=pictures), KINDS["images"])
+    got = fine_tuning.inherited(Images(from_=images), KINDS["images"])
     assert (got.size, got.fit, got.model) == (16, "crop", "whitened-resnet")
-    assert fine_tuning.inherited(Images(data="cifar10", from_=pictures), KINDS["images"]).size is None
-    assert fine_tuning.inherited(Images(data="synthetic", from_=pictures), KINDS["images"]).fit is None
+    assert fine_tuning.inherited(Images(data="cifar10", from_=images), KINDS["images"]).size is None
+    assert fine_tuning.inherited(Images(data="synthetic", from_=images), KINDS["images"]).fit is None
     got = fine_tuning.inherited(Texts(from_=texts), KINDS["text"])
     assert dataclasses.replace(got, from_=None) == Texts(
         model="bag-of-words-mlp", vocabulary_size=50, length=9, level="word", words_only=True
@@ -93,19 +93,19 @@ def test_the_earlier_run_decides_network_and_inputs(pictures, texts):
         ({"from_": None, "discriminative": 0.1}, "--discriminative goes with --from RUN"),
     ],
 )
-def test_refused(pictures, settings, message):
+def test_refused(images, settings, message):
     with pytest.raises(InputError, match=message) as caught:
-        fine_tuning.inherited(Images(**{"from_": pictures, **settings}), KINDS["images"])
+        fine_tuning.inherited(Images(**{"from_": images, **settings}), KINDS["images"])
     assert "\n" not in str(caught.value)
 
 
-def test_refused_runs(pictures, texts, tmp_path):
+def test_refused_runs(images, texts, tmp_path):
     with pytest.raises(InputError, match="is a run of `tfconv train text`"):
         fine_tuning.inherited(Images(from_=texts), KINDS["images"])
     with pytest.raises(InputError, match="is a run of `tfconv train images`"):
-        fine_tuning.inherited(Texts(from_=pictures), KINDS["text"])
+        fine_tuning.inherited(Texts(from_=images), KINDS["text"])
     with pytest.raises(InputError, match="another folder"):
-        fine_tuning.inherited(Images(from_=pictures, run=pictures), KINDS["images"])
+        fine_tuning.inherited(Images(from_=images, run=images), KINDS["images"])
     broken = tmp_path / "broken"
     shutil.copytree(texts, broken)
     (broken / "config.json").write_text("null")
@@ -113,8 +113,8 @@ def test_refused_runs(pictures, texts, tmp_path):
         fine_tuning.inherited(Texts(from_=broken), KINDS["text"])
 
 
-def test_pictures_go_on_with_other_classes(pictures):
-    run = training.load_run(pictures)
+def test_images_go_on_with_other_classes(images):
+    run = training.load_run(images)
     data = synthetic_shapes(100, seed=1, size=16).prepare(preprocess=run.preprocess)
     same = fine_tuning.starting_model(run.directory, data, dtype="mixed_bfloat16", nonsense=3)
     assert same.dtype_policy.name == "mixed_bfloat16"
@@ -123,7 +123,7 @@ def test_pictures_go_on_with_other_classes(pictures):
     few = dataclasses.replace(data, class_names=("round", "not"), examples=data.examples)
     model = fine_tuning.starting_model(run.directory, few)
     assert model.output_shape == (None, 1)
-    config = Images(from_=pictures, freeze_to=-1, discriminative=0.1)
+    config = Images(from_=images, freeze_to=-1, discriminative=0.1)
     optimizer = fine_tuning.fine_tuning(config, model, keras.optimizers.Adam(0.01))
     assert sorted(set(optimizer.multipliers.values())) == pytest.approx([0.1, 0.1**0.5, 1.0])
     assert [weight.path for weight in model.trainable_weights] == ["logits/kernel"]
@@ -131,7 +131,7 @@ def test_pictures_go_on_with_other_classes(pictures):
         fine_tuning.fine_tuning(Images(freeze_to=7), model, keras.optimizers.Adam(0.01))
 
 
-def test_pictures_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch, capsys):
+def test_images_that_are_not_square_go_on_and_resume(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TFCONV_DATA_DIR", str(tmp_path))
     for i in range(24):
         path = tmp_path / "photos" / str(i % 2) / f"{i}.png"

@@ -1,4 +1,4 @@
-"""Layers on token ids, and response normalisation, against NumPy."""
+"""Layers on token ids against NumPy."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.layers import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens, ResponseNormalization
+from tfconv.layers import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens
 
 rows = st.integers(1, 9).flatmap(
     lambda steps: st.lists(st.lists(st.integers(0, 7), min_size=steps, max_size=steps), min_size=1, max_size=4)
@@ -16,7 +16,7 @@ rows = st.integers(1, 9).flatmap(
 
 @settings(max_examples=40, deadline=None)
 @given(rows, st.integers(1, 12))
-def test_fixed_length_cuts_and_fills_up(ids, length):
+def test_fixed_length_cuts_and_pads(ids, length):
     ids = np.array(ids, "int32")
     full = [(list(row) + [0] * length)[:length] for row in ids]
     np.testing.assert_array_equal(FixedLength(length)(ids), full)
@@ -80,20 +80,12 @@ def test_one_hot_tokens():
     assert OneHotTokens(7, mask_zero=False).compute_mask(ids) is None
 
 
-def test_ids_stay_whole_numbers_under_mixed_precision():
+def test_ids_stay_integers_under_mixed_precision():
     ids = keras.Input((None,), dtype="int32")
     for layer in (FixedLength(4, dtype="mixed_float16"), DistinctTokens(dtype="mixed_float16")):
         assert layer(ids).dtype == "int32"
         big = np.array([[30001, 30002, 30003]], "int32")  # float16 holds neither
         np.testing.assert_array_equal(np.asarray(layer(big))[:, :3], big)
-
-
-def test_response_normalization():
-    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32") * 10
-    expected = x / np.sqrt(1 + np.sum(x * x, axis=-1, keepdims=True))
-    np.testing.assert_allclose(ResponseNormalization()(x), expected, rtol=1e-5)
-    half = ResponseNormalization(dtype="float16")(np.full((1, 4), 1000.0, "float16"))  # its square is infinite
-    np.testing.assert_allclose(half, np.full((1, 4), 0.5), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tfconv.layers import WhiteningConv2D
 
 
 def smooth_images(n=200, size=12):
-    """Pictures whose neighbouring pixels and channels are alike."""
+    """Images whose neighbouring pixels and channels are alike."""
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(n, size + 2, size + 2, 3)) @ rng.normal(size=(3, 3))
     return sum(noise[:, i : size + i, j : size + j] for i in range(3) for j in range(3)).astype("float32")

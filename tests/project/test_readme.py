@@ -80,7 +80,7 @@ def test_the_sms_spam_collection_trains_as_it_is_published(data_directory, tmp_p
     assert json.loads(capsys.readouterr().out)["examples"] == 5574
 
 
-def test_image_commands_run_on_a_folder_of_pictures(output, tmp_path):
+def test_image_commands_run_on_a_folder_of_images(output, tmp_path):
     shapes = synthetic_shapes(150, size=16, validation=0, test=0)
     train = shapes.examples["train"]
     for i, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):

@@ -41,8 +41,8 @@ def image_model(classes=1, *, shape=(16, 16, 3), seed=0, dtype=None):
     return keras.Model(pixels, keras.layers.Dense(classes, kernel_initializer=wide, dtype="float32")(x))
 
 
-def picture(form="PNG", mode="RGB", size=(23, 31), seed=0):
-    """Encode a picture of height and width `size`, smooth, with all levels in it."""
+def image(form="PNG", mode="RGB", size=(23, 31), seed=0):
+    """Encode an image of height and width `size`, smooth, with all levels in it."""
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 5, 4), dtype=np.uint8)
     drawn = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
     file = io.BytesIO()

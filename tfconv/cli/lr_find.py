@@ -74,8 +74,7 @@ def lr_find(config: Any, kind: Kind) -> None:
         optimizer=optimizer,
         loss=loss,
         class_weight=balanced_weights(data) if config.balanced == "weights" else None,
-        start=config.start,
-        end=config.end,
+        rates=(config.start, config.end),
         steps=steps,
     )
     save(interpret.lr_find_figure(sweep, title=f"{data.name}, {config.model}"), config.out)

@@ -80,7 +80,7 @@ def predict(
             raise InputError(f"{run} classifies {kind.unit}s and {folder.directory} {other.unit}s: ask them apart")
     if not examples and sys.stdin is None:
         raise InputError(f"standard input is closed: give {kind.unit}s, or their paths, as arguments")
-    given = list(kind.given(examples))
+    given = kind.given(examples)
     _start(folders[0])
     from tfconv import evaluation
     from tfconv.training import load_run
@@ -94,7 +94,8 @@ def predict(
     asked = 0
     while part := list(itertools.islice(lines, kind.batch)):
         asked += len(part)
-        for file, answer in _answers(part, runs, bad):
+        asked_about = [(kind.raw(example, file), file) for example, file in part]
+        for file, answer in _answers(asked_about, runs, bad):
             fields: dict[str, Any] = ({} if file is None else {"file": file}) | dict(answer)
             if not beside:
                 del fields["run"]

@@ -60,7 +60,6 @@ def train(config: Any, kind: Kind) -> None:
     data = kind.read(config)
     runtime.configure(kind.work, threads=config.threads)
     strategy = strategy or _strategy(config)
-    import numpy as np
     import tensorflow as tf
 
     from tfconv import training
@@ -85,6 +84,14 @@ def train(config: Any, kind: Kind) -> None:
         return
     if together:
         raise InputError("--folds and --repeats train one after the other, in one process: use another --strategy")
+    _cross_validate(config, kind, data, strategy)
+
+
+def _cross_validate(config: Any, kind: Kind, data: Any, strategy: Any) -> None:
+    """Train on other parts each time, and print mean and standard deviation."""
+    import numpy as np
+
+    from tfconv import training
 
     if config.folds is not None and data.task.exclusive:
         pooled = [part for name, part in data.examples.items() if name != "test"]
@@ -115,10 +122,9 @@ def train(config: Any, kind: Kind) -> None:
         repeats=config.repeats,
         seed=config.seed,
         held_out=held_out,
-        directory=config.run,
-        settings=plain_settings(config, kind),
-        resume=config.resume,
-        overwrite=config.overwrite,
+        run=training.RunSettings(
+            config.run, plain_settings(config, kind), resume=config.resume, overwrite=config.overwrite
+        ),
     )
     print(f"\n{found.table()}\n\nsummary: {config.run / 'summary.json'}")
 

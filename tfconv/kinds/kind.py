@@ -1,10 +1,12 @@
 """A kind of work: all that the verbs of the command, prediction and export need to know about text, images, ..."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfconv.errors import InputError
+from tfconv.kinds.options import NoOptions, Sweep, TrainingOptions, check_options
+from tfconv.kinds.source import options_of
 
 if TYPE_CHECKING:
     import keras
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from tfconv.data.dataset import LabelledData
     from tfconv.export.graph import Serving
-    from tfconv.kinds.options import TrainingOptions
     from tfconv.tasks import Task
     from tfconv.training.runs.folder import RunFolder
 
@@ -28,6 +29,9 @@ class Kind:
         name: the word, as in `tfconv train NAME`; runs keep it in config.json and preprocess/kind.json.
         unit: what one example is called in messages, such as "text".
         title: what is trained, for help texts, such as "a text classifier".
+        options: settings of a training, a frozen dataclass that inherits `TrainingOptions` and is the command line.
+        sweep_options: settings of `tfconv lr-find`, a dataclass that inherits `Sweep` and `options`, in this order.
+        check_options: settings that `tfconv check` has for this kind only, under the same names as in `options`.
         inputs: what a training with --from takes from the earlier run besides the weights, for messages.
         inherited: options that describe the network or its inputs, which --from takes from the earlier run.
         batch: examples that `tfconv predict` asks about at a time.
@@ -40,29 +44,15 @@ class Kind:
     name: str
     unit: str
     title: str
+    options: type[TrainingOptions]
+    sweep_options: type[Sweep]
+    check_options: type = NoOptions
     inputs: str = "its preprocessing"
     inherited: tuple[str, ...] = ("model",)
     batch: int = 256
     work: Literal["text", "images"] = "text"
     figures: Mapping[str, tuple[str, ...]] = {}
     model_figures: frozenset[str] = frozenset()
-
-    @property
-    def options(self) -> "type[TrainingOptions]":
-        """The settings of a training, a frozen dataclass that is also the command line."""
-        raise NotImplementedError
-
-    @property
-    def sweep_options(self) -> type:
-        """The settings of `tfconv lr-find`: a frozen dataclass that inherits `Sweep` and `options`, in this order."""
-        raise NotImplementedError
-
-    @property
-    def check_options(self) -> type:
-        """Settings that `tfconv check` has for this kind only, a frozen dataclass of the same names as in `options`."""
-        from tfconv.kinds.options import NoOptions
-
-        return NoOptions
 
     # From settings to a training.
 
@@ -72,8 +62,6 @@ class Kind:
         Raises:
             InputError: naming the option, the rule and the value.
         """
-        from tfconv.kinds.options import check_options
-
         check_options(config)
 
     def check_source(self, source: str) -> None:
@@ -143,8 +131,6 @@ class Kind:
         Raises:
             InputError: a setting or the preprocessing cannot be read.
         """
-        from tfconv.kinds.source import options_of
-
         return options_of(before, ("model",), self.options)
 
     # What is done with a finished run.
@@ -167,13 +153,21 @@ class Kind:
 
     # From raw examples to answers.
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """The raw examples that arguments of `tfconv predict` mean, each with the file that it is read from, if any.
 
         Raises:
             InputError: a folder or a pattern has no file.
         """
-        return ((argument, None) for argument in arguments)
+        return [(argument, None) for argument in arguments]
+
+    def raw(self, example: str, file: str | None) -> str:
+        """One raw example of `given`.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return example
 
     def names(self, examples: Sequence[Any]) -> list[Any]:
         """What each raw example is called in answers and errors."""

@@ -25,6 +25,7 @@ from .optimizers.wrappers import Lookahead as Lookahead
 from .optimizers.wrappers import discriminative as discriminative
 from .runs.run import PrecisionError as PrecisionError
 from .runs.run import Run as Run
+from .runs.run import RunSettings as RunSettings
 from .runs.run import check_answers as check_answers
 from .runs.run import in_float32 as in_float32
 from .runs.run import load_run as load_run

@@ -119,7 +119,7 @@ def test_a_memory_map_gives_the_same_batches(tmp_path):
             np.testing.assert_array_equal(labels, labels2)
 
 
-def test_many_labels_a_image():
+def test_many_labels_an_image():
     labels = np.random.default_rng(0).integers(0, 2, (10, 4)).astype(np.float32)
     data = ImageData("x", tuple("abcd"), {"train": ImageExamples(numbered(10), labels)}, task=MULTI_LABEL).prepare(
         batch_size=3

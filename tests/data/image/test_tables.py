@@ -65,7 +65,7 @@ def test_jsonl_and_parquet_are_read_too(table, tmp_path):
         assert data.examples["train"].labels.tolist() == [0, 1] * 6
 
 
-def test_several_labels_a_image(table):
+def test_several_labels_an_image(table):
     labels = ["x|y", "", "y", " x | z ", "z|y", "x"]
     path = table([(f"images/{number}.png", label) for number, label in enumerate(labels)])
     data = tfconv.data.image_table(path, Columns(multi_label=True, validation=0))

@@ -12,7 +12,7 @@ from tfconv.training.optimizers.muon import Muon
 from tfconv.training.optimizers.wrappers import GradientAccumulation, Lookahead
 
 
-def pictures(n=32, batch=8):
+def images(n=32, batch=8):
     data = tfconv.data.synthetic_shapes(100, seed=1).prepare(batch_size=batch, drop_remainder=True, seed=3)
     return data.train.at_epoch(0).take(n // batch)
 
@@ -45,17 +45,17 @@ def test_the_loss_is_scaled_by_itself_and_weights_are_those_of_float32_up_to_rou
     results = []
     for dtype in ("float32", "mixed_float16"):
         model = image_net(dtype)
-        history = fit(model, pictures(), optimizer=keras.optimizers.SGD(0.05), epochs=3, verbose=0).history
+        history = fit(model, images(), optimizer=keras.optimizers.SGD(0.05), epochs=3, verbose=0).history
         results.append(history["loss"])
     np.testing.assert_allclose(*results, rtol=0.05)
     assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
     assert type(model.optimizer.inner_optimizer) is keras.optimizers.SGD
     assert all(weight.dtype == "float32" for weight in model.trainable_variables)
-    fit(model, pictures(), epochs=1, verbose=0)  # wrapped once
+    fit(model, images(), epochs=1, verbose=0)  # wrapped once
     assert type(model.optimizer.inner_optimizer) is keras.optimizers.SGD
     assert scalar(model.optimizer.dynamic_scale) == 2.0**15
     kept = in_float32(model)
-    x = next(iter(pictures()))[0]
+    x = next(iter(images()))[0]
     np.testing.assert_allclose(kept(x), model(x), atol=0.05, rtol=0.05)
 
 

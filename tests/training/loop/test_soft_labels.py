@@ -1,4 +1,4 @@
-"""Loss and metric for shares of classes, against NumPy, Keras and the ordinary ones; trained on mixed pictures."""
+"""Loss and metric for shares of classes, against NumPy, Keras and the ordinary ones; trained on mixed images."""
 
 import keras
 import numpy as np
@@ -46,7 +46,7 @@ def test_accuracy_is_by_the_largest_share():
 
 
 @pytest.mark.parametrize("kind", ["classes", "one logit", "several labels"])
-def test_trains_on_mixed_pictures_and_validates_on_plain_ones(kind, tmp_path):
+def test_trains_on_mixed_images_and_validates_on_plain_ones(kind, tmp_path):
     data = tfconv.data.synthetic_shapes(400, seed=1).prepare(batch_size=32, seed=3, drop_remainder=True)
     classes = data.outputs
     change = {

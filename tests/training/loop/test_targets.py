@@ -102,7 +102,7 @@ def test_refused_without_a_loss(model, y, message):
 
 
 def test_whole_numbers_of_one_output_are_refused_with_what_to_do():
-    with pytest.raises(ValueError, match="to predict a number make the labels floats"):
+    with pytest.raises(ValueError, match="to predict a number give loss='mse'"):
         fit(dense(1), batched(X, WHOLE * 5), epochs=50, optimizer=keras.optimizers.Adam(0.3), verbose=0)
 
 
@@ -183,7 +183,7 @@ def test_several_outputs_train_with_a_loss():
 def test_what_is_tried_before_a_training_takes_any_target():
     data = batched({"zone": X, "hour": STEPS}, FLOATS)
     model = two_inputs(STRUCTURES["dict"])
-    assert len(lr_find(model, data, steps=10, end=1e-3).rates) == 10
+    assert len(lr_find(model, data, steps=10, rates=(1e-7, 1e-3)).rates) == 10
     assert [trial.batch_size for trial in probe_batch_sizes(model, next(iter(data)), largest=2)] == [1, 2]
     found = overfit_one_batch(model, next(iter(data)), steps=300, learning_rate=0.03, target=0.1)
     assert found.passed and found.expected is None and found.accuracy is None

@@ -44,8 +44,8 @@ def test_fit_keeps_the_float32_model(tmp_path):
     training.fit(model, batches(), run_dir=tmp_path, verbose=0)
     kept = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     assert kept.dtype_policy.name == "float32" and model.dtype_policy.name == "mixed_bfloat16"
-    images = next(iter(batches()))[0]
-    np.testing.assert_allclose(kept(images), training.in_float32(model)(images), atol=1e-6)
+    inputs = next(iter(batches()))[0]
+    np.testing.assert_allclose(kept(inputs), training.in_float32(model)(inputs), atol=1e-6)
 
 
 def test_precision_goes_by_the_processor(monkeypatch):

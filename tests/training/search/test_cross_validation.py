@@ -11,8 +11,14 @@ from warm_processes import run
 
 from tfconv import InputError, training
 from tfconv.data import synthetic_reviews
-from tfconv.training import CrossValidation, cross_validate
+from tfconv.training import CrossValidation, RunSettings
 from tfconv.training.runs.run import taken
+
+
+def cross_validated(train_one, data, directory=None, settings=None, resume=False, overwrite=False, **options):
+    """`cross_validate`, with what is written in plain arguments."""
+    run = None if directory is None else RunSettings(directory, settings, resume=resume, overwrite=overwrite)
+    return training.cross_validate(train_one, data, run=run, **options)
 
 
 class Counted:
@@ -33,7 +39,7 @@ class Counted:
 def test_every_fold_is_trained_once_and_the_figures_are_numpy_s():
     data = synthetic_reviews(75)
     train_one = Counted()
-    found = cross_validate(train_one, data, folds=4, seed=3)
+    found = cross_validated(train_one, data, folds=4, seed=3)
     assert list(found.scores) == ["fold-1", "fold-2", "fold-3", "fold-4"]
     held = [text for texts, _ in train_one.seen for text in texts]
     assert sorted(held) == sorted(data.examples["train"].texts + data.examples["validation"].texts)
@@ -44,18 +50,18 @@ def test_every_fold_is_trained_once_and_the_figures_are_numpy_s():
         np.std(drawn, ddof=1)
     )
     assert len(set(drawn)) == 4 and math.isnan(found.mean["none"]) and math.isnan(found.sd["none"])
-    assert cross_validate(Counted(), data, folds=4, seed=3) == found
+    assert cross_validated(Counted(), data, folds=4, seed=3) == found
 
 
 def test_repeats_draw_other_folds_and_other_splits():
     data = three_classes()
     train_one = Counted()
-    found = cross_validate(train_one, data, folds=3, repeats=2)
+    found = cross_validated(train_one, data, folds=3, repeats=2)
     assert list(found.scores) == [f"repeat-{r}-fold-{f}" for r in (1, 2) for f in (1, 2, 3)]
     first, second = ([sorted(texts) for texts, _ in train_one.seen[part]] for part in (slice(3), slice(3, 6)))
     assert sorted(sum(first, [])) == sorted(sum(second, [])) and first != second
     train_one = Counted(split="test")
-    found = cross_validate(train_one, data, folds=None, repeats=3, held_out="test")
+    found = cross_validated(train_one, data, folds=None, repeats=3, held_out="test")
     assert list(found.scores) == ["repeat-1", "repeat-2", "repeat-3"]
     assert found.mean["size"] == len(data.examples["test"]) and found.sd["size"] == 0
     assert train_one.seen[0][0] != train_one.seen[1][0]
@@ -63,11 +69,11 @@ def test_repeats_draw_other_folds_and_other_splits():
 
 def test_a_stopped_cross_validation_goes_on_where_it_was(tmp_path):
     data, settings = synthetic_reviews(60), {"learning_rate": 0.1, "resume": False}
-    whole = cross_validate(Counted(), data, folds=4, directory=tmp_path / "whole", settings=settings)
+    whole = cross_validated(Counted(), data, folds=4, directory=tmp_path / "whole", settings=settings)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate(Counted(stop_at=2), data, folds=4, directory=tmp_path / "cut", settings=settings)
+        cross_validated(Counted(stop_at=2), data, folds=4, directory=tmp_path / "cut", settings=settings)
     rest = Counted()
-    found = cross_validate(
+    found = cross_validated(
         rest, data, folds=4, directory=tmp_path / "cut", settings={**settings, "resume": True}, resume=True
     )
     assert found == whole  # the random numbers of a fold do not depend on those before it
@@ -76,7 +82,7 @@ def test_a_stopped_cross_validation_goes_on_where_it_was(tmp_path):
     assert one == two and one["scores"] == found.scores
     assert one["mean"]["drawn"] == found.mean["drawn"] and one["sd"]["none"] is None
     again = Counted()
-    assert cross_validate(again, data, folds=4, directory=tmp_path / "cut", settings=settings, resume=True) == found
+    assert cross_validated(again, data, folds=4, directory=tmp_path / "cut", settings=settings, resume=True) == found
     assert again.seen == []
 
 
@@ -88,7 +94,7 @@ def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
             raise InputError("no such layer group")
 
     with pytest.raises(InputError, match="no such layer group"):
-        cross_validate(mistaken, data, folds=3, directory=folder)
+        cross_validated(mistaken, data, folds=3, directory=folder)
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
     def trained(data, directory):
@@ -96,13 +102,13 @@ def test_a_mistake_in_the_first_training_leaves_all_as_it_was(tmp_path):
         (directory / "model").write_text("trained")
         return {"accuracy": 0.5}
 
-    cross_validate(trained, data, folds=3, directory=folder)
+    cross_validated(trained, data, folds=3, directory=folder)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="no such layer group"):
-        cross_validate(mistaken, data, folds=2, directory=folder, overwrite=True)
+        cross_validated(mistaken, data, folds=2, directory=folder, overwrite=True)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     with taken(folder), pytest.raises(InputError, match="another process is training into"):
-        cross_validate(trained, data, folds=2, directory=folder, overwrite=True)
+        cross_validated(trained, data, folds=2, directory=folder, overwrite=True)
 
 
 def test_what_a_killed_process_set_aside_is_removed_or_put_back(tmp_path):
@@ -113,11 +119,12 @@ def test_what_a_killed_process_set_aside_is_removed_or_put_back(tmp_path):
         code = """
 import os, sys
 from tfconv.data import synthetic_reviews
-from tfconv.training import cross_validate, cross_validation as module
+from tfconv.training import RunSettings, cross_validate
+from tfconv.training.search import cross_validation as module
 end = lambda *_: os._exit(9)
 if sys.argv[2] == "writing":
     module._write = end
-cross_validate(end, synthetic_reviews(60), folds=3, directory=sys.argv[1], overwrite=True)
+cross_validate(end, synthetic_reviews(60), folds=3, run=RunSettings(sys.argv[1], overwrite=True))
 """
         assert run(["-c", code, folder, when]).returncode == 9
         assert len(list(folder.glob(".replaced-*/fold-*"))) == 3
@@ -126,14 +133,14 @@ cross_validate(end, synthetic_reviews(60), folds=3, directory=sys.argv[1], overw
         directory.mkdir()
         return {"accuracy": 0.5}
 
-    cross_validate(trained, data, folds=3, directory=folder)
+    cross_validated(trained, data, folds=3, directory=folder)
     killed_by("writing")  # of the new summary, so that the old one still holds
-    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    cross_validated(trained, data, folds=3, directory=folder, resume=True)
     whole = {".lock", "summary.json", "fold-1", "fold-2", "fold-3"}
     assert {path.name for path in folder.iterdir()} == whole
     killed_by("training")
     assert json.loads((folder / "summary.json").read_text())["scores"] == {}
-    cross_validate(trained, data, folds=3, directory=folder, resume=True)
+    cross_validated(trained, data, folds=3, directory=folder, resume=True)
     assert {path.name for path in folder.iterdir()} == whole
 
 
@@ -144,36 +151,36 @@ def test_names_of_layers_do_not_depend_on_the_trainings_before():
         names.append(keras.layers.Dense(1).name)
         return {"accuracy": 0.5}
 
-    cross_validate(train_one, synthetic_reviews(60), folds=3)
+    cross_validated(train_one, synthetic_reviews(60), folds=3)
     assert names == ["dense_1"] * 3 and before.name == "dense"  # so that a model may hold both
 
 
 def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):
     data = synthetic_reviews(60)
     options = {"folds": 3, "directory": tmp_path / "cv", "settings": {"rate": 1, "data": "x"}}
-    cross_validate(Counted(), data, **options)
+    cross_validated(Counted(), data, **options)
     with pytest.raises(InputError, match=r"holds a cross-validation already: .*--resume"):
-        cross_validate(Counted(), data, **options)
+        cross_validated(Counted(), data, **options)
     changes = {"folds": 4, "repeats": 2, "seed": 1, "held_out": "test", "settings": {"rate": 2, "data": "x"}}
     for name, value in changes.items():
         named = "rate" if name == "settings" else name
         with pytest.raises(InputError, match=rf"was started with {named}="):
-            cross_validate(Counted(split="test"), data, resume=True, **{**options, name: value})
+            cross_validated(Counted(split="test"), data, resume=True, **{**options, name: value})
     with pytest.raises(InputError, match="was started with examples="):
-        cross_validate(Counted(), synthetic_reviews(70), resume=True, **options)
+        cross_validated(Counted(), synthetic_reviews(70), resume=True, **options)
     (tmp_path / "cv" / "fold-3").mkdir()
     (tmp_path / "cv" / "notes").mkdir()
     fewer = Counted()
-    assert len(cross_validate(fewer, data, **{**options, "folds": 2}, overwrite=True).scores) == 2 == len(fewer.seen)
+    assert len(cross_validated(fewer, data, **{**options, "folds": 2}, overwrite=True).scores) == 2 == len(fewer.seen)
     assert not (tmp_path / "cv" / "fold-3").exists() and (tmp_path / "cv" / "notes").exists()
     for text in ("[1]", '{"about": {}, "scores": {}}', '{"about": 5, "scores": []}'):
         (tmp_path / "cv" / "summary.json").write_text(text)
         with pytest.raises(InputError, match="is no summary of a cross-validation"):
-            cross_validate(Counted(), data, resume=True, **options)
+            cross_validated(Counted(), data, resume=True, **options)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     with pytest.raises(InputError, match="holds a run of one training"):
-        cross_validate(Counted(), data, directory=tmp_path / "run")
+        cross_validated(Counted(), data, directory=tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -188,15 +195,15 @@ def test_a_folder_in_use_or_of_other_settings_is_refused(tmp_path):
 )
 def test_numbers_out_of_range_are_refused_before_anything_is_written(options, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        cross_validate(Counted(), synthetic_reviews(60), directory=tmp_path / "cv", **options)
+        cross_validated(Counted(), synthetic_reviews(60), directory=tmp_path / "cv", **options)
     assert not (tmp_path / "cv").exists()
 
 
 def test_scores_must_be_numbers():
     for wrong in ("0.9", True, [0.9]):
         with pytest.raises(ValueError, match="train_one must give numbers by name, got .* for 'accuracy'"):
-            cross_validate(lambda data, directory, wrong=wrong: {"accuracy": wrong}, synthetic_reviews(30))
-    found = cross_validate(lambda data, directory: {"a": np.float32(0.5), "n": np.int64(3)}, synthetic_reviews(30))
+            cross_validated(lambda data, directory, wrong=wrong: {"accuracy": wrong}, synthetic_reviews(30))
+    found = cross_validated(lambda data, directory: {"a": np.float32(0.5), "n": np.int64(3)}, synthetic_reviews(30))
     assert found.mean == {"a": 0.5, "n": 3.0} and json.dumps(found.scores)
 
 
@@ -258,7 +265,7 @@ def test_real_trainings_in_folders_of_their_own(tmp_path):
         read.append(len(fold.preprocess.vocabulary))
         return training.evaluate(model, fold.test)
 
-    found = cross_validate(train_one, data, folds=2, held_out="test", directory=tmp_path)
+    found = cross_validated(train_one, data, folds=2, held_out="test", directory=tmp_path)
     assert set(found.mean) == {"loss", "accuracy"} and len(read) == 2
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "fold-1", "fold-2", "summary.json"}
     for name in ("fold-1", "fold-2"):

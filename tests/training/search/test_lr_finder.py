@@ -49,17 +49,23 @@ def everything(model):
     return [variable.numpy().tobytes() for variable in variables]
 
 
+@pytest.fixture(scope="module")
+def left_alone():
+    """One model for every test that finds it as it was."""
+    return trained()
+
+
 @pytest.mark.parametrize("ending", ["all steps", "diverged", "not a number", "error", "Ctrl-C"])
-def test_the_model_is_left_as_it_was(ending, monkeypatch):
-    model, data = trained()
+def test_the_model_is_left_as_it_was(ending, left_alone, monkeypatch):
+    model, data = left_alone
     before, attributes, object_before = everything(model), dict(vars(model)), model.optimizer
     states = random.getstate(), np.random.get_state()[1].tolist()
     if ending == "all steps":
-        assert len(lr_find(model, data.train, steps=20, end=1e-3).rates) == 20
+        assert len(lr_find(model, data.train, steps=20, rates=(1e-7, 1e-3)).rates) == 20
     elif ending == "diverged":
-        assert len(lr_find(model, data.train, optimizer="sgd", steps=60, end=1e6, smoothing=0.5).rates) < 60
+        assert len(lr_find(model, data.train, optimizer="sgd", steps=60, rates=(1e-7, 1e6), smoothing=0.5).rates) < 60
     elif ending == "not a number":
-        result = lr_find(model, data.train, optimizer="sgd", loss="mse", steps=20, end=1e22, smoothing=0.99)
+        result = lr_find(model, data.train, optimizer="sgd", loss="mse", steps=20, rates=(1e-7, 1e22), smoothing=0.99)
         assert len(result.rates) < 20 and np.isfinite(result.losses).all()
     else:
         error = {"error": tf.errors.ResourceExhaustedError(None, None, ""), "Ctrl-C": KeyboardInterrupt()}[ending]
@@ -111,7 +117,7 @@ def test_losses_are_those_of_the_steps(decay):
     """Seven steps over three batches: gradient descent on a mean square written down."""
     x, y, data = regression(3)
     optimizer = keras.optimizers.SGD(5.0, weight_decay=decay)
-    sweep = lr_find(linear_model(), data, optimizer=optimizer, loss="mse", start=1e-3, end=0.5, steps=7, smoothing=0.8)
+    sweep = lr_find(linear_model(), data, optimizer=optimizer, loss="mse", rates=(1e-3, 0.5), steps=7, smoothing=0.8)
     weights = np.array([[0.5], [-0.3]])
     losses = []
     for step, rate in enumerate(1e-3 * 500 ** (np.arange(7) / 6)):
@@ -137,7 +143,7 @@ def test_every_optimizer_is_swept(wrap):
     if wrap == "discriminative":
         optimizer = discriminative(optimizer, layer_groups(model, 2), [0.1, 1.0])
     before = model.get_weights()
-    sweep = lr_find(model, data, optimizer=optimizer, loss="mse", start=1e-4, end=1e-2, steps=7)
+    sweep = lr_find(model, data, optimizer=optimizer, loss="mse", rates=(1e-4, 1e-2), steps=7)
     rates = np.geomspace(1e-4, 1e-2, 7)
     np.testing.assert_allclose(sweep.rates, np.repeat(rates, 2) if wrap == "accumulate" else rates, rtol=1e-5)
     assert sweep.losses[-1] < sweep.losses[(len(sweep.losses) - 1) % 3] or wrap == "muon"
@@ -147,7 +153,7 @@ def test_every_optimizer_is_swept(wrap):
 
 def test_it_stops_at_four_times_the_lowest():
     data = regression()[2]
-    sweep = lr_find(linear_model(), data, optimizer="sgd", loss="mse", start=1e-3, end=1e3, steps=60, smoothing=0.5)
+    sweep = lr_find(linear_model(), data, optimizer="sgd", loss="mse", rates=(1e-3, 1e3), steps=60, smoothing=0.5)
     assert len(sweep.rates) < 60
     lowest = np.minimum.accumulate(sweep.smoothed)
     assert (sweep.smoothed[:-1] <= 4 * lowest[:-1]).all() and sweep.smoothed[-1] > 4 * lowest[-1]
@@ -179,8 +185,8 @@ def test_two_replicas_equal_one(two_replicas):
         with strategy.scope():
             model = linear_model()
             model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
-        before = model.get_weights()[0]
-        losses.append(lr_find(model, regression()[2], start=1e-3, end=0.1, steps=8, strategy=strategy).losses)
+            before = model.get_weights()[0]
+            losses.append(lr_find(model, regression()[2], rates=(1e-3, 0.1), steps=8).losses)
         np.testing.assert_array_equal(model.get_weights()[0], before)
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
@@ -205,10 +211,10 @@ def test_weights_excluded_from_decay_stay_excluded():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": 0.0}, "start and end must be above 0 in this order, got 0.0 and 10.0"),
-        ({"start": 1.0, "end": 0.1}, "start and end must be above 0 in this order, got 1.0 and 0.1"),
-        ({"end": float("nan")}, "start and end must be"),
-        ({"end": 1e38}, "end must be at most 1e30 times start, got 1e-07 and 1e.38"),
+        ({"rates": (0.0, 10.0)}, r"rates must be two numbers above 0, the second one greater, got \(0.0, 10.0\)"),
+        ({"rates": (1.0, 0.1)}, r"rates must be two numbers above 0, the second one greater, got \(1.0, 0.1\)"),
+        ({"rates": (1e-7, float("nan"))}, "rates must be two numbers"),
+        ({"rates": (1e-7, 1e38)}, "the second of rates must be at most 1e30 times the first, got .1e-07, 1e.38"),
         ({"steps": 1}, "steps must be 2 or more, got 1"),
         ({"smoothing": 1.0}, "smoothing must be from 0 to below 1, got 1.0"),
     ],

@@ -71,8 +71,8 @@ def test_dropout_noise_and_augmentation_do_not_hinder_it():
     shifted = keras.Sequential(
         [L.Input((8, 8, 3)), Augmentation("random_flip_translate"), L.RandomFlip(), L.Flatten(), L.Dense(1)]
     )
-    pictures = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.float32) / 128
-    found = overfit_one_batch(shifted, (pictures, np.arange(16) % 2))
+    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.float32) / 128
+    found = overfit_one_batch(shifted, (images, np.arange(16) % 2))
     assert found.passed and len(found.switched_off) == 2
     mask = overfit_one_batch(dense(1, L.Dense(32, "relu", kernel_regularizer=keras.regularizers.L2(100.0))), batch())
     assert mask.passed  # a penalty on weights is no part of the loss that must reach 0
@@ -152,10 +152,10 @@ def test_settings_out_of_range_are_refused(change):
         overfit_one_batch(dense(), batch(), **change)
 
 
-def test_models_of_texts_and_pictures_pass():
+def test_models_of_texts_and_images_pass():
     ids = np.random.default_rng(0).integers(3, 40, (16, 20)).astype(np.int32)
     labels = (np.arange(16) % 2).astype(np.int32)
     text = models.TextCNN(40, embedding_dim=8, filters=8, hidden_units=8)
     assert overfit_one_batch(text, (ids, labels)).passed
-    pictures = np.random.default_rng(0).normal(size=(16, 16, 16, 3)).astype(np.float32)
-    assert overfit_one_batch(models.SimpleNet(input_shape=(16, 16, 3), classes=2), (pictures, labels)).passed
+    images = np.random.default_rng(0).normal(size=(16, 16, 16, 3)).astype(np.float32)
+    assert overfit_one_batch(models.SimpleNet(input_shape=(16, 16, 3), classes=2), (images, labels)).passed

@@ -1,4 +1,4 @@
-"""The same network with another head or for pictures of another size: weights, class, files."""
+"""The same network with another head or for images of another size: weights, class, files."""
 
 import json
 

@@ -14,7 +14,7 @@ SHAPES = synthetic_shapes(200, size=16).prepare(batch_size=32, seed=5)
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def pictures(activation="relu"):
+def images(activation="relu"):
     keras.utils.set_random_seed(1)
     return models.WhitenedResNet((16, 16, 3), 10, widths=(4, 8), activation=activation, pooling="concat")
 
@@ -24,17 +24,17 @@ def texts(size):
     return models.MultiWidthTextCNN(size, embedding_dim=6, filters=5, hidden_units=7, dropout=0.0)
 
 
-@pytest.mark.parametrize("kind", ["pictures", "texts"])
+@pytest.mark.parametrize("kind", ["images", "texts"])
 def test_the_head_learns_the_same_as_through_the_frozen_body(kind, tmp_path):
-    if kind == "pictures":
-        data, make = SHAPES, pictures
+    if kind == "images":
+        data, make = SHAPES, images
     else:
         data = synthetic_reviews(200).prepare(batch_size=32, length=30, seed=5)
         size = len(data.preprocess.vocabulary)
         make = lambda: texts(size)  # noqa: E731
     whole, model = make(), make()
     freeze_to(whole, -1)
-    settings = {"epochs": 3, "verbose": 0, "metrics": [], "loss": LOSS if kind == "pictures" else "mse"}
+    settings = {"epochs": 3, "verbose": 0, "metrics": [], "loss": LOSS if kind == "images" else "mse"}
     history = fit(whole, data.train, optimizer=keras.optimizers.Adam(0.01), **settings)
     body, head = split_head(model)
     ready = precompute(body, data.batches("train"), batch_size=32, seed=5, cache=tmp_path)
@@ -48,7 +48,7 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
     passes = []
     computed = features._computed
     monkeypatch.setattr(features, "_computed", lambda *given: passes.append(given) or computed(*given))
-    body, _ = split_head(pictures())
+    body, _ = split_head(images())
     batches = SHAPES.batches("train")
 
     def values():
@@ -56,7 +56,7 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
 
     first = values()
     np.testing.assert_array_equal(first[0], values()[0])
-    body, _ = split_head(pictures())  # built anew: the same weights
+    body, _ = split_head(images())  # built anew: the same weights
     values()
     assert len(passes) == 1 and len(list(tmp_path.iterdir())) == 1
     body.weights[-1].assign_add(np.ones(body.weights[-1].shape))
@@ -65,7 +65,7 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
     values()
     assert len(passes) == 3 and len(list(tmp_path.iterdir())) == 3
     weights = body.get_weights()
-    body, _ = split_head(pictures("elu"))
+    body, _ = split_head(images("elu"))
     body.set_weights(weights)
     values()
     assert len(passes) == 4 and len(list(tmp_path.iterdir())) == 4
@@ -78,7 +78,7 @@ def test_a_file_is_used_only_for_the_same_body_and_data(tmp_path, monkeypatch):
 
 def test_sample_weights_go_along(tmp_path):
     weigh = lambda x, y: (x, y, tf.cast(y, tf.float32) + 0.5)  # noqa: E731
-    body, _ = split_head(pictures())
+    body, _ = split_head(images())
     for _ in range(2):  # the second time from the file
         ready = precompute(body, SHAPES.batches("train").map(weigh), batch_size=32, cache=tmp_path)
         for rows, labels, weights in ready:
@@ -87,7 +87,7 @@ def test_sample_weights_go_along(tmp_path):
 
 
 def test_batches_that_change_or_have_no_labels_are_refused():
-    body, _ = split_head(pictures())
+    body, _ = split_head(images())
     with pytest.raises(ValueError, match="a data set of .inputs, labels. is needed"):
         precompute(body, SHAPES.batches("train").map(lambda x, y: x))
     with pytest.raises(ValueError, match="not augmented"):

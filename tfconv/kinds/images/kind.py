@@ -2,14 +2,18 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfconv.data.image.headers import ENDINGS
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
+from tfconv.kinds.fine_tuning import starting_model
+from tfconv.kinds.images.options import CheckImages, SweepImages, TrainImages
 from tfconv.kinds.kind import Kind
+from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
+from tfconv.kinds.source import check_known, columns_of, dialect_of, files_below, fits, with_found_columns
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
     from tfconv.data import ImageData
     from tfconv.export.graph import Serving
-    from tfconv.kinds.images.options import TrainImages
     from tfconv.tasks import Task
     from tfconv.training.runs.folder import RunFolder
 
@@ -32,6 +35,7 @@ class ImageKind(Kind):
     name = "images"
     unit = "image"
     title = "an image classifier"
+    options, sweep_options, check_options = TrainImages, SweepImages, CheckImages
     inputs = "size, channels and their statistics"
     inherited = ("model", "size", "fit", "channels")
     batch = 32
@@ -46,31 +50,8 @@ class ImageKind(Kind):
 
     model_figures = frozenset({"filters"})
 
-    @property
-    def options(self) -> "type[TrainImages]":
-        """`TrainImages`."""
-        from tfconv.kinds.images.options import TrainImages
-
-        return TrainImages
-
-    @property
-    def sweep_options(self) -> type:
-        """`SweepImages`."""
-        from tfconv.kinds.images.options import SweepImages
-
-        return SweepImages
-
-    @property
-    def check_options(self) -> type:
-        """`CheckImages`."""
-        from tfconv.kinds.images.options import CheckImages
-
-        return CheckImages
-
     def check(self, config: Any) -> None:
         """Refuse settings that are out of range or do not go together."""
-        from tfconv.kinds.options import check_numbers, check_table_options
-
         super().check(config)
         check_table_options(config)
         check_numbers(config, {"size": 8}, ())
@@ -88,8 +69,6 @@ class ImageKind(Kind):
 
     def check_source(self, source: str) -> None:
         """Refuse what is no data set by its name alone."""
-        from tfconv.kinds.source import check_known
-
         check_known(source, ("cifar10", "synthetic"), "a folder, a table of paths")
 
     def reads_with_tensorflow(self, source: str) -> bool:
@@ -99,7 +78,6 @@ class ImageKind(Kind):
     def recognizes(self, config: Any) -> bool:
         """Whether it is CIFAR-10, has image files in it, or a column of images."""
         from tfconv.data import Columns, read_rows
-        from tfconv.kinds.source import dialect_of
 
         path = Path(config.source)
         if config.image is not None or config.text is not None:
@@ -116,14 +94,11 @@ class ImageKind(Kind):
 
     def settled(self, config: Any) -> Any:
         """The settings with what a look at a CSV file finds."""
-        from tfconv.kinds.source import with_found_columns
-
         return with_found_columns(config, "image")
 
     def read(self, config: Any) -> "ImageData":
         """The data set, its images decoded; `runtime.configure` comes first."""
         from tfconv.data import image_source
-        from tfconv.kinds.source import columns_of
 
         return image_source(config.data, columns_of(config), size=config.size, fit=config.fit, channels=config.channels)
 
@@ -149,8 +124,6 @@ class ImageKind(Kind):
         import numpy as np
 
         from tfconv import models
-        from tfconv.kinds.fine_tuning import starting_model
-        from tfconv.kinds.options import chosen_precision
 
         precision = chosen_precision(config)
         if config.from_ is not None:
@@ -215,7 +188,6 @@ class ImageKind(Kind):
     def inherited_settings(self, config: Any, before: "RunFolder") -> dict[str, Any]:
         """The model; size, fit and channels of the images, but of CIFAR-10, whose size is checked against the run's."""
         from tfconv.data.preprocess import read_json, unreadable
-        from tfconv.kinds.source import fits
 
         folder = before.directory / "preprocess"
         (read,) = read_json(folder, ("image.json",), self.unit)
@@ -241,10 +213,9 @@ class ImageKind(Kind):
 
         return draw(run, figure, options)
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """Image files, also those in a folder or of a pattern."""
-        from tfconv.kinds.source import files_below
-
+        found: list[tuple[str, str | None]] = []
         for argument in arguments:
             if os.path.isdir(argument):
                 files = files_below(argument, ENDINGS)
@@ -252,7 +223,8 @@ class ImageKind(Kind):
                 files = [str(path) for path in matching_files(argument)]
             else:
                 files = [argument]  # that it is not there is said when it is read
-            yield from ((file, None) for file in files)
+            found += [(file, None) for file in files]
+        return found
 
     def names(self, examples: Sequence[Any]) -> list[Any]:
         """Paths as they are, "image 3" for bytes."""

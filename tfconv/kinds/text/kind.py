@@ -3,13 +3,17 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
+from tfconv.kinds.fine_tuning import starting_model
 from tfconv.kinds.kind import Kind
+from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
+from tfconv.kinds.source import check_known, columns_of, files_below, options_of, with_found_columns
+from tfconv.kinds.text.options import CheckText, SweepText, TrainText
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
 
     from tfconv.data import TextData
     from tfconv.export.graph import Serving
-    from tfconv.kinds.text.options import TrainText
     from tfconv.tasks import Task
     from tfconv.training.runs.folder import RunFolder
 
@@ -33,34 +36,12 @@ class TextKind(Kind):
     name = "text"
     unit = "text"
     title = "a text classifier"
+    options, sweep_options, check_options = TrainText, SweepText, CheckText
     inputs = "tokenizer and vocabulary"
     inherited = ("model", "vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors")
 
-    @property
-    def options(self) -> "type[TrainText]":
-        """`TrainText`."""
-        from tfconv.kinds.text.options import TrainText
-
-        return TrainText
-
-    @property
-    def sweep_options(self) -> type:
-        """`SweepText`."""
-        from tfconv.kinds.text.options import SweepText
-
-        return SweepText
-
-    @property
-    def check_options(self) -> type:
-        """`CheckText`."""
-        from tfconv.kinds.text.options import CheckText
-
-        return CheckText
-
     def check(self, config: Any) -> None:
         """Refuse settings that are out of range or do not go together."""
-        from tfconv.kinds.options import check_numbers, check_table_options
-
         super().check(config)
         check_table_options(config)
         check_numbers(config, {"vocabulary_size": 4, "length": 1}, ())
@@ -73,8 +54,6 @@ class TextKind(Kind):
 
     def check_source(self, source: str) -> None:
         """Refuse what is no data set by its name alone."""
-        from tfconv.kinds.source import check_known
-
         check_known(source, ("imdb", "synthetic"), "a file, a folder")
 
     def reads_with_tensorflow(self, source: str) -> bool:
@@ -89,14 +68,11 @@ class TextKind(Kind):
 
     def settled(self, config: Any) -> Any:
         """The settings with what a look at a CSV file finds."""
-        from tfconv.kinds.source import with_found_columns
-
         return with_found_columns(config, "text")
 
     def read(self, config: Any) -> "TextData":
         """The data set; TensorFlow is not imported yet."""
         from tfconv.data import text_source
-        from tfconv.kinds.source import columns_of
 
         return text_source(config.data, columns_of(config), stream=True if config.stream else None)
 
@@ -123,8 +99,6 @@ class TextKind(Kind):
     def build(self, config: Any, data: Any) -> "keras.Model":
         """The model, untrained, or that of --from."""
         from tfconv import models
-        from tfconv.kinds.fine_tuning import starting_model
-        from tfconv.kinds.options import chosen_precision
 
         precision = chosen_precision(config)
         if config.from_ is not None:
@@ -182,7 +156,6 @@ class TextKind(Kind):
     def inherited_settings(self, config: Any, before: "RunFolder") -> dict[str, Any]:
         """Model and tokenizer settings; the length that texts are cut to."""
         from tfconv.data.preprocess import read_json, unreadable
-        from tfconv.kinds.source import options_of
 
         folder = before.directory / "preprocess"
         (read,) = read_json(folder, ("text.json",), self.unit)
@@ -197,10 +170,9 @@ class TextKind(Kind):
 
         return labelled_texts(run, data)
 
-    def given(self, arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """Texts as they are, and those of the .txt files that a path, a folder or a pattern names."""
-        from tfconv.kinds.source import files_below
-
+        found: list[tuple[str, str | None]] = []
         for argument in arguments:
             of_files = argument.endswith(".txt") and not re.search(r"\s", argument)  # a text may hold a * or a ?
             if os.path.isdir(argument) and os.sep in argument:  # "reviews" alone is a text
@@ -210,10 +182,19 @@ class TextKind(Kind):
             elif of_files and os.path.isfile(argument):
                 files = [argument]
             else:
-                yield argument, None
+                found.append((argument, None))
                 continue
-            for file in files:
-                yield _text_of(file), file
+            found += [(file, file) for file in files]
+        return found
+
+    def raw(self, example: str, file: str | None) -> str:
+        """A text, or a text file's content; bytes that are not UTF-8 become U+FFFD, as in the exported graph."""
+        if file is None:
+            return example
+        try:
+            return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
 
     def predictor(
         self, model: "keras.Model", preprocess: Any, task: "Task"
@@ -238,11 +219,3 @@ class TextKind(Kind):
         from tfconv.kinds.text.serving import text_serving
 
         return text_serving(model, preprocess, samples)
-
-
-def _text_of(file: str) -> str:
-    """A text file's content; bytes that are not UTF-8 become U+FFFD, as they do in the exported graph."""
-    try:
-        return Path(file).read_text("utf-8", errors="replace").strip("\r\n")
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error

@@ -39,8 +39,8 @@ def kim_cnn(**overrides: Any) -> "MultiWidthTextCNN":
     """Return the `MultiWidthTextCNN` of Kim (2014), section 3.1.
 
     100 filters of each of the kernel sizes 3, 4 and 5; embedding dimension 300, initialised from U[-0.25, 0.25];
-    dropout 0.5 before the logits, whose weight vectors have a norm of at most 3. The
-    paper trains with Adadelta and batch size 50.
+    dropout 0.5 before the logits, whose weight vectors have a norm of at most 3. The paper trains with Adadelta and
+    batch size 50.
 
     Args:
         **overrides: `MultiWidthTextCNN` arguments that replace these; `vocabulary_size` must be given.

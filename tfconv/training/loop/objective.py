@@ -101,7 +101,7 @@ def check_binary(model: keras.Model, loss: float) -> None:
     if loss < 0 and isinstance(model.loss, keras.losses.BinaryCrossentropy):
         raise ValueError(
             f"the loss is {loss:.4g}, so labels are not all 0 or 1: a model of one logit decides between two classes; "
-            "give it one logit a class (classes=...), or to predict a number make the labels floats"
+            "give it one logit a class (classes=...), or to predict a number give loss='mse'"
         )
 
 
@@ -137,8 +137,9 @@ def default_loss(model: keras.Model, data: tf.data.Dataset) -> tuple[keras.losse
         raise InputError("give `loss`: there is no default for a model of several outputs or for several labels")
     ends_in, shape, floats = last_activation(model), labels.shape, labels.dtype.is_floating
     logits, several, seen = ends_in not in ("softmax", "sigmoid"), outputs[-1] > 1, _Values(data)
-    rows = several and _agree(shape, outputs)
-    single = _agree(shape, outputs[:-1]) or _agree(shape, (*outputs[:-1], 1))
+    width = shape[-1] if shape.rank else None
+    rows = several and width == outputs[-1] and _agree(shape, outputs)
+    single = _agree(shape, outputs[:-1]) or (width == 1 and _agree(shape, (*outputs[:-1], 1)))
     if single and not several:
         if ends_in == "sigmoid" or not floats or seen.zeros_and_ones():
             return _binary(logits)

@@ -31,7 +31,16 @@ from tfconv.files import atomic_path, atomic_write, write_json
 from tfconv.tasks import Task
 from tfconv.training.runs.folder import CONTENTS, look, read_config, refuse_file, refuse_held
 
-__all__ = ["PrecisionError", "Run", "check_answers", "in_float32", "load_run", "write_answers", "write_result"]
+__all__ = [
+    "PrecisionError",
+    "Run",
+    "RunSettings",
+    "check_answers",
+    "in_float32",
+    "load_run",
+    "write_answers",
+    "write_result",
+]
 
 _MAY_CHANGE = {"epochs", "patience", "resume", "overwrite", "run", "strategy", "threads"}  # how far and where, not what
 _ANSWERS = "answers.npz"
@@ -70,7 +79,16 @@ class Run:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The arguments of `fit` that say what becomes of a run directory, under the same names."""
+    """What is written into a run directory, and what becomes of a run that it holds.
+
+    Args:
+        directory: the folder.
+        config: settings to save; a resumed run must have been started with the same.
+        preprocess: what made the inputs, saved with the model.
+        resume: continue the run that the folder holds.
+        overwrite: delete the run that the folder holds.
+        checkpoint_seconds: time between checkpoints inside an epoch.
+    """
 
     directory: Path
     config: dict[str, Any] | None = None

@@ -19,7 +19,7 @@ from keras.src.backend.common import global_state  # what Keras counts names wit
 from tfconv.data.dataset import LabelledData
 from tfconv.errors import InputError, check_whole
 from tfconv.files import atomic_write, write_json
-from tfconv.training.runs.run import taken
+from tfconv.training.runs.run import RunSettings, taken
 
 __all__ = ["CrossValidation", "cross_validate"]
 
@@ -98,10 +98,7 @@ def cross_validate(
     repeats: int = 1,
     seed: int = 0,
     held_out: Literal["validation", "test"] = "validation",
-    directory: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
+    run: RunSettings | None = None,
 ) -> CrossValidation:
     """Train once for each fold, or on repeated random splits, and collect the scores.
 
@@ -118,16 +115,15 @@ def cross_validate(
         seed: seed of the folds (repeat r, from 0: seed + r) and of the trainings.
         held_out: the split that `train_one` scores. `"test"` for trainings that use the validation split, as early
             stopping does.
-        directory: folder for the runs (`fold-1`, `repeat-2`, or `repeat-2-fold-1`), and for `summary.json`, written
-            after each. `None`: nothing is written, and `train_one` gets `None`.
-        settings: what `train_one` trains with, saved in `summary.json`; to resume, they must be the same.
-        resume: skip the trainings whose scores are in `summary.json`. An unfinished one is given to `train_one` again,
-            with the same folder.
-        overwrite: replace what an earlier call left in `directory`. It is deleted when the first training has ended,
-            and restored where that raises an `InputError`.
+        run: what is written. Its `directory` gets a folder for each training (`fold-1`, `repeat-2`, or
+            `repeat-2-fold-1`), and `summary.json`, written after each, with its `config`: what `train_one` trains with;
+            to resume, it must be the same. `resume`: skip the trainings whose scores are in `summary.json`; an
+            unfinished one is given to `train_one` again, with the same folder. `overwrite`: replace what an earlier
+            call left there; it is deleted when the first training has ended, and restored where that raises an
+            `InputError`. `None`: nothing is written, and `train_one` gets `None` in place of a folder.
 
     Raises:
-        InputError: a number is out of range, `directory` holds something and neither `resume` nor `overwrite` is set,
+        InputError: a number is out of range, the folder holds something and neither `resume` nor `overwrite` is set,
             what it holds was made with other settings, or another process writes into it.
         ValueError: `train_one` returns something else than numbers by name.
     """
@@ -139,15 +135,16 @@ def cross_validate(
     _part(data, 0, folds, seed, held_out)  # what it refuses shows before anything is written
     sizes = {split: len(part) for split, part in data.examples.items()}
     about: dict[str, Any] = {"folds": folds, "repeats": repeats, "seed": seed, "held_out": held_out, "examples": sizes}
-    about["settings"] = {name: value for name, value in (settings or {}).items() if name not in _MAY_CHANGE}
-    path = None if directory is None else Path(directory) / "summary.json"
+    settings = (run.config if run is not None else None) or {}
+    about["settings"] = {name: value for name, value in settings.items() if name not in _MAY_CHANGE}
+    path = None if run is None else Path(run.directory) / "summary.json"
     scores: dict[str, dict[str, Score]] = {}
     with contextlib.ExitStack() as stack:
         replaced: list[str] = []
-        if path is not None:
+        if run is not None and path is not None:
             stack.enter_context(taken(path.parent))
             _tidy(path.parent)
-            scores, replaced = _opened(path, about, resume, overwrite)
+            scores, replaced = _opened(path, about, run.resume, run.overwrite)
         left = [(number, name) for number, name in enumerate(_names(folds, repeats)) if name not in scores]
         counts = dict(global_state.get_global_attribute(_COUNTS, {}))
         for number, name in left:

@@ -67,18 +67,16 @@ def lr_find(
     optimizer: keras.optimizers.Optimizer | str | None = None,
     loss: Any = None,
     class_weight: dict[int, float] | None = None,
-    start: float = 1e-7,
-    end: float = 10.0,
+    rates: tuple[float, float] = (1e-7, 10.0),
     steps: int = 100,
     smoothing: float = 0.98,
-    strategy: tf.distribute.Strategy | None = None,
 ) -> LearningRateSweep:
     """Train for some steps with a learning rate that grows geometrically, and record the loss of each.
 
     The sweep stops when the smoothed loss is above four times its lowest value, or is NaN or infinite. The model ends
     as it began: weights, statistics, seeds, metrics, the compiled state and the optimizer are bit-equal afterwards,
     also after an error or Ctrl-C. The steps are taken by an optimizer of the same settings without history. Weight
-    decay follows the rate, as it does in training.
+    decay follows the rate, as it does in training. The strategy is the one in force.
 
     Args:
         model: any Keras model; made under `strategy.scope()` where there are several replicas.
@@ -87,49 +85,47 @@ def lr_find(
         optimizer: Default: like the one the model was compiled with, else Adam. Its learning rate is not used.
         loss: Default: what the model was compiled with, else as in `fit`.
         class_weight: weight of each class number in the loss.
-        start: learning rate of the first step.
-        end: learning rate of the last step.
+        rates: learning rates of the first and the last step.
         steps: steps at most; an optimizer that accumulates gradients takes several batches for each.
         smoothing: decay of the moving average of the loss, which is corrected for its start at 0.
-        strategy: Default: the strategy in force; of one process.
 
     Returns:
         The rates and losses up to the stop, with suggestions.
 
     Raises:
         NonFiniteLossError: the loss is NaN or infinite within the first two steps, at the lowest rates.
-        ValueError: an argument is out of range, or the data set is empty.
+        ValueError: an argument is out of range, the data set is empty, or the strategy has several processes.
 
     References: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3; the sweep, the
     smoothing and the stop are fastai's.
     """
+    start, end = rates
     if not 0 < start < end < math.inf:
-        raise ValueError(f"start and end must be above 0 in this order, got {start} and {end}")
+        raise ValueError(f"rates must be two numbers above 0, the second one greater, got {rates}")
     if end / start > 1e30:  # float32 must hold it
-        raise ValueError(f"end must be at most 1e30 times start, got {start} and {end}")
+        raise ValueError(f"the second of rates must be at most 1e30 times the first, got {rates}")
     if steps < 2:
         raise ValueError(f"steps must be 2 or more, got {steps}")
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be from 0 to below 1, got {smoothing}")
     check_batches(model, data)
-    strategy = strategy or tf.distribute.get_strategy()
+    strategy = tf.distribute.get_strategy()
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ValueError(
             "strategy must be of one process: a learning rate found on one holds for all of the same batch"
         )
-    with strategy.scope():
-        build_model(model, data)
-        with restored(model):
-            rate = keras.optimizers.schedules.ExponentialDecay(start, steps - 1, end / start)
-            compile_fresh(model, data, optimizer, loss).learning_rate = rate
-            feed = Feed(objective.weighted(model, class_weight, data), strategy.num_replicas_in_sync)
-            # An optimizer that accumulates takes several batches in a step; the bound is for one that never takes
-            # another, as float16's loss scaling does where gradients are not finite.
-            sweep = _sweep(model, feed, strategy, end, smoothing, most=64 * steps)
+    build_model(model, data)
+    with restored(model):
+        rate = keras.optimizers.schedules.ExponentialDecay(start, steps - 1, end / start)
+        compile_fresh(model, data, optimizer, loss).learning_rate = rate
+        feed = Feed(objective.weighted(model, class_weight, data), strategy.num_replicas_in_sync)
+        # An optimizer that accumulates takes several batches in a step; the bound is for one that never takes another,
+        # as float16's loss scaling does where gradients are not finite.
+        sweep = _sweep(model, feed, end, smoothing, most=64 * steps)
     if len(sweep.losses) < 2:
         raise NonFiniteLossError(
             f"the loss is NaN or infinite at the lowest learning rate, {start:g}: look for NaN in the inputs, or give "
-            "a lower start"
+            "lower rates"
         )
     return sweep
 
@@ -156,10 +152,9 @@ def compile_fresh(
     return fresh
 
 
-def _sweep(
-    model: keras.Model, feed: Feed, strategy: tf.distribute.Strategy, end: float, smoothing: float, *, most: int
-) -> LearningRateSweep:
+def _sweep(model: keras.Model, feed: Feed, end: float, smoothing: float, *, most: int) -> LearningRateSweep:
     """Take the steps, of `most` batches; the losses are finite."""
+    strategy = tf.distribute.get_strategy()
     run = make_runner(model, strategy, training=True)
     rates: list[float] = []
     losses: list[float] = []

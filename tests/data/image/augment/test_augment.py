@@ -55,7 +55,7 @@ def test_seeds_differ_and_so_do_the_images_of_a_batch():
             assert not np.array_equal(called(name)(same, other), outputs), name
 
 
-def test_a_image_does_not_depend_on_the_others():
+def test_an_image_does_not_depend_on_the_others():
     images = some_images()
     others = np.where(np.arange(12)[:, None, None, None] == 7, images, 255 - images)
     for name in NAMES:

@@ -23,8 +23,6 @@ FILE_NAMES_THAT_SAY_NOTHING = {"base", "common", "helper", "helpers", "misc", "s
 # Any other function takes options that travel together as one dataclass.
 ENTRY_POINTS = {
     "tfconv.training.loop.fit.fit": "the settings of keras.Model.fit, and those of a run folder",
-    "tfconv.training.search.cross_validation.cross_validate": "what is trained, on which parts, and the folder",
-    "tfconv.training.search.lr_finder.lr_find": "what fit is given, and the range of the sweep",
     "tfconv.export.saved_model.export_serving": "what goes into the SavedModel, and the formats beside it",
     "tfconv.export.checks.check_saved_model": "what an export is compared on, each from another source",
     "tfconv.cli.plot.plot": "its parameters are the options of `tfconv plot`",
@@ -190,6 +188,25 @@ def test_no_private_name_is_imported_by_another_file():
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound:
                 names = [node.attr]
             places += [f"{PATHS[name].relative_to(ROOT)}:{node.lineno} {one}" for one in names if is_private(one)]
+    assert not places, "\n".join(places)
+
+
+def test_no_private_attribute_is_used_by_another_file():
+    """That of an object, say `engine._step`; those of Keras' and TensorFlow's objects are defined nowhere here."""
+    own = {}
+    for name, tree in TREES.items():
+        nodes = list(ast.walk(tree))
+        own[name] = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+        own[name] |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own[name] |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = set().union(*own.values())
+    places = [
+        f"{PATHS[name].relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr in defined - own[name]
+        if ast.unparse(node.value) not in ("self", "cls", "super()")  # a subclass may
+    ]
     assert not places, "\n".join(places)
 
 
