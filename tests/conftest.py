@@ -1,6 +1,6 @@
 """What every test shares: quiet TensorFlow, two logical devices, the real data where it is, one temporary folder.
 
-`make quick` runs the tests that QUICK marks, or those of one room: see `pytest_collection_modifyitems`.
+`make quick` runs some files of every room, or those of one room: see the Makefile.
 """
 
 import atexit

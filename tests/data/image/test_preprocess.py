@@ -119,8 +119,8 @@ def test_large_jpegs_are_decoded_smaller_and_look_the_same(fit):
 
 
 def test_a_huge_jpeg_takes_little_memory():
-    """At 1/8 its pixels are 1/64: 12,000 x 12,000 are decoded as 1,500 x 1,500."""
-    content = encoded(Image.new("RGB", (12_000, 12_000), (10, 200, 30)), "JPEG")
+    """At 1/8 its pixels are 1/64: 9,600 x 9,600, more than Pillow reads, are decoded as 1,200 x 1,200."""
+    content = encoded(Image.new("RGB", (9_600, 9_600), (10, 200, 30)), "JPEG")
     concrete = tf.function(ImagePreprocess(32).decode_one).get_concrete_function(tf.TensorSpec([], tf.string))
     nodes = [node for function in concrete.graph.as_graph_def().library.function for node in function.node_def]
     assert {node.attr["ratio"].i for node in nodes if node.op == "DecodeJpeg"} == {1, 2, 4, 8}
