@@ -77,14 +77,14 @@ def train(config: Config, model, batches, stages, rate: float, smoothing=0.1, lo
     """Train in stages with Adam and a cosine schedule after a warm-up of a fifth of the steps."""
     import keras
 
-    groups = tfconv.training.transfer.layer_groups(model)
+    groups = tfconv.training.layer_groups(model)
 
     def make_optimizer(stage: int):
         steps = int(batches.cardinality())
         rates = tfconv.training.schedules.schedule("cosine", rate, steps * stages[stage][1], steps_per_epoch=steps)
         optimizer = tfconv.training.FusedAdam(rates, weight_decay=0.02)
         tfconv.training.decay_kernels_only(optimizer, model)
-        return tfconv.training.optimizers.wrappers(optimizer, groups, (lowest, 1.0))
+        return tfconv.training.discriminative(optimizer, groups, (lowest, 1.0))
 
     accuracy, loss = keras.metrics.SparseCategoricalAccuracy(name="accuracy"), tfconv.training.SmoothedCrossentropy
     settings |= {"loss": loss(smoothing), "metrics": [accuracy], "groups": groups, "overwrite": config.overwrite}

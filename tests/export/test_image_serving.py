@@ -134,9 +134,9 @@ def test_a_broken_signature_of_pixels_is_not_published(exported):
     live = tf.nn.softmax(image_graph.image_logits(model, prepare, samples)).numpy()
     pixels = image_graph.png_pixels(prepare, samples)
     check_saved_model(folder, samples, live, "abc", feature="image", arrays={"pixels": pixels})
-    turned = {"pixels": {place: one[::-1] for place, one in pixels.items()}}
     with pytest.raises(ExportError, match="probabilities of pixels"):
-        check_saved_model(folder, samples, live, "abc", feature="image", arrays=turned)
+        turned = {at: one[::-1] for at, one in pixels.items()}
+        check_saved_model(folder, samples, live, "abc", feature="image", arrays={"pixels": turned})
 
 
 def test_any_image(exported, ask):

@@ -4,10 +4,13 @@ import ast
 import functools
 import importlib
 import json
+import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import tfconv
 from tfconv import data
 
 ROOT = Path(__file__).parents[2]
@@ -97,9 +100,16 @@ def test_recipe_is_one_page_on_public_names(name):
     assert "Claim: " in ast.get_docstring(tree)
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert {"make_data", "main"} <= functions
+    # A parameter or variable may be called like a package, such as `data`.
+    bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    bound |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfconv"):
             module = importlib.import_module(node.module)
             assert all(alias.name in module.__all__ for alias in node.names), ast.unparse(node)
         if isinstance(node, ast.Attribute):
             assert not node.attr.startswith("_"), ast.unparse(node)
+            room = re.fullmatch(r"(?:tfconv\.)?(\w+)", ast.unparse(node.value))
+            if room and room[1] in tfconv.__all__ and isinstance(module := getattr(tfconv, room[1]), ModuleType):
+                shadowed = room[1] in bound and not ast.unparse(node.value).startswith("tfconv.")
+                assert shadowed or node.attr in module.__all__, ast.unparse(node)

@@ -129,19 +129,19 @@ def _made_for_this_process(
 
     line = f"{what} are made for this process only: they can be cached neither in {reason}"
     Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
-    try:
-        place = tempfile.TemporaryDirectory(prefix="tfconv-", ignore_cleanup_errors=True)
-        make(Path(place.name))
-    except OSError as error:
-        raise InputError(
-            f"no room for {what} in {reason} nor {tempfile.gettempdir()} ({error.strerror or error}); make room, or "
-            "name another folder in TFCONV_DATA_DIR"
-        ) from error
-    found = _read_back(opened, Path(place.name))
-    if reopened:
-        _temporary.append(place)
-    else:  # what is open outlives the names
-        place.cleanup()
+    with contextlib.ExitStack() as stack:  # removes the folder at the end
+        try:
+            place = tempfile.TemporaryDirectory(prefix="tfconv-", ignore_cleanup_errors=True)
+            make(Path(stack.enter_context(place)))
+        except OSError as error:
+            raise InputError(
+                f"no room for {what} in {reason} nor {tempfile.gettempdir()} ({error.strerror or error}); make room, "
+                "or name another folder in TFCONV_DATA_DIR"
+            ) from error
+        found = _read_back(opened, Path(place.name))
+        if reopened:  # else: what is open outlives the names
+            stack.pop_all()
+            _temporary.append(place)
     return found
 
 
