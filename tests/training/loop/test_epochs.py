@@ -138,7 +138,7 @@ class Stop(keras.callbacks.Callback):
     ("make", "after"),
     [
         (shuffled, 4),
-        (by_number, 11),
+        (by_number, 8),
         (lambda: shuffled().repeat(), 5),
         (lambda: by_number().repeat(), 11),
         (lambda: by_number().map(lambda x, y: (x * 2, y)), 7),
