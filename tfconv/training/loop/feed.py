@@ -215,8 +215,6 @@ class Feed:
 
     def start_again(self) -> None:
         """Go on with the next iteration."""
-        if self._iterator is None:  # a resumed training that begins at the end of one
-            next(self._iterators)
         self.place = Place(self.place.iteration + 1, 0)
         self.ended = False
         self._iterator = None
