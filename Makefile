@@ -36,7 +36,7 @@ QUICK := $(addprefix tests/, \
 	data/image/augment/test_geometry.py data/image/test_orientation.py data/rows data/sets/test_bad_cifar10.py \
 	data/test_folds.py data/test_patterns.py data/test_splits.py data/text/test_dataset.py data/text/test_folders.py \
 	data/text/test_vectors.py evaluation/test_figures.py evaluation/test_metrics.py evaluation/test_prediction.py \
-	export/test_checks.py geometry interpret/test_curves.py interpret/test_embeddings.py \
+	export/test_versions.py geometry interpret/test_curves.py interpret/test_embeddings.py \
 	interpret/test_image_figures.py kinds/test_toy_kind.py layers/test_conv.py layers/test_pooling.py \
 	layers/test_tokens.py layers/test_whitening.py models/image/test_counts.py models/text/test_bag_of_words.py \
 	project/test_files.py project/test_house.py project/test_suite.py recipes/test_cluster_recipes.py \

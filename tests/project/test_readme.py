@@ -81,7 +81,7 @@ def test_the_sms_spam_collection_trains_as_it_is_published(data_directory, tmp_p
 
 
 def test_image_commands_run_on_a_folder_of_images(output, tmp_path):
-    shapes = synthetic_shapes(150, size=16, validation=0, test=0)
+    shapes = synthetic_shapes(100, size=16, validation=0, test=0)
     train = shapes.examples["train"]
     for i, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
         path = tmp_path / "photos" / shapes.class_names[label] / f"{i}.jpg"
