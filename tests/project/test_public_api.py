@@ -17,7 +17,7 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """Trained main one_line_errors run_recipe train_and_score""",
     "tfconv.data": """
-        Columns Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
+        Columns Dialect EpochDataset ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
         image_folder
         image_source image_table
         synthetic_shapes
