@@ -17,10 +17,8 @@ PUBLIC = {
     "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
     "tfconv.cli": """Trained main one_line_errors run_recipe train_and_score""",
     "tfconv.data": """
-        Columns Dialect EpochDataset ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
-        image_folder
-        image_source image_table
-        synthetic_shapes
+        Columns Dialect EpochDataset ImageData ImageExamples ImagePreparation ImagePreprocess cifar10
+        conflicting_labels example_keys image_folder image_source image_table synthetic_shapes
         Preparation StreamedTextData TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
         augment batches build_vocabulary csv imdb jsonl parquet read_shards read_rows read_vectors shared_examples
         stratified_folds synthetic_reviews
