@@ -8,9 +8,11 @@ from . import evaluation as evaluation
 from . import export as export
 from . import geometry as geometry
 from . import interpret as interpret
+from . import kinds as kinds
 from . import layers as layers
 from . import models as models
 from . import runtime as runtime
+from . import tasks as tasks
 from . import training as training
 from .errors import InputError as InputError
 

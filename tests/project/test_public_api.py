@@ -14,13 +14,12 @@ import pytest
 import tfconv
 
 PUBLIC = {
-    "tfconv": """InputError __version__ data evaluation export geometry interpret layers models runtime training""",
+    "tfconv": """InputError __version__ data evaluation export geometry interpret kinds layers models runtime
+        tasks training""",
     "tfconv.cli": """Trained main one_line_errors run_recipe train_and_score""",
     "tfconv.data": """
-        Columns Dialect ImageData ImageExamples ImagePreparation ImagePreprocess cifar10 conflicting_labels example_keys
-        image_folder
-        image_source image_table
-        synthetic_shapes
+        Columns Dialect EpochDataset ImageData ImageExamples ImagePreparation ImagePreprocess cifar10
+        conflicting_labels example_keys image_folder image_source image_table synthetic_shapes
         Preparation StreamedTextData TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
         augment batches build_vocabulary csv imdb jsonl parquet read_shards read_rows read_vectors shared_examples
         stratified_folds synthetic_reviews
@@ -42,6 +41,7 @@ PUBLIC = {
         filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure
         schedules_figure significant_tokens text_figure tokens_figure write_projector
     """,
+    "tfconv.kinds": """KINDS Kind get of_preprocess register""",
     "tfconv.layers": """
         BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
         Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm KMaxPooling1D
@@ -55,6 +55,7 @@ PUBLIC = {
         resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
     """,
     "tfconv.runtime": """configure precision set_seed""",
+    "tfconv.tasks": """CLASSIFICATION MULTI_LABEL TASKS Task get""",
     "tfconv.training": """
         BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdam GradientAccumulation Interrupted
         LazyAdam LearningRateSweep Lookahead Muon NonFiniteLossError OverfitCheck PrecisionError ProgressLines

@@ -4,6 +4,7 @@ Every source returns a `TextData` or an `ImageData`. Importing this package, or 
 column name is reported at once.
 """
 
+from .batching import EpochDataset as EpochDataset
 from .batching import batches as batches
 from .duplicates import conflicting_labels as conflicting_labels
 from .duplicates import example_keys as example_keys

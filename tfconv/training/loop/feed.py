@@ -115,25 +115,6 @@ def starting_place(dataset: tf.data.Dataset, initial_epoch: int, steps_per_epoch
     return Place(iteration, epoch * steps_per_epoch)
 
 
-def _iterators(dataset: tf.data.Dataset, replicas: int, place: Place) -> Iterator[Iterator[Any]]:
-    """Iterators without end, one for each iteration, the first from `place` on."""
-    if isinstance(dataset, EpochDataset):
-        iteration, batch = place
-        while True:
-            yield iter(prepared(dataset.at_epoch(iteration), replicas, training=True).skip(batch))
-            iteration, batch = iteration + 1, 0
-    whole = prepared(dataset, replicas, training=True)
-    for _ in range(place.iteration):
-        for _ in whole:
-            pass
-    iterator = iter(whole)
-    for _ in range(place.batch):
-        next(iterator)
-    while True:
-        yield iterator
-        iterator = iter(whole)
-
-
 def check_batches(model: keras.Model, data: tf.data.Dataset) -> None:
     """Refuse what gives no batches: no data set, or one whose elements are single examples.
 
@@ -192,21 +173,35 @@ class Feed:
         self._dataset, self._replicas = dataset, replicas
         size = int(dataset.cardinality())
         self.size = size if size > 0 else None
+        self._whole = prepared(dataset, replicas, training=True)
+        self._iterated = 0  # how often that was iterated here
         self.go_to(Place())
 
     def go_to(self, place: Place) -> None:
         """Begin at a place."""
         self.place = place
         self.ended = self.left == 0
-        self._iterators = _iterators(self._dataset, self._replicas, place)
         self._iterator: Iterator[Any] | None = None
 
     @property
     def iterator(self) -> Iterator[Any]:
         """Of the batches from `place` on, in the current iteration."""
         if self._iterator is None:
-            self._iterator = next(self._iterators)
+            self._iterator = self._opened(*self.place)
         return self._iterator
+
+    def _opened(self, iteration: int, batch: int) -> Iterator[Any]:
+        if isinstance(self._dataset, EpochDataset):
+            return iter(prepared(self._dataset.at_epoch(iteration), self._replicas, training=True).skip(batch))
+        while self._iterated < iteration:
+            for _ in self._whole:
+                pass
+            self._iterated += 1
+        iterator = iter(self._whole)
+        self._iterated += 1
+        for _ in range(batch):
+            next(iterator)
+        return iterator
 
     @property
     def left(self) -> int | None:
