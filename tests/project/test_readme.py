@@ -104,6 +104,8 @@ def test_a_second_worker_trains_along(tmp_path):
 
 def test_python_blocks_run_as_one_program(tmp_path):
     program = "\n".join(text for kind, text in BLOCKS if kind == "python")
+    assert program.count("synthetic_shapes(2000)") == 1  # whose score is not looked at
+    program = program.replace("synthetic_shapes(2000)", "synthetic_shapes(300)")
     out = run([sys.executable, "-W", "error::DeprecationWarning:tfconv", "-c", program], tmp_path)
     assert "[b'pos' b'neg']" in out
 
