@@ -125,7 +125,9 @@ def _umask() -> int:
 
 
 def _sync_directory(path: Path) -> None:
-    """Make the rename itself durable (POSIX records it in the folder, not in the file)."""
+    """Make the rename itself durable (POSIX records it in the folder, not in the file; Windows opens no folder)."""
+    if os.name != "posix":
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -45,7 +45,8 @@ def image_header(path: str | bytes) -> Header:
             a kind that TensorFlow misreads, or more than 89 million pixels.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a pipe among the images would be waited for
+        # A pipe among the images would be waited for; Windows has none, and needs O_BINARY.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             height, width, channels = _header(handle)
         finally:
