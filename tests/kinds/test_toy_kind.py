@@ -14,7 +14,7 @@ from command_line import status
 
 from tfconv import kinds
 from tfconv.data.dataset import LabelledData, class_counts
-from tfconv.data.preprocess import register_loader, write_kind
+from tfconv.data.preprocess import LOADERS, register_loader, write_kind
 from tfconv.data.splits import stratified_parts
 from tfconv.export.graph import ServedClassifier, Serving, bytes_feature
 from tfconv.kinds.kind import Kind
@@ -173,11 +173,10 @@ class DigitKind(Kind):
 
 @pytest.fixture
 def kind(monkeypatch):
-    monkeypatch.setattr(kinds, "KINDS", kinds.KINDS)  # the table as it was comes back
+    monkeypatch.setitem(kinds.KINDS, "digits", None)  # the tables are as before at the end
+    monkeypatch.setitem(LOADERS, "digits", None)
     kinds.register(DigitKind())
     register_loader("digits", lambda directory: DigitPreprocess())
-    yield
-    del kinds.KINDS["digits"]
 
 
 def test_every_verb_takes_it(kind, tmp_path, monkeypatch, capsys):

@@ -122,10 +122,6 @@ def _settings(config: Any) -> tuple[Kind, Any]:
             name = next(iter(given), "kind").replace("_", "-")
             raise InputError(f"--{name} does not go with a run: {config.source} is checked with its own settings")
         return _settings_of_run(path)
-    if config.test == "":
-        raise InputError("--test must not be empty: give a file, or the fraction to hold out for testing")
-    if config.seed is not None and not 0 <= config.seed < 2**32:
-        raise InputError(f"--seed must be from 0 to 4294967295, got {config.seed}")
     kind = KINDS[config.kind] if config.kind else _guessed_kind(config)
     for other in KINDS.values():
         for field in dataclasses.fields(other.check_options):
@@ -134,10 +130,10 @@ def _settings(config: Any) -> tuple[Kind, Any]:
     hint = hints_of(kind.options)["model"]
     if config.model is not None and not fits(config.model, hint):
         raise InputError(f"--model {config.model} is none for {kind.name}: give one of {', '.join(get_args(hint))}")
-    if given.get("size") is not None and not 8 <= given["size"] < 2**31:
-        raise InputError(f"--size must be from 8 to 2147483647, got {given['size']}")
     kind.check_source(config.source)
-    return kind, _train(kind, given | {"data": config.source})
+    settings = _train(kind, given | {"data": config.source})
+    kind.check(settings)
+    return kind, settings
 
 
 def _settings_of_run(directory: Path) -> tuple[Kind, Any]:

@@ -50,6 +50,13 @@ def inherited(config: Any, kind: Kind) -> Any:
     return dataclasses.replace(config, **kind.inherited_settings(config, before))
 
 
+def earlier_preprocess(config: Any) -> Any:
+    """The preprocessing of the run of `--from`; `None` without it."""
+    from tfconv.data.preprocess import load_preprocess
+
+    return None if config.from_ is None else load_preprocess(config.from_ / "preprocess")
+
+
 def starting_model(source: Path, data: Any, **changes: Any) -> "keras.Model":
     """The run's network for the classes of `data`: the same head where the classes are the same, else a new one.
 
@@ -79,9 +86,7 @@ def taken_over(config: Any, kind: Kind, data: Any, model: "keras.Model") -> str:
         data: prepared, with its `preprocess`.
         model: from `starting_model`.
     """
-    from tfconv.data.preprocess import load_preprocess
-
-    before = load_preprocess(config.from_ / "preprocess")
+    before = earlier_preprocess(config)
     same = (data.class_names, data.task) == (before.class_names, before.task)
     head = "the output layer too: the classes are the same" if same else "not the output layer: other classes"
     frozen = sum(not layer.trainable for layer in model.layers if layer.weights)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 29  # bytes
 DIALECT = ("delimiter", "no_header", "quoting", "encoding")  # options
-COLUMNS = ("text", "image", "label", "split", "test", "validation", "multi_label", "separator", "skip", "seed")
 
 
 def dialect_of(config: Any) -> "Dialect":
@@ -38,7 +37,8 @@ def columns_of(config: Any) -> "Columns":
     """
     from tfconv.data.rows.columns import Columns
 
-    given = {name: getattr(config, name) for name in COLUMNS if hasattr(config, name)}
+    names = [field.name for field in dataclasses.fields(Columns) if field.name != "dialect"]
+    given = {name: getattr(config, name) for name in names if hasattr(config, name)}
     return Columns(**given, dialect=dialect_of(config))
 
 
@@ -66,9 +66,15 @@ def with_found_columns(config: Any, noun: Literal["text", "image"]) -> Any:
 
 def read_options(run: Any, names: Sequence[str], settings: type) -> "tuple[Columns, dict[str, Any]]":
     """As `options_of`: those that `columns_of` takes as `Columns`, and the others."""
+    from tfconv.data.rows.columns import Columns
+
     found = options_of(run, names, settings)
     defaults = {"delimiter": None, "no_header": False, "quoting": None, "encoding": None}
-    own = {name: found.pop(name) for name in (*DIALECT, *COLUMNS) if name in found}
+    own = {
+        name: found.pop(name)
+        for name in (*DIALECT, *(field.name for field in dataclasses.fields(Columns)))
+        if name in found
+    }
     return columns_of(SimpleNamespace(**defaults | own)), found
 
 

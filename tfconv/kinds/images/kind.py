@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfconv.data.image.headers import ENDINGS
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
-from tfconv.kinds.fine_tuning import starting_model
+from tfconv.kinds.fine_tuning import earlier_preprocess, starting_model
 from tfconv.kinds.images.options import CheckImages, SweepImages, TrainImages
 from tfconv.kinds.kind import Kind
 from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
@@ -106,16 +106,11 @@ class ImageKind(Kind):
         """The data set with its augmentation; --from brings its own size and statistics."""
         if "train" in data.examples and data.examples["train"].all_equal:
             raise InputError(f"{data.name}: all training images are the same, so that nothing tells the classes apart")
-        preprocess = None
-        if config.from_ is not None:
-            from tfconv.data.preprocess import load_preprocess
-
-            preprocess = load_preprocess(config.from_ / "preprocess")
         return data.prepare(
             batch_size=config.batch_size,
             augment=_augment(config.augment),
             balanced=config.balanced == "sampling",
-            preprocess=preprocess,
+            preprocess=earlier_preprocess(config),
             seed=config.seed,
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfconv.data.patterns import is_pattern, matching_files
 from tfconv.errors import InputError
-from tfconv.kinds.fine_tuning import starting_model
+from tfconv.kinds.fine_tuning import earlier_preprocess, starting_model
 from tfconv.kinds.kind import Kind
 from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
 from tfconv.kinds.source import check_known, columns_of, files_below, options_of, with_found_columns
@@ -79,11 +79,6 @@ class TextKind(Kind):
     def prepare(self, config: Any, data: Any) -> "TextData":
         """The data set with its tokenizer's settings; --from brings its own vocabulary."""
         level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
-        preprocess = None
-        if config.from_ is not None:
-            from tfconv.data.preprocess import load_preprocess
-
-            preprocess = load_preprocess(config.from_ / "preprocess")
         return data.prepare(
             vocabulary_size=config.vocabulary_size,
             length=config.length,
@@ -92,7 +87,7 @@ class TextKind(Kind):
             batch_size=config.batch_size,
             bucket=True,
             balanced=config.balanced == "sampling",
-            preprocess=preprocess,
+            preprocess=earlier_preprocess(config),
             seed=config.seed,
         )
 
