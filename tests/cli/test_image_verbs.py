@@ -77,7 +77,7 @@ def test_evaluate_repeats_the_score_of_training(trained, capsys):
     assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(expected, rel=1e-4)
     assert status("evaluate", run, images / "test") == 0
     out = capsys.readouterr().out
-    assert "average_loss: cross-entropy of the kept float32 model; the loss and val_loss of the training" in out
+    assert "average_loss: cross-entropy of the saved float32 model; the loss and val_loss of the training" in out
     assert "label smoothing 0.1" in out and "label smoothing 0.1" in (run / "report" / "report.md").read_text()
     assert "120 images" in out and max(map(len, out.splitlines()[1:-1])) <= 100
 

@@ -38,7 +38,7 @@ def about_scores(run: Path, settings: dict[str, Any], data: str, split: str) -> 
     differing += [f"{precision} arithmetic"] if precision.startswith("mixed") else []
     if differing:
         found["average_loss"] = (
-            "cross-entropy of the kept float32 model; the loss and val_loss of the training are with "
+            "cross-entropy of the saved float32 model; the loss and val_loss of the training are with "
             f"{' and '.join(differing)}, and so are other numbers"
         )
     return {name: value for name, value in found.items() if value}
