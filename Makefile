@@ -25,8 +25,12 @@ demo: .venv/core
 	$(BIN)/python recipes/cifar10_mini_alexnet.py --data synthetic --normalization batch --epochs 5 --batch-size 32 \
 		--run runs/demo-shapes --overwrite --export-to saved_models/demo-shapes
 
+# Three on two cores: a test that waits for a process or a disk leaves its core to another. A file's tests share what
+# they train and trace, so they stay in one worker; tests/conftest.py puts the longest files first.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
+
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(WORKERS)
 
 # What one runs all day. ROOM is a folder or a file of tfconv without its ending, such as data/rows or data/splits: its
 # own tests, and the files of tests elsewhere that import it. With no ROOM: QUICK, of every room the files whose tests
@@ -50,7 +54,7 @@ endif
 OF_ROOM = $(shell ls -d tests/$(ROOM) tests/$(dir $(ROOM))test_$(notdir $(ROOM)).py 2>/dev/null; $(IMPORTERS))
 .PHONY: quick
 quick: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(if $(ROOM),$(or $(OF_ROOM),$(error no tests of $(ROOM))),$(QUICK))
+	$(BIN)/python -m pytest -q $(WORKERS) $(if $(ROOM),$(or $(OF_ROOM),$(error no tests of $(ROOM))),$(QUICK))
 
 # Tests under the lowest versions that pyproject.toml allows. uv resolves them: pip knows the highest only. Old versions
 # of libraries call what new versions of others deprecate, hence -W.
@@ -66,7 +70,7 @@ LOWEST := tests/cli/test_arguments.py tests/data/image/test_bad_images.py tests/
 	tests/models/text/test_bag_of_words.py tests/training/loop/test_fit.py tests/project/test_public_api.py
 
 lowest: .venv-lowest/dev
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -W ignore::DeprecationWarning $(sort $(LOWEST) $(QUICK))
+	.venv-lowest/bin/python -m pytest $(WORKERS) -W ignore::DeprecationWarning $(sort $(LOWEST) $(QUICK))
 
 lint: .venv/dev
 	$(BIN)/ruff check .
