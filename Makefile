@@ -25,9 +25,9 @@ demo: .venv/core
 	$(BIN)/python recipes/cifar10_mini_alexnet.py --data synthetic --normalization batch --epochs 5 --batch-size 32 \
 		--run runs/demo-shapes --overwrite --export-to saved_models/demo-shapes
 
-# Three on two cores: a test that waits for a process or a disk leaves its core to another. A file's tests share what
+# Four on two cores: a test that waits for a process or a disk leaves its core to another. A file's tests share what
 # they train and trace, so they stay in one worker; tests/conftest.py puts the longest files first.
-WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(WORKERS)
