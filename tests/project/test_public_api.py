@@ -20,7 +20,7 @@ PUBLIC = {
     "tfconv.data": """
         Columns Dialect EpochDataset ImageData ImageExamples ImagePreparation ImagePreprocess cifar10
         conflicting_labels example_keys image_folder image_source image_table synthetic_shapes
-        Preparation StreamedTextData TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
+        NGrams Preparation StreamedTextData TextData TextExamples TextPreprocess Tokenizer Vocabulary WordVectors
         augment batches build_vocabulary csv imdb jsonl parquet read_shards read_rows read_vectors shared_examples
         stratified_folds synthetic_reviews
         text_folder text_source text_stream tfds token_chunks write_shards
@@ -45,12 +45,13 @@ PUBLIC = {
     "tfconv.layers": """
         BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
         Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm KMaxPooling1D
-        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D OneHotTokens ResidualBlock1D
-        ResidualBlock2D ResponseNormalization WhiteningConv2D
+        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D NGramDense OneHotTokens
+        ResidualBlock1D ResidualBlock2D ResponseNormalization WhiteningConv2D
     """,
     "tfconv.models": """
         AlexNet AllConvNet BagOfWordsLinear BagOfWordsMLP CharCNN ConvBatchNormNet ConvNet DilatedTextCNN
-        LessonResNet MiniAlexNet MultiWidthTextCNN ResNet ResNetCIFAR ResidualTextCNN SimpleNet TextCNN ThreeConvNet
+        LessonResNet MiniAlexNet MultiWidthTextCNN NGramLinear ResNet ResNetCIFAR ResidualTextCNN SimpleNet TextCNN
+        ThreeConvNet
         VGG16 WhitenedResNet airbench94 from_application kim_cnn load_word_vectors resnet18 resnet20 resnet32
         resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
     """,

@@ -118,6 +118,7 @@ LAYERS = {
     "MaskedGlobalMaxPooling1D": Example({}, {}),
     "MaskedMaxPooling1D": Example({"pool_size": 3}, {"strides": 2}),
     "OneHotTokens": Example({"vocabulary_size": VOCABULARY}, {"first": 1, "mask_zero": False}, (9,)),
+    "NGramDense": Example({"buckets": VOCABULARY, "units": 3}, {"normalize": False, **kernel()}, (9,)),
     "ResidualBlock1D": Example(
         {"filters": 6},
         {
@@ -284,6 +285,7 @@ EXAMPLES: dict[str, Example] = {
     **LAYERS,
     **{name: Example({}, others, (32, 32, 3), small) for name, (others, small) in IMAGE_MODELS.items()},
     **{name: Example({"vocabulary_size": VOCABULARY}, others, (9,)) for name, others in TEXT_MODELS.items()},
+    "NGramLinear": Example({"buckets": VOCABULARY}, {**RENAMED, "normalize": False}, (9,)),
 }
 CLASSES: dict[str, type[keras.layers.Layer]] = {
     name: item

@@ -34,6 +34,7 @@ from .text.dataset import Preparation as Preparation
 from .text.dataset import TextData as TextData
 from .text.dataset import TextExamples as TextExamples
 from .text.folders import text_folder as text_folder
+from .text.ngrams import NGrams as NGrams
 from .text.preprocess import TextPreprocess as TextPreprocess
 from .text.shards import read_shards as read_shards
 from .text.shards import write_shards as write_shards

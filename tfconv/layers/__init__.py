@@ -7,6 +7,7 @@ from tfconv.layers.conv import ConvNormAct1D, ConvNormAct2D
 from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
 from tfconv.layers.dilated import DilatedConv1DStack
 from tfconv.layers.initializers import Dirac
+from tfconv.layers.ngrams import NGramDense
 from tfconv.layers.normalization import BatchNorm, GhostBatchNorm, ResponseNormalization
 from tfconv.layers.pooling import (
     ConcatPooling2D,
@@ -36,6 +37,7 @@ __all__ = [
     "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
     "MaskedMaxPooling1D",
+    "NGramDense",
     "OneHotTokens",
     "ResidualBlock1D",
     "ResidualBlock2D",

@@ -16,6 +16,7 @@ from tfconv.models.text.bag_of_words import BagOfWordsLinear, BagOfWordsMLP
 from tfconv.models.text.char_cnn import CharCNN, zhang_char_cnn
 from tfconv.models.text.deep_text_cnn import DilatedTextCNN, ResidualTextCNN
 from tfconv.models.text.embedding import load_word_vectors
+from tfconv.models.text.ngram_linear import NGramLinear
 from tfconv.models.text.text_cnn import MultiWidthTextCNN, TextCNN, kim_cnn, text_cnn_imdb
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LessonResNet",
     "MiniAlexNet",
     "MultiWidthTextCNN",
+    "NGramLinear",
     "ResNet",
     "ResNetCIFAR",
     "ResidualTextCNN",

@@ -20,6 +20,7 @@ TEXTS = {
     "CharCNN": {},
     "DilatedTextCNN": {},
     "MultiWidthTextCNN": {"hidden_units": 7},
+    "NGramLinear": {},
     "ResidualTextCNN": {},
     "TextCNN": {"length": 30},
 }
@@ -77,7 +78,11 @@ def test_a_new_head_on_the_same_body(name):
     np.testing.assert_allclose(head(body(inputs)), model(inputs), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(twin_head(twin_body(inputs)), twin(inputs), rtol=1e-5, atol=1e-5)
     assert {id(weight) for weight in model.weights}.isdisjoint(id(weight) for weight in twin.weights)
-    kernel = layer_groups(twin)[-1][0].weights[0].numpy() if name != "BagOfWordsLinear" else np.arange(2)
+    kernel = (
+        layer_groups(twin)[-1][0].weights[0].numpy()
+        if name not in ("BagOfWordsLinear", "NGramLinear")
+        else np.arange(2)
+    )
     assert len(np.unique(kernel)) > 1  # drawn, not copied
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

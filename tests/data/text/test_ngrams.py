@@ -1,0 +1,97 @@
+"""Hashed n-grams against Python's own integers and slices."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tfconv.data.text.ngrams import NGrams
+from tfconv.data.text.tokenizer import Tokenizer
+from tfconv.errors import InputError
+
+BUCKETS = 2**20
+tokenizer = Tokenizer("word", punctuation=True)
+
+
+def signed(number):
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def hashed(parts, salt):
+    """The id of one n-gram."""
+    value = len(parts) + salt
+    for part in parts:
+        value = signed(value * 0x100000001B3 + part)
+    return 1 + (value ^ (value >> 29)) % (BUCKETS - 1)
+
+
+def runs(parts, lengths):
+    for length in range(lengths[0], lengths[1] + 1):
+        yield from (parts[i : i + length] for i in range(len(parts) - length + 1))
+
+
+def ids_of(text, words, characters):
+    tokens = tokenizer(tf.constant([text]))[0]
+    found = set()
+    if words is not None:
+        hashes = [int(value) for value in tf.strings.to_hash_bucket_fast(tokens, 2**62).numpy()]
+        hashes = [0, *hashes] if words[1] > 1 else hashes
+        found |= {hashed(run, 0) for run in runs(hashes, words) if run != [0]}
+    if characters is not None:
+        for token in tokens.numpy():
+            found |= {hashed(run, 0x5BD1E995) for run in runs([ord(c) for c in f" {token.decode()} "], characters)}
+    return sorted(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text("ab é映.!'\n", max_size=12), max_size=4),
+    st.sampled_from([None, (1, 1), (1, 3), (2, 3)]),
+    st.sampled_from([None, (1, 2), (2, 5)]),
+)
+@example([], (1, 3), (2, 5))
+@example(["", "a", ""], (2, 3), None)
+@example(["The same, the same", "the same"], (1, 3), (2, 5))
+def test_ids_are_those_of_the_formula(texts, words, characters):
+    if words is None and characters is None:
+        return
+    got = NGrams(words, characters, buckets=BUCKETS)(tf.constant(texts, tf.string))
+    assert got.dtype == tf.int32
+    assert got.to_list() == [ids_of(text, words, characters) for text in texts]
+
+
+def test_a_text_has_the_same_ids_alone_and_in_a_traced_graph_and_bytes_that_are_no_utf8_have_some():
+    ngrams = NGrams()
+    texts = [b"what is it", b"is it what", b"broken \xff\xfe text", b" "]
+    together = tf.function(lambda raw: ngrams(raw).to_tensor(), input_signature=[tf.TensorSpec([None], tf.string)])
+    rows = [row[row > 0].tolist() for row in together(tf.constant(texts)).numpy()]
+    assert rows == [ngrams(tf.constant([text]))[0].numpy().tolist() for text in texts]
+    assert rows[0] != rows[1] and len(rows[2]) > 10 and rows[3] == []
+    again = NGrams(**ngrams.config())
+    assert again(tf.constant(texts)).to_list() == rows
+
+
+def test_ids_are_spread_over_the_buckets():
+    buckets, n = 1000, 40_000
+    ids = NGrams((1, 2), None, buckets=buckets)(tf.constant([f"w{i} v{i * i}" for i in range(n // 4)])).flat_values
+    counts = np.bincount(ids, minlength=buckets)
+    assert counts[0] == 0
+    expected = len(ids) / (buckets - 1)
+    chi_squared = np.sum((counts[1:] - expected) ** 2 / expected)
+    assert abs(chi_squared - (buckets - 2)) < 5 * (2 * (buckets - 2)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"words": None, "characters": None}, "give the lengths of one"),
+        ({"words": (0, 2)}, "words must be two lengths"),
+        ({"characters": (3, 2)}, r"shortest <= longest, got \(3, 2\)"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        NGrams(**arguments)
+    with pytest.raises(InputError, match="buckets must be a whole number from 2"):
+        NGrams(buckets=1)
