@@ -51,11 +51,6 @@ def pytest_configure(config):
         return
     runtime.configure("text")
     import tensorflow as tf
-    from tensorflow.python.util import tf_stack
-
-    # Every operation notes the lines of Python that made it, for error messages: a twentieth of the suite's time.
-    somewhere = tf_stack.extract_stack()
-    tf_stack.extract_stack = lambda *arguments, **options: somewhere
 
     # Two replicas on one CPU, for the tests of tf.distribute; it must be said before the first operation.
     tf.config.set_logical_device_configuration(

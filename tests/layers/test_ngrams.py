@@ -1,4 +1,4 @@
-"""The dense layer on n-grams against NumPy and scikit-learn's formula of TF-IDF."""
+"""The dense layer on n-grams against NumPy."""
 
 import keras
 import numpy as np

@@ -1,8 +1,8 @@
 """Text and image classifiers: functional `keras.Model`s that return float32 logits.
 
-A model has one logit for two classes, else one per class. Text models take int32 token ids (batch, steps), 0 being
-padding; the number of padded steps does not change the logits. Image models take float32 pixels (batch, height, width,
-channels), normalised by channel; without arguments each is its published network.
+A model has one logit for two classes, else one per class. Text models take int32 token ids (batch, steps), and
+`NGramLinear` ids of n-grams, 0 being padding; the number of padded steps does not change the logits. Image models take
+float32 pixels (batch, height, width, channels), normalised by channel; without arguments each is its published network.
 """
 
 from tfconv.models.image.alexnet import AlexNet, MiniAlexNet
