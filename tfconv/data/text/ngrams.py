@@ -19,10 +19,10 @@ class NGrams(tf.Module):
     """Find the distinct n-grams of each text, as ids from 1 to `buckets` - 1.
 
     An n-gram's id is a hash of its words or characters, so no vocabulary is counted or kept, and memory is bounded;
-    two n-grams share an id with probability 1 / (`buckets` - 1). Words are those of a `Tokenizer` with punctuation. With
-    word n-grams of two and more the start of a text counts as a word, so "what" at the beginning is a bigram.
-    Character n-grams lie inside one word with a blank at each end, so that beginnings and endings of words differ
-    from their middles; the start of a text has none.
+    two n-grams share an id with probability 1 / (`buckets` - 1). Words are those of a `Tokenizer` with punctuation.
+    With word n-grams of two and more the start of a text counts as a word, so "what" at the beginning is a bigram.
+    Character n-grams lie inside one word with a blank at each end, so that beginnings and endings of words differ from
+    their middles; the start of a text has none.
 
     Args:
         words: shortest and longest word n-gram, such as (1, 3); `None`: none.
