@@ -133,7 +133,7 @@ def test_refusals_are_one_line_and_import_no_tensorflow(tmp_path):
         assert not imported and len(error) < 400, (words, error)
 
 
-def test_ctrl_c_is_one_line_from_the_first_moment_on(tmp_path):
+def test_ctrl_c_is_one_line_from_the_first_moment_on(tmp_path, capsys):
     """A real process and a real signal, while Python imports tyro, NumPy, TensorFlow, and after."""
     code = "import sys; from tfconv.cli import main; print(flush=True); main(sys.argv[1:])"
     for delay in (0.02, 0.05, 0.1, 0.3, 0.6, 1.2):
@@ -160,6 +160,12 @@ def test_ctrl_c_is_one_line_from_the_first_moment_on(tmp_path):
         _, error = process.communicate(timeout=60)
         # Python ends by the signal itself, 130 to a shell, where it struck inside `exec`.
         assert process.returncode in (130, -signal.SIGINT) and error == "tfconv: stopped\n", (delay, error)
+    with pytest.raises(SystemExit) as left, one_line_errors("tfconv"):  # as pybind11 does with what strikes an import
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stopped:
+            raise ImportError("initialization failed") from stopped
+    assert left.value.code == 130 and capsys.readouterr().err == "tfconv: stopped\n"
     module = subprocess.Popen([sys.executable, "-m", "tfconv", "predict", "/"], stderr=subprocess.PIPE, text=True)
     _, error = module.communicate(timeout=60)
     assert module.returncode == 2 and error.count("\n") == 1

@@ -67,6 +67,8 @@ def one_line_errors(program: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(f"{program}: nobody reads the output any more; stopped", 1)
     except Exception as error:
+        if _interrupted(error):
+            _leave(f"{program}: stopped", 128 + signal.SIGINT)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             _leave(f"{program}: {str(error.filename)[:60]}...: the name is too long: give a shorter one", 2)
         # TensorFlow puts the frames of a graph's function before the cause.
@@ -87,6 +89,13 @@ def one_line_errors(program: str) -> Iterator[None]:
 
 # TensorFlow's run time (a full disk, say), and a check of an export.
 _FAILURES = {("tensorflow", "OpError"), ("tfconv", "ExportError")}
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Say whether Ctrl-C is behind the error: an extension module struck by it while imported fails by ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _leave(message: str, status: int) -> NoReturn:
