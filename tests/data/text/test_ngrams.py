@@ -1,5 +1,7 @@
 """Hashed n-grams against Python's own integers and slices."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,12 +20,12 @@ def signed(number):
     return (number + 2**63) % 2**64 - 2**63
 
 
-def hashed(parts, salt):
+def hashed(parts, salt, first=1, count=BUCKETS - 1):
     """The id of one n-gram."""
     value = len(parts) + salt
     for part in parts:
         value = signed(value * 0x100000001B3 + part)
-    return 1 + (value ^ (value >> 29)) % (BUCKETS - 1)
+    return first + (value ^ (value >> 29)) % count
 
 
 def runs(parts, lengths):
@@ -34,13 +36,17 @@ def runs(parts, lengths):
 def ids_of(text, words, characters):
     tokens = tokenizer(tf.constant([text]))[0]
     found = set()
+    half = BUCKETS // 2
+    of_words = (1, BUCKETS - 1) if characters is None else (1, half - 1)
+    of_characters = (1, BUCKETS - 1) if words is None else (half, BUCKETS - half)
     if words is not None:
         hashes = [int(value) for value in tf.strings.to_hash_bucket_fast(tokens, 2**62).numpy()]
         hashes = [0, *hashes] if words[1] > 1 else hashes
-        found |= {hashed(run, 0) for run in runs(hashes, words) if run != [0]}
+        found |= {hashed(run, 0, *of_words) for run in runs(hashes, words) if run != [0]}
     if characters is not None:
         for token in tokens.numpy():
-            found |= {hashed(run, 0x5BD1E995) for run in runs([ord(c) for c in f" {token.decode()} "], characters)}
+            points = [ord(c) for c in f" {token.decode()} "]
+            found |= {hashed(run, 0x5BD1E995, *of_characters) for run in runs(points, characters)}
     return sorted(found)
 
 
@@ -72,6 +78,25 @@ def test_a_text_has_the_same_ids_alone_and_in_a_traced_graph_and_bytes_that_are_
     assert again(tf.constant(texts)).to_list() == rows
 
 
+def test_listed_ngrams_are_numbered_by_their_hash_and_others_have_no_id():
+    texts = ["a good film", "a bad film", "good, good film", ""]
+    hashed = NGrams(buckets=2**31 - 1).encode(texts)
+    counts = Counter(hashed.flat_values.numpy().tolist())
+    listed = NGrams(buckets=2**31 - 1).listing(hashed.flat_values.numpy(), min_count=2)
+    kept = sorted(key for key, count in counts.items() if count >= 2)
+    assert listed.listed.tolist() == kept and listed.size == len(kept) + 1
+    rows = [[kept.index(key) + 1 for key in row if key in kept] for row in hashed.to_list()]
+    assert listed(tf.constant(texts)).to_list() == rows == listed.relisted(hashed).to_list()
+    words = NGrams(characters=None, buckets=2**31 - 1)
+    assert listed.word_ids - 1 == sum(key < (2**31 - 1) // 2 for key in kept)
+    assert words.word_ids == words.size
+    few = NGrams(buckets=2**31 - 1).listing(hashed.flat_values.numpy(), most=5)
+    assert sorted(counts[key] for key in few.listed.tolist()) == sorted(counts.values())[-5:]
+    assert listed(tf.constant(["zzz"])).to_list() == [[]]
+    with pytest.raises(ValueError, match="listed must ascend"):
+        NGrams(listed=[5, 5])
+
+
 def test_ids_are_spread_over_the_buckets():
     buckets, n = 1000, 40_000
     ids = NGrams((1, 2), None, buckets=buckets)(tf.constant([f"w{i} v{i * i}" for i in range(n // 4)])).flat_values
@@ -93,5 +118,5 @@ def test_ids_are_spread_over_the_buckets():
 def test_lengths_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         NGrams(**arguments)
-    with pytest.raises(InputError, match="buckets must be a whole number from 2"):
+    with pytest.raises(InputError, match="buckets must be a whole number from 4"):
         NGrams(buckets=1)

@@ -15,6 +15,7 @@ from tfconv.tasks import Task
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tfconv.data.text.ngrams import NGrams
     from tfconv.data.text.preprocess import TextPreprocess
 
 __all__ = ["Preparation", "TextData", "TextExamples"]
@@ -41,6 +42,10 @@ class Preparation:
             every text once an epoch: no text is left out, but the loss of a rare class then comes in few, large steps.
         drop_remainder: leave out the last, smaller training batch (replicas need equal ones).
         seed: of the order of training batches, together with the epoch; from 0 to 2**32 - 1.
+        ngrams: n-grams that are given besides the tokens, or in their place; those of the training split are listed.
+        ngram_min_count: n-grams of fewer training texts have no id.
+        most_ngrams: how many n-grams have an id at most, the most frequent ones.
+        tokens: give tokens; `False`: n-grams alone, and no vocabulary is built.
         preprocess: of an earlier run, to go on from its model: tokeniser, vocabulary, length and start token are its
             own, and the settings of these above are not looked at.
 
@@ -61,6 +66,10 @@ class Preparation:
     balanced: bool = False
     drop_remainder: bool = False
     seed: int = 0
+    ngrams: "NGrams | None" = None
+    ngram_min_count: int = 1
+    most_ngrams: int | None = None
+    tokens: bool = True
     preprocess: "TextPreprocess | None" = None
 
     def __post_init__(self) -> None:
@@ -69,6 +78,9 @@ class Preparation:
         check_whole("vocabulary_size", self.vocabulary_size, len(SPECIAL) + 1, optional=True)
         check_whole("length", self.length, optional=True)
         check_whole("min_count", self.min_count)
+        check_whole("ngram_min_count", self.ngram_min_count)
+        if not self.tokens and self.ngrams is None and self.preprocess is None:
+            raise InputError("tokens=False needs ngrams: a text would have no ids")
         check_whole("batch_size", self.batch_size)
         check_whole("seed", self.seed, 0, 32)
         if self.pad_to_length and self.length is None:
@@ -77,6 +89,8 @@ class Preparation:
     @property
     def padded_width(self) -> int | None:
         """Width of every batch; None: that of its longest text."""
+        if self.ngrams is not None or (self.preprocess is not None and self.preprocess.ngrams is not None):
+            return None  # which are as many as the text has
         whole = not self.bucket if self.pad_to_length is None else self.pad_to_length
         return self.length if whole else None
 
@@ -94,6 +108,7 @@ class Preparation:
             start=known.start,
             class_names=class_names,
             task=task,
+            ngrams=known.ngrams,
         )
 
     def encode(
@@ -104,28 +119,36 @@ class Preparation:
         Raises:
             InputError: there is no training split to build it from.
         """
+        import tensorflow as tf
+
         from tfconv.data.text.preprocess import TextPreprocess
         from tfconv.data.text.tokenizer import Tokenizer, token_chunks
         from tfconv.data.text.vocabulary import build_vocabulary
 
         preprocess = self.earlier(class_names, task)
         if preprocess is not None:
-            return preprocess, {
-                name: preprocess.encode(token_chunks(part.texts, preprocess.tokenizer)) for name, part in splits.items()
-            }
+            return preprocess, {name: preprocess.encode(part.texts) for name, part in splits.items()}
         if "train" not in splits:
             raise InputError(f"the vocabulary is built from the split 'train', and there is only {sorted(splits)}")
         tokenizer = Tokenizer(self.level, punctuation=self.punctuation, lowercase=self.lowercase)
-        chunks = list(token_chunks(splits["train"].texts, tokenizer))  # a list, so that they are tokenised only once
-        vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
+        chunks, vocabulary, ngrams, listed = list[Any](), None, self.ngrams, None
+        if self.tokens:
+            chunks = list(token_chunks(splits["train"].texts, tokenizer))  # so that they are tokenised only once
+            vocabulary = build_vocabulary(chunks, self.vocabulary_size, min_count=self.min_count)
+        if ngrams is not None:
+            hashed = ngrams.encode(splits["train"].texts)
+            ngrams = ngrams.listing(hashed.flat_values.numpy(), min_count=self.ngram_min_count, most=self.most_ngrams)
+            listed = ngrams.relisted(hashed)
         preprocess = TextPreprocess(
-            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, task=task
+            tokenizer, vocabulary, self.length, start=self.start, class_names=class_names, task=task, ngrams=ngrams
         )
-        encoded = {"train": preprocess.encode(chunks)}
-        for name, part in splits.items():
-            if name != "train":
-                encoded[name] = preprocess.encode(token_chunks(part.texts, tokenizer))
-        return preprocess, encoded
+        found = [preprocess.encode_chunks(chunks)] if self.tokens else []
+        if listed is not None:
+            found.append(listed + (preprocess.first_ngram - 1))
+        encoded = {"train": tf.concat(found, axis=1) if len(found) > 1 else found[0]}
+        return preprocess, encoded | {
+            name: preprocess.encode(part.texts) for name, part in splits.items() if name != "train"
+        }
 
     def batches(self, ids: "tf.RaggedTensor", labels: Any, *, training: bool) -> "tf.data.Dataset":
         """Batches (ids, labels): reshuffled each epoch for training, in the given order otherwise."""

@@ -1,44 +1,54 @@
-"""Word and character n-grams of raw texts, hashed, as TensorFlow operations."""
+"""Word and character n-grams of raw texts, hashed or listed, as TensorFlow operations."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from tfconv.data.text.tokenizer import Tokenizer
+from tfconv.data.text.tokenizer import Tokenizer, mapped_chunks
 from tfconv.errors import check_whole
 
 __all__ = ["NGrams"]
 
 _PRIME = 0x100000001B3  # of the 64-bit FNV hash; n-grams fold their parts' hashes with it, modulo 2**64
 _STRING_BUCKETS = 2**62  # a word's hash is farmhash's Fingerprint64 modulo this
+_CHUNK_TEXTS = 512
 _START = 0  # in place of a hash; no character either but NUL
 _CHARACTERS = 0x5BD1E995  # added to the lengths of character n-grams, which are none of words
 
 
 class NGrams(tf.Module):
-    """Find the distinct n-grams of each text, as ids from 1 to `buckets` - 1.
+    """Find the distinct n-grams of each text, as ids from 1 on, ascending.
 
-    An n-gram's id is a hash of its words or characters, so no vocabulary is counted or kept, and memory is bounded;
-    two n-grams share an id with probability 1 / (`buckets` - 1). Words are those of a `Tokenizer` with punctuation.
-    With word n-grams of two and more the start of a text counts as a word, so "what" at the beginning is a bigram.
-    Character n-grams lie inside one word with a blank at each end, so that beginnings and endings of words differ from
-    their middles; the start of a text has none.
+    An n-gram's hash is made of its words or characters, so no table of strings is kept, and memory is bounded; two
+    n-grams share a hash with probability 1 / `buckets`. Hashed, the ids go from 1 to `buckets` - 1. Listed (`listing`),
+    only n-grams of the texts trained on have ids, from 1 to their number, and others are left out.
+
+    Words are those of a `Tokenizer` with punctuation. With word n-grams of two and more the start of a text counts as
+    a word, so "what" at the beginning is a bigram. Character n-grams lie inside one word with a blank at each end, so
+    that beginnings and endings of words differ from their middles; the start of a text has none. Where there are both,
+    word n-grams have the lower half of the hashes.
 
     Args:
         words: shortest and longest word n-gram, such as (1, 3); `None`: none.
         characters: shortest and longest character n-gram, such as (2, 5); `None`: none.
-        buckets: number of ids, that of padding (0) included.
+        buckets: number of hashes, 0 (no n-gram) included, up to 2**31 - 1.
+        listed: ascending hashes of the n-grams that have ids; `None`: all have their hash.
 
     Raises:
-        ValueError: no n-grams at all, lengths that are not 1 <= shortest <= longest, or fewer than 2 buckets.
+        ValueError: no n-grams at all, lengths that are not 1 <= shortest <= longest, fewer than 4 buckets, or `listed`
+            does not ascend from 1 to below `buckets`.
     """
 
     def __init__(
         self,
-        words: tuple[int, int] | None = (1, 3),
-        characters: tuple[int, int] | None = (2, 5),
+        words: Sequence[int] | None = (1, 3),
+        characters: Sequence[int] | None = (2, 5),
         *,
         buckets: int = 2**20,
+        listed: npt.ArrayLike | None = None,
     ) -> None:
         super().__init__(name="ngrams")
         if words is None and characters is None:
@@ -46,11 +56,33 @@ class NGrams(tf.Module):
         for name, lengths in (("words", words), ("characters", characters)):
             if lengths is not None and not (len(lengths) == 2 and 1 <= lengths[0] <= lengths[1]):
                 raise ValueError(f"{name} must be two lengths, 1 <= shortest <= longest, got {lengths}")
-        check_whole("buckets", buckets, least=2)
-        self.words = words
-        self.characters = characters
+        check_whole("buckets", buckets, least=4)
+        self.words = None if words is None else (int(words[0]), int(words[1]))
+        self.characters = None if characters is None else (int(characters[0]), int(characters[1]))
         self.buckets = buckets
+        self.listed = None if listed is None else np.asarray(listed, np.int32)
+        if self.listed is not None and (
+            self.listed.ndim != 1 or np.any(np.diff(self.listed, prepend=0, append=buckets) < 1)
+        ):
+            raise ValueError("listed must ascend from 1 to below buckets")
         self._tokenizer = Tokenizer("word", punctuation=True)
+
+    @property
+    def size(self) -> int:
+        """Number of ids, that of padding (0) included."""
+        return self.buckets if self.listed is None else len(self.listed) + 1
+
+    @property
+    def word_ids(self) -> int:
+        """Word n-grams have the ids below this one, character n-grams the others."""
+        first = self._ranges[1][0]
+        return first if self.listed is None else 1 + int(np.searchsorted(self.listed, first))
+
+    @property
+    def _ranges(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First hash and number of hashes of word n-grams, and of character n-grams."""
+        first = self.buckets if self.characters is None else 1 if self.words is None else self.buckets // 2
+        return (1, first - 1), (first, self.buckets - first)
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Strings of shape (n,) to ragged int32 ids of shape (n, None), ascending and distinct in each row."""
@@ -60,28 +92,81 @@ class NGrams(tf.Module):
             hashes = tf.strings.to_hash_bucket_fast(tokens, _STRING_BUCKETS)
             if self.words[1] > 1:
                 hashes = tf.concat([tf.fill([n, 1], tf.constant(_START, tf.int64)), hashes], axis=1)
-            rows, ids = self._folded(hashes, self.words, 0)
+            rows, ids = self._folded(hashes, self.words, 0, self._ranges[0])
             found.append(rows * self.buckets + ids)
         if self.characters is not None:
             # Of each different word once: texts repeat words.
             unique, place = tf.unique(tokens.flat_values)
             points = tf.strings.unicode_decode(tf.strings.join([" ", unique, " "]), "UTF-8")
-            rows, ids = self._folded(tf.cast(points, tf.int64), self.characters, _CHARACTERS)
+            rows, ids = self._folded(tf.cast(points, tf.int64), self.characters, _CHARACTERS, self._ranges[1])
             of_word = tf.RaggedTensor.from_value_rowids(*_by_row(rows, ids), nrows=tf.size(unique, tf.int64))
             gathered = tf.gather(of_word, place)
             rows = tf.repeat(tokens.value_rowids(), gathered.row_lengths())
             found.append(rows * self.buckets + gathered.flat_values)
         keys = tf.sort(tf.concat(found, axis=0))
         keys = tf.boolean_mask(keys, tf.not_equal(keys, tf.concat([[-1], keys[:-1]], axis=0)[: tf.size(keys)]))
-        ids = tf.cast(keys % self.buckets, tf.int32)
-        return tf.RaggedTensor.from_value_rowids(ids, keys // self.buckets, nrows=n)
+        rows, ids = keys // self.buckets, tf.cast(keys % self.buckets, tf.int32)
+        if self.listed is not None:
+            table = tf.constant(np.append(self.listed, self.buckets), tf.int32)
+            place = tf.searchsorted(table, ids)
+            known = tf.equal(tf.gather(table, place), ids)
+            rows, ids = tf.boolean_mask(rows, known), tf.boolean_mask(place, known) + 1
+        return tf.RaggedTensor.from_value_rowids(ids, rows, nrows=n)
 
-    def _bucket(self, hashes: tf.Tensor) -> tf.Tensor:
-        """Ids from 1 to `buckets` - 1; the high bits, which depend on all parts, are mixed into the low ones."""
+    def encode(self, texts: Iterable[str]) -> tf.RaggedTensor:
+        """The ids of many texts, found on all cores: equal to `__call__`."""
+        values, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+        found = mapped_chunks(texts, lambda part: self._parts(self(part)), size=_CHUNK_TEXTS)
+        for ids, of_each in found:
+            values.append(ids)
+            lengths.append(of_each)
+        return tf.RaggedTensor.from_row_lengths(np.concatenate(values), np.concatenate(lengths), validate=False)
+
+    @staticmethod
+    def _parts(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return ids.flat_values, ids.row_lengths()
+
+    def listing(self, ids: npt.NDArray[np.int32], *, min_count: int = 1, most: int | None = None) -> "NGrams":
+        """Return the n-grams that have ids only where they occur in the given ones.
+
+        Args:
+            ids: hashes of n-grams as `encode` gives them, of all texts.
+            min_count: n-grams of fewer texts are left out.
+            most: how many are listed at most, the most frequent ones.
+
+        Raises:
+            ValueError: these n-grams are listed already.
+        """
+        if self.listed is not None:
+            raise ValueError("these n-grams are listed already: list those of hashed ones")
+        kept, counts = np.unique(ids, return_counts=True)
+        kept, counts = kept[counts >= min_count], counts[counts >= min_count]
+        if most is not None and len(kept) > most:
+            kept = np.sort(kept[np.argsort(-counts, kind="stable")[:most]])
+        return NGrams(self.words, self.characters, buckets=self.buckets, listed=kept)
+
+    def relisted(self, hashed: tf.RaggedTensor) -> tf.RaggedTensor:
+        """The ids of listed n-grams from the hashes that the same n-grams have without a list."""
+        values, listed = hashed.flat_values.numpy(), np.append(self.listed, self.buckets)
+        place = np.searchsorted(listed, values)
+        known = listed[place] == values
+        counts = np.add.reduceat(np.append(known, False), hashed.row_starts().numpy(), dtype=np.int64)
+        counts[hashed.row_lengths().numpy() == 0] = 0
+        return tf.RaggedTensor.from_row_lengths((place[known] + 1).astype(np.int32), counts, validate=False)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make equal n-grams, without the list."""
+        return {"words": self.words, "characters": self.characters, "buckets": self.buckets}
+
+    @staticmethod
+    def _bucket(hashes: tf.Tensor, hashed: tuple[int, int]) -> tf.Tensor:
+        """Ids of a range; the high bits, which depend on all parts, are mixed into the low ones."""
         hashes = tf.bitwise.bitwise_xor(hashes, tf.bitwise.right_shift(hashes, tf.constant(29, tf.int64)))
-        return 1 + tf.math.floormod(hashes, self.buckets - 1)
+        return hashed[0] + tf.math.floormod(hashes, hashed[1])
 
-    def _folded(self, parts: tf.RaggedTensor, lengths: tuple[int, int], salt: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def _folded(
+        self, parts: tf.RaggedTensor, lengths: tuple[int, int], salt: int, hashed: tuple[int, int]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Rows and ids of all runs of the given lengths inside each row of `parts`, int64."""
         values, rows = parts.flat_values, parts.value_rowids()
         all_rows, all_ids = list[tf.Tensor](), list[tf.Tensor]()
@@ -94,12 +179,8 @@ class NGrams(tf.Module):
             if length == 1:  # the start of a text alone tells nothing
                 inside = tf.logical_and(inside, tf.not_equal(values, _START))
             all_rows.append(tf.boolean_mask(rows[:runs], inside))
-            all_ids.append(self._bucket(tf.boolean_mask(folded, inside)))
+            all_ids.append(self._bucket(tf.boolean_mask(folded, inside), hashed))
         return tf.concat(all_rows, 0), tf.concat(all_ids, 0)
-
-    def config(self) -> dict[str, Any]:
-        """The arguments that make equal n-grams."""
-        return {"words": self.words, "characters": self.characters, "buckets": self.buckets}
 
 
 def _by_row(rows: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -108,8 +108,7 @@ def encoded(
             waiting.append((_numbered(names, numbers, row, preprocess.task), more))
             yield text
 
-    for chunk in token_chunks(texts(), preprocess.tokenizer):
-        ids = preprocess.encode([chunk])
+    for ids in preprocess.encoded(texts()):
         values, ends = ids.values.numpy(), ids.row_splits.numpy().tolist()
         done, waiting[: len(ends) - 1] = waiting[: len(ends) - 1], []
         for (start, stop), (labels, more) in zip(pairwise(ends), done, strict=True):

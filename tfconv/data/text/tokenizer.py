@@ -1,12 +1,12 @@
 """Split texts into words or characters, as TensorFlow operations."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["TokenChunk", "Tokenizer", "token_chunks"]
+__all__ = ["TokenChunk", "Tokenizer", "mapped_chunks", "token_chunks"]
 
 _CHUNK_CHARACTERS = 1 << 20
 # "<br />", not the "<" of "a < b" nor of "<3"; blanks and control characters of every script.
@@ -27,6 +27,26 @@ class TokenChunk(NamedTuple):
 
 def token_chunks(texts: Iterable[str], tokenizer: "Tokenizer", *, size: int = 512) -> Iterator[TokenChunk]:
     """Tokenise on all cores, `size` texts at a time (fewer of long ones); memory does not grow with their number."""
+
+    def tokenise(part: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        tokens = tokenizer(part)
+        unique, places, counts = tf.unique_with_counts(tokens.flat_values)
+        return unique, counts, places, tokens.row_lengths()
+
+    for arrays in mapped_chunks(texts, tokenise, size=size):
+        yield TokenChunk(*arrays)
+
+
+def mapped_chunks(
+    texts: Iterable[str], function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]], *, size: int
+) -> Iterator[tuple[Any, ...]]:
+    """Apply a graph's function to texts on all cores, and give its results as arrays, in order.
+
+    Args:
+        texts: any number of texts; memory does not grow with it.
+        function: from strings (n,) to tensors.
+        size: texts at a time; fewer of long ones.
+    """
     failed: list[Exception] = []
 
     def lists() -> Iterator[list[str]]:
@@ -44,15 +64,9 @@ def token_chunks(texts: Iterable[str], tokenizer: "Tokenizer", *, size: int = 51
         if part:
             yield part
 
-    def tokenise(part: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tokens = tokenizer(part)
-        unique, places, counts = tf.unique_with_counts(tokens.flat_values)
-        return unique, counts, places, tokens.row_lengths()
-
     dataset = tf.data.Dataset.from_generator(lists, output_signature=tf.TensorSpec([None], tf.string))
-    dataset = dataset.map(tokenise, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-    for arrays in dataset.as_numpy_iterator():
-        yield TokenChunk(*arrays)
+    dataset = dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    yield from dataset.as_numpy_iterator()
     if failed:
         raise failed[0]
 

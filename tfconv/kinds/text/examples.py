@@ -26,13 +26,13 @@ def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
     Raises:
         InputError: the data cannot be read or have changed, or they have a class that the run does not know.
     """
-    from tfconv.data import batches, token_chunks
+    from tfconv.data import batches
 
     what, texts, names = _own_texts(run) if data is None else _other_texts(run, data)
     if unknown := sorted({name for some in names for name in some} - set(run.class_names)):
         known = ", ".join(run.class_names)
         raise InputError(f"{what} has the class {unknown[0]!r}, which the run does not know: {known}")
-    ids = run.preprocess.encode(token_chunks(texts, run.preprocess.tokenizer))
+    ids = run.preprocess.encode(texts)
     return batches(ids, run.task.label_array(names, run.class_names), batch_size=256), what
 
 

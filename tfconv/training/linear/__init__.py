@@ -1,0 +1,1 @@
+"""Linear models of n-grams, solved and not trained step by step."""
