@@ -15,7 +15,6 @@ import tensorflow as tf
 from tfconv.data.batching import reshuffled
 from tfconv.data.preprocess import pop_task
 from tfconv.data.text.preprocess import TextPreprocess
-from tfconv.data.text.tokenizer import token_chunks
 from tfconv.errors import InputError, check_whole
 from tfconv.files import atomic_directory, write_json
 from tfconv.tasks import Task

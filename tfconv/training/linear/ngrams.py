@@ -1,7 +1,9 @@
 """Solve the linear n-gram model: weights of n-grams by regularized maximum likelihood, settings by held-out texts."""
 
-from collections.abc import Sequence
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ _FOLDED = 2000  # below so many texts, settings are chosen by cross-validation
 _TRIED = 10_000  # texts that settings are chosen on, at most
 _FOLDS = 5
 _MOST_WORK = 2e7  # n-grams times outputs of one evaluation up to which several settings are tried
+_ITERATIONS, _TOLERANCE = 100, 3e-3
 _TEMPERATURES = 2.0 ** np.arange(-2, 3.01, 0.25)
 
 
@@ -88,28 +91,162 @@ def solve_ngrams(
         ratios; here they scale a prior and not the inputs.
     """
     layer = layer if hasattr(layer, "scale") else layer.get_layer("logits")
-    lengths, columns = ids.row_lengths().numpy(), ids.flat_values.numpy()
-    matrix = PresenceMatrix(lengths, columns, layer.buckets)
+    matrix = PresenceMatrix(ids.row_lengths().numpy(), ids.flat_values.numpy(), layer.buckets)
     if not len(matrix):
         raise InputError("there is no text to learn n-grams from")
-    targets = _targets(labels, layer.units, task)
     weights = np.ones(len(matrix), np.float32)
     if class_weight is not None:
         weights = np.array([class_weight[int(label)] for label in labels], np.float32)
-    problem = _Problem(matrix, targets, weights, task, word_ids or layer.buckets)
-    found, strength, power = _choice(problem, labels, seed)
-    coefficients = problem.solve(problem.scale, problem.prior(power), strength)
-    kernel = coefficients.kernel * found.temperature
+    targets = _targets(labels, layer.units, task)
+    problem = _Problem(matrix, targets, weights, task, word_ids or layer.buckets, layer.normalize)
+    strength, power, found = _chosen(problem, labels, seed)
+    solved = problem.solved(strength, power)
     layer.scale.assign(problem.scale)
-    layer.kernel.assign(kernel)
-    layer.bias.assign(coefficients.bias * found.temperature)
+    layer.kernel.assign(solved.kernel * found.temperature)
+    layer.bias.assign(solved.bias * found.temperature)
     return found
 
 
 def _targets(labels: npt.NDArray[Any], units: int, task: Task) -> Floats:
     """Labels as zeros and ones (n, units)."""
     if labels.ndim == 2:
-        return labels.astype(np.float32)
+        return labels.astype(np.float32)  # of several labels
     if units == 1:
         return labels.astype(np.float32)[:, None]
     return np.eye(units, dtype=np.float32)[labels]
+
+
+@dataclass(frozen=True)
+class _Weights:
+    scale: Floats
+    kernel: Floats
+    bias: Floats
+
+
+class _Problem:
+    """Texts and what they should be answered with; what is learned from them alone is made once."""
+
+    def __init__(
+        self, matrix: PresenceMatrix, targets: Floats, weights: Floats, task: Task, word_ids: int, normalize: bool
+    ) -> None:
+        self.matrix, self.targets, self.weights = matrix, targets, weights / weights.sum()
+        self.task, self.word_ids, self.normalize = task, word_ids, normalize
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "_Problem":
+        """Some of the texts."""
+        return _Problem(
+            self.matrix.take(rows), self.targets[rows], self.weights[rows], self.task, self.word_ids, self.normalize
+        )
+
+    @cached_property
+    def scale(self) -> Floats:
+        """Inverse document frequencies, those of words and those of characters of a mean square norm each."""
+        counts = self.matrix.counts.astype(np.float64)
+        scale = np.log((1 + len(self.matrix)) / (1 + counts)) + 1
+        for part, share in ((slice(0, self.word_ids), 1.0), (slice(self.word_ids, None), _CHARACTERS)):
+            squares = float((counts[part] * scale[part] ** 2).sum()) / len(self.matrix)
+            scale[part] *= share / np.sqrt(squares) if squares else 1.0
+        return scale.astype(np.float32)
+
+    def prior(self, power: float) -> Floats:
+        """Scale of each weight: |naive Bayes log-ratio|^power, of a mean square of 1 over the n-grams of all texts."""
+        counts = self.matrix.counts.astype(np.float64)[:, None]
+        present = self.matrix.transposed_times(self.targets)
+        ratios = np.log((present + 1) / (present + 1).sum(axis=0))
+        ratios -= np.log((counts - present + 1) / (counts - present + 1).sum(axis=0))
+        prior = np.abs(ratios) ** power
+        mass = counts * self.scale[:, None].astype(np.float64) ** 2
+        return (prior / np.sqrt((mass * prior**2).sum(axis=0) / mass.sum())).astype(np.float32)
+
+    def factors(self, scale: Floats) -> Floats:
+        """What each text's sum is multiplied by: (n, 1)."""
+        if not self.normalize:
+            return np.ones((len(self.matrix), 1), np.float32)
+        squares = self.matrix.times(scale[:, None] ** 2)
+        return np.where(squares > 0, 1 / np.sqrt(np.maximum(squares, 1e-30)), 0).astype(np.float32)
+
+    def solved(self, strength: float, power: float, start: _Weights | None = None) -> _Weights:
+        """The weights of least loss, searched from `start` on."""
+        matrix, outputs, n = self.matrix, self.targets.shape[1], len(self.matrix)
+        prior, factors = self.prior(power) if power else np.ones((1, outputs), np.float32), self.factors(self.scale)
+        inputs = self.scale[:, None] * prior  # of a weight that all are punished alike
+        point = np.zeros(matrix.width * outputs + outputs, np.float32)
+        if start is not None:
+            point[:-outputs], point[-outputs:] = (start.kernel / np.maximum(prior, 1e-6)).ravel(), start.bias
+
+        def loss(point: Floats) -> tuple[float, Floats]:
+            weights, bias = point[:-outputs].reshape(-1, outputs), point[-outputs:]
+            logits = factors * matrix.times(inputs * weights) + bias
+            value, slope = _cross_entropy(logits, self.targets, self.weights, self.task)
+            gradient = inputs * matrix.transposed_times(factors * slope)
+            gradient += weights / (strength * n)
+            value += float(np.vdot(weights, weights)) / (2 * strength * n)
+            return value, np.concatenate([gradient.ravel(), slope.sum(axis=0)])
+
+        found = minimize(loss, point, most=_ITERATIONS, tolerance=_TOLERANCE)
+        return _Weights(self.scale, prior * found[:-outputs].reshape(-1, outputs), found[-outputs:])
+
+    def logits(self, weights: _Weights) -> Floats:
+        """What weights that other texts gave say about these."""
+        factors = self.factors(weights.scale)
+        return factors * self.matrix.times(weights.scale[:, None] * weights.kernel) + weights.bias
+
+
+def _cross_entropy(logits: Floats, targets: Floats, weights: Floats, task: Task) -> tuple[float, Floats]:
+    """Cross-entropy summed over the texts with their weights, and its gradient by the logits."""
+    share = weights[:, None]
+    if task.exclusive and logits.shape[1] > 1:
+        logits = logits - logits.max(axis=1, keepdims=True)
+        exponents = np.exp(logits)
+        total = exponents.sum(axis=1, keepdims=True)
+        value = float((share * targets * (np.log(total) - logits)).sum(dtype=np.float64))
+        return value, share * (exponents / total - targets)
+    value = float((share * (np.logaddexp(0, logits) - targets * logits)).sum(dtype=np.float64))
+    return value, share * (np.exp(-np.logaddexp(0, -logits)) - targets)
+
+
+def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[float, float, NGramSolution]:
+    """Strength and power of the highest held-out likelihood, once logits are brought to their best temperature."""
+    n, outputs = len(problem.matrix), problem.targets.shape[1]
+    tried = problem
+    if n > _TRIED:
+        parts = stratified_folds(labels, -(-n // _TRIED), seed)
+        tried, labels = problem.take(parts[0]), labels[parts[0]]
+    usual = (_USUAL[0], _USUAL[1] if outputs == 1 else 0.0)
+    if len(tried.matrix) < 2 * _FOLDS:
+        return *usual, NGramSolution(*usual, 1.0, float("nan"), 0)
+    folds = stratified_folds(labels, _FOLDS, seed)
+    held_out = folds if n < _FOLDED else folds[:1]
+    wide = len(tried.matrix.columns) * outputs > _MOST_WORK
+
+    def held_out_logits(rows: npt.NDArray[np.int64], power: float) -> dict[tuple[float, float], Floats]:
+        rest = np.setdiff1d(np.arange(len(tried.matrix)), rows)
+        train, test, weights, found = tried.take(rest), tried.take(rows), None, {}
+        for strength in (usual[0],) if wide else _STRENGTHS:
+            weights = train.solved(strength, power, weights)
+            found[strength, power] = test.logits(weights)
+        return found
+
+    tasks = [(rows, power) for rows in held_out for power in ((usual[1],) if wide else _POWERS)]
+    scores: dict[tuple[float, float], list[Floats]] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy and TensorFlow let others run meanwhile
+        for logits_of in threads.map(lambda task: held_out_logits(*task), tasks):
+            for settings, logits in logits_of.items():
+                scores.setdefault(settings, []).append(logits)
+    place = np.concatenate(held_out)
+    targets, equal = tried.targets[place], np.full(len(place), 1 / len(place), np.float32)
+
+    def loss(logits: Floats, temperature: float) -> float:
+        return _cross_entropy(logits * np.float32(temperature), targets, equal, problem.task)[0]
+
+    found = {
+        settings: min((loss(np.concatenate(parts), t), float(t)) for t in _TEMPERATURES)
+        for settings, parts in scores.items()
+    }
+    best = min(found, key=lambda settings: found[settings])
+    logits = np.concatenate(scores[best])
+    if problem.task.exclusive and outputs > 1:
+        right = logits.argmax(axis=1) == targets.argmax(axis=1)
+    else:
+        right = (logits > 0) == (targets > 0.5)
+    return *best, NGramSolution(*best, found[best][1], float(right.mean()), len(place))
