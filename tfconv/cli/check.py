@@ -80,7 +80,7 @@ def check(config: Any) -> None:
 
     if kind.reads_with_tensorflow(settings.data):
         runtime.configure(kind.work)
-    settings = kind.settled(settings)
+    settings = kind.chosen(kind.settled(settings), steps=True)
     data = kind.read(settings)
     if "train" not in data.examples:
         raise InputError(f"{data.name} has no training split: it has {', '.join(data.examples)}")

@@ -51,7 +51,7 @@ def lr_find(config: Any, kind: Kind) -> None:
 
     if kind.reads_with_tensorflow(config.data):
         runtime.configure(kind.work, threads=config.threads)
-    config = kind.settled(config)
+    config = kind.chosen(kind.settled(config), steps=True)
     data = kind.read(config)
     print(data)
     runtime.configure(kind.work, threads=config.threads)

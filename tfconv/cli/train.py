@@ -56,7 +56,7 @@ def train(config: Any, kind: Kind) -> None:
     if kind.reads_with_tensorflow(config.data):
         runtime.configure(kind.work, threads=config.threads)
         strategy = _strategy(config)
-    config = kind.settled(config)
+    config = kind.chosen(kind.settled(config))
     data = kind.read(config)
     runtime.configure(kind.work, threads=config.threads)
     strategy = strategy or _strategy(config)
@@ -199,12 +199,14 @@ def _finished(
     from tfconv import evaluation, training
 
     held_out = data.examples.get("validation")
-    reading = evaluation.read_curves(
-        history.history,
-        validation_examples=None if held_out is None else len(held_out),
-        classes=len(data.class_names),
-        task=data.task,
-    )
+    reading = []
+    if history.history.get("loss"):  # there are no curves where a model was solved
+        reading = evaluation.read_curves(
+            history.history,
+            validation_examples=None if held_out is None else len(held_out),
+            classes=len(data.class_names),
+            task=data.task,
+        )
     for sentence in reading:
         print("\n".join(textwrap.wrap(sentence, 100, subsequent_indent="  ")))
     return score(config, settings, data, training.in_float32(model), history, seconds, reading)

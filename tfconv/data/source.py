@@ -40,7 +40,7 @@ def text_source(data: str | Path, columns: Columns = DEFAULT_COLUMNS, *, stream:
     name, path = str(data), Path(data)
     table = table_format(path)
     validation = columns.validation_fraction
-    if _streamed(data) if stream is None else stream:
+    if is_streamed(data) if stream is None else stream:
         if not _of_files(data):
             raise InputError(f"{name} cannot be streamed (--stream): that is for files with columns, folders of them")
         return sources.text_stream(data, columns)
@@ -178,7 +178,7 @@ def _of_files(data: str | Path) -> bool:
     return is_pattern(data) or is_folder_of_rows(Path(data)) or Path(data).is_file()
 
 
-def _streamed(data: str | Path) -> bool:
+def is_streamed(data: str | Path) -> bool:
     """Whether to stream where nothing is said."""
     path = Path(data)
     if not path.is_file():

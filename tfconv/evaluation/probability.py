@@ -86,7 +86,7 @@ def padded_width(model: Any, preprocess: Any) -> tuple[int, bool]:
     if fixed is not None:
         return int(fixed), True
     limit = getattr(preprocess, "length", None)
-    size = len(preprocess.vocabulary) if hasattr(preprocess, "vocabulary") else 3
+    size = getattr(preprocess, "size", 3)
     # The last id too: a vocabulary larger than the model's embedding fails here and not at a user's text.
     ids = np.append(np.random.default_rng(0).integers(1, size, (3, 2047)), np.full((3, 1), size - 1), axis=1)
     ids = ids[:, ::-1].astype(np.int32)

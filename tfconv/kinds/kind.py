@@ -85,6 +85,15 @@ class Kind:
         """The settings with what a look at the files finds."""
         return config
 
+    def chosen(self, config: Any, *, steps: bool = False) -> Any:
+        """The settings with a model in place of "auto", where there is such a choice.
+
+        Args:
+            config: settings of a training, from `settled`.
+            steps: the model must be one that is trained by steps.
+        """
+        return config
+
     def read(self, config: Any) -> "LabelledData":
         """The data set that the settings name."""
         raise NotImplementedError

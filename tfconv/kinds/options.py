@@ -261,7 +261,7 @@ def make_optimizer(config: Any, data: Any) -> "keras.optimizers.Optimizer":
     from tfconv.training.optimizers import schedules
 
     batches = int(data.train.cardinality())
-    if config.accumulate > batches * config.epochs:
+    if config.accumulate > batches * config.epochs > 0:
         raise InputError(
             f"--accumulate {config.accumulate} makes no update in {config.epochs} epochs of {batches} batches"
         )
@@ -309,6 +309,8 @@ def callbacks_of(config: Any, data: Any) -> list["keras.callbacks.Callback"]:
         found.append(training.schedules.CycleEnd(keep, config.cycle_epochs, config.cycle_multiplier))
     if config.ema is not None:
         found.append(training.EMAWeights())  # before early stopping, which keeps the weights that were scored
+    if not config.epochs:
+        return found
     if config.swa_epochs is not None:
         return [*found, training.StochasticWeightAveraging(data.train, config.epochs - config.swa_epochs)]
     # The validation loss of few examples is chance: on 180 of MR's sentences, stopping by it in the first 200 updates

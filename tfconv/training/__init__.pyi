@@ -3,6 +3,8 @@
 from . import optimizers as optimizers
 from .distribution import strategy as strategy
 from .distribution.workers import WorkerLostError as WorkerLostError
+from .linear.ngrams import NGramSolution as NGramSolution
+from .linear.ngrams import solve_ngrams as solve_ngrams
 from .loop.engine import NonFiniteLossError as NonFiniteLossError
 from .loop.evaluate import evaluate as evaluate
 from .loop.fit import fit as fit

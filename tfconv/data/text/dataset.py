@@ -237,6 +237,10 @@ class TextData(LabelledData):
         """The preprocessing from strings to ids; its vocabulary is built from the training split on first use."""
         return self._encoded[0]
 
+    def ids(self, split: str) -> "tf.RaggedTensor":
+        """The ids of a split's texts: ragged int32 (n, None)."""
+        return self._encoded[1][split]
+
     def _batches(self, split: str, training: bool) -> "tf.data.Dataset":
         return self.preparation.batches(self._encoded[1][split], self.examples[split].labels, training=training)
 

@@ -65,6 +65,8 @@ class NGrams(tf.Module):
             self.listed.ndim != 1 or np.any(np.diff(self.listed, prepend=0, append=buckets) < 1)
         ):
             raise ValueError("listed must ascend from 1 to below buckets")
+        if self.listed is not None:  # a variable, which an export writes beside its graph
+            self._table = tf.Variable(np.append(self.listed, buckets), trainable=False, dtype=tf.int32, name="listed")
         self._tokenizer = Tokenizer("word", punctuation=True)
 
     @property
@@ -107,7 +109,7 @@ class NGrams(tf.Module):
         keys = tf.boolean_mask(keys, tf.not_equal(keys, tf.concat([[-1], keys[:-1]], axis=0)[: tf.size(keys)]))
         rows, ids = keys // self.buckets, tf.cast(keys % self.buckets, tf.int32)
         if self.listed is not None:
-            table = tf.constant(np.append(self.listed, self.buckets), tf.int32)
+            table = tf.convert_to_tensor(self._table)
             place = tf.searchsorted(table, ids)
             known = tf.equal(tf.gather(table, place), ids)
             rows, ids = tf.boolean_mask(rows, known), tf.boolean_mask(place, known) + 1

@@ -1,5 +1,6 @@
 """Text classification, as a kind of work."""
 
+import dataclasses
 import functools
 import os
 import re
@@ -13,6 +14,7 @@ from tfconv.kinds.fine_tuning import earlier_preprocess, starting_model
 from tfconv.kinds.kind import Kind
 from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
 from tfconv.kinds.source import check_known, columns_of, files_below, options_of, with_found_columns
+from tfconv.kinds.text.ngrams import MODEL, choice, solved_model, with_all_labels
 from tfconv.kinds.text.options import CheckText, SweepText, TrainText
 
 if TYPE_CHECKING:
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TextKind"]
 
+_NETWORK = "multi-width-text-cnn"
+_SCORED = 256  # texts at a time where nothing is trained by steps
+# Options that only a network has, or a training by steps.
+_OF_NETWORKS = (
+    *("vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors", "from_", "epochs", "patience"),
+    *("batch_size", "learning_rate", "optimizer", "lookahead", "schedule", "warmup", "cycle_epochs", "snapshots"),
+    *("weight_decay", "clip_norm", "accumulate", "ema", "swa_epochs", "label_smoothing", "precision", "strategy"),
+)
 _LONGEST_OF = 100  # batches among which the longest texts are looked for
 
 
@@ -70,6 +80,29 @@ class TextKind(Kind):
         """The settings with what a look at a CSV file finds."""
         return with_found_columns(config, "text")
 
+    def chosen(self, config: Any, *, steps: bool = False) -> Any:
+        """An n-gram model for `auto`, unless texts are streamed or an option of networks is given."""
+        from tfconv.data.source import is_streamed
+
+        if config.model not in ("auto", MODEL):
+            return config
+        reason = None
+        if config.model == MODEL and config.from_ is not None:
+            raise InputError(f"--from goes on with a network, and {config.from_} holds an n-gram model: leave it out")
+        if config.stream or is_streamed(config.data):
+            reason = "the texts are streamed"
+        elif given := _given(config, _OF_NETWORKS):
+            reason = f"{given} is given"
+        if config.model == MODEL:
+            if reason or steps:
+                reason = reason or "a network is needed, which is trained by steps"
+                raise InputError(f"--model {MODEL} is solved, not trained by steps, and {reason}: give another --model")
+        elif reason or steps:
+            if reason and not steps:
+                print(f"auto: {_NETWORK}, as {reason}")
+            return dataclasses.replace(config, model=_NETWORK)
+        return dataclasses.replace(config, model=MODEL, epochs=0, batch_size=_SCORED, patience=None)
+
     def read(self, config: Any) -> "TextData":
         """The data set; TensorFlow is not imported yet."""
         from tfconv.data import text_source
@@ -78,6 +111,9 @@ class TextKind(Kind):
 
     def prepare(self, config: Any, data: Any) -> "TextData":
         """The data set with its tokenizer's settings; --from brings its own vocabulary."""
+        if config.model == MODEL:
+            data = with_all_labels(config, data)
+            return data.prepare(**choice(data).preparation(data, config))
         level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
         return data.prepare(
             vocabulary_size=config.vocabulary_size,
@@ -98,6 +134,8 @@ class TextKind(Kind):
         precision = chosen_precision(config)
         if config.from_ is not None:
             return starting_model(config.from_, data, dtype=precision)
+        if config.model == MODEL:
+            return solved_model(config, data)
         builders: dict[str, Any] = {
             # As in recipes/imdb_text_cnn.py, which measured it.
             "multi-width-text-cnn": functools.partial(models.MultiWidthTextCNN, hidden_units=250),
@@ -137,12 +175,16 @@ class TextKind(Kind):
 
     def describe(self, config: Any, data: Any, model: "keras.Model") -> str:
         """The model's size and the vocabulary's."""
+        if config.model == MODEL:
+            return f"{data.preprocess.ngrams.size - 1:,} n-grams, {model.count_params():,} parameters"
         known = len(data.preprocess.vocabulary)
         return f"{config.model}: {model.count_params():,} parameters, {known:,} tokens known"
 
     def agreed(self, data: Any) -> dict[str, Any]:
         """The vocabulary."""
-        return {"vocabulary": data.preprocess.vocabulary.tokens}
+        vocabulary, ngrams = data.preprocess.vocabulary, data.preprocess.ngrams
+        listed = () if ngrams is None or ngrams.listed is None else ngrams.listed.tolist()
+        return {"vocabulary": () if vocabulary is None else vocabulary.tokens, "ngrams": listed}
 
     def next_commands(self, run: Path) -> list[str]:
         """Predict and export."""
@@ -214,3 +256,12 @@ class TextKind(Kind):
         from tfconv.kinds.text.serving import text_serving
 
         return text_serving(model, preprocess, samples)
+
+
+def _given(config: Any, names: Sequence[str]) -> str | None:
+    """The first of these options that is not at its default, or samples classes, as it is typed."""
+    usual = {field.name: field.default for field in dataclasses.fields(TrainText)}
+    for name in names:
+        if getattr(config, name) != usual[name]:
+            return f"--{name.rstrip('_').replace('_', '-')}"
+    return "--balanced sampling" if config.balanced == "sampling" else None

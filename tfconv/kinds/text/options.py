@@ -11,6 +11,8 @@ from tfconv.kinds.options import Sweep, TableOptions, TrainingOptions
 __all__ = ["CheckText", "SweepText", "TrainText"]
 
 Model = Literal[
+    "auto",
+    "ngram-linear",
     "multi-width-text-cnn",
     "text-cnn",
     "char-cnn",
@@ -29,9 +31,9 @@ class TrainText(TableOptions, TrainingOptions):
     """.csv, .tsv, .jsonl, .parquet or .tfrecord file, folder or "pattern" of them; folder of classes; imdb; synthetic;
     tfds:NAME"""
     text: str | None = None  # column of the texts; without it: text, or found
-    validation: float = 0.1  # fraction of the training texts to hold out for validation
     stream: bool = False  # stream files from disk, in bounded memory; always done for large and for several ones
-    model: Model = "multi-width-text-cnn"  # architecture
+    model: Model = "auto"
+    """auto: ngram-linear, solved in seconds; multi-width-text-cnn for streams, and where an option of networks is given"""
     vocabulary_size: int = 30000  # tokens with an id of their own, special ones included; rarer ones are unknown
     length: int = 800  # longest text in tokens; longer ones are truncated
     level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise

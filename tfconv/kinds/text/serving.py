@@ -121,7 +121,9 @@ def file_backed(preprocess: Any, assets: Path) -> Any:
     A vocabulary with line breaks among its tokens (characters) stays as it is, and so does a preprocessing of another
     class.
     """
-    if type(preprocess) is not TextPreprocess or any({"\n", "\r"} & set(t) for t in preprocess.vocabulary.tokens):
+    if type(preprocess) is not TextPreprocess or preprocess.vocabulary is None:
+        return preprocess
+    if any({"\n", "\r"} & set(token) for token in preprocess.vocabulary.tokens):
         return preprocess
     vocabulary = _FileVocabulary(preprocess.vocabulary, assets / VOCABULARY_FILE)
     return TextPreprocess(
@@ -131,6 +133,7 @@ def file_backed(preprocess: Any, assets: Path) -> Any:
         start=preprocess.start,
         class_names=preprocess.class_names,
         task=preprocess.task,
+        ngrams=preprocess.ngrams,
     )
 
 

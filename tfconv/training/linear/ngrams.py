@@ -50,6 +50,13 @@ class NGramSolution:
     held_out: float
     examples: int
 
+    def __str__(self) -> str:
+        prior = "log-ratios as prior" if self.power else "no prior"
+        right = (
+            f"right on {100 * self.held_out:.1f} % of {self.examples:,} held-out texts" if self.examples else "usual"
+        )
+        return f"solved with C = {self.strength:g} and {prior}: {right}"
+
 
 def solve_ngrams(
     layer: Any,

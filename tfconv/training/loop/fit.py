@@ -58,6 +58,7 @@ def fit(
             with a seed.
         validation_data: batches that are scored after an epoch; logged as `val_...`. Default: none.
         epochs: number of the last epoch, as in Keras: those before `initial_epoch`, or before a resumption, count.
+            0: the model is not trained; it is written into `run_dir` as it is.
         initial_epoch: number of epochs that were trained before, by an earlier call. Training data of `tfconv.data`
             goes on with the order of that epoch.
         steps_per_epoch: batches in an epoch; needed where `train` has no end (`.repeat()`). The data goes on from one

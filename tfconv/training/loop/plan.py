@@ -27,8 +27,8 @@ class Plan:
     steps_per_execution: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.epochs, 1):
-            raise ValueError(f"epochs must be 1 or more, got {self.epochs}")
+        if not _is_whole(self.epochs, 0):
+            raise ValueError(f"epochs must be 0 or more, got {self.epochs}")
         if not _is_whole(self.initial_epoch, 0):
             raise ValueError(f"initial_epoch must be 0 or more, got {self.initial_epoch}")
         for name in ("steps_per_epoch", "validation_steps"):
