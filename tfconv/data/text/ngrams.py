@@ -149,6 +149,8 @@ class NGrams(tf.Module):
 
     def relisted(self, hashed: tf.RaggedTensor) -> tf.RaggedTensor:
         """The ids of listed n-grams from the hashes that the same n-grams have without a list."""
+        if self.listed is None:
+            return hashed
         values, listed = hashed.flat_values.numpy(), np.append(self.listed, self.buckets)
         place = np.searchsorted(listed, values)
         known = listed[place] == values

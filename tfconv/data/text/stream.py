@@ -367,7 +367,10 @@ def encoded_shards(
     if preparation.preprocess is None:  # the vocabulary follows from these and the files
         words = f"{preparation.vocabulary_size} {preparation.min_count}"
     else:
-        words = f"{preprocess.vocabulary.tokens}"
+        vocabulary, ngrams = preprocess.vocabulary, preprocess.ngrams
+        words = f"{None if vocabulary is None else vocabulary.tokens}"
+        if ngrams is not None:
+            words += f" {ngrams.config()} {None if ngrams.listed is None else ngrams.listed.tolist()}"
     settings = f"{preprocess.tokenizer.config()} {preprocess.length} {preprocess.start} {words}"
     return reading.cached("encoded texts", settings, write, shards)
 

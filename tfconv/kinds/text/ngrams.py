@@ -1,7 +1,7 @@
 """Which n-grams a data set of texts is classified by, and the linear model on them."""
 
+import dataclasses
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 _VALIDATION_FOLDERS = ("validation", "valid", "val", "dev")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Choice:
     """Lengths of the n-grams of words and of characters; `None`: none. And why, for a message."""
 
@@ -90,15 +90,14 @@ def with_all_labels(config: Any, data: "TextData") -> "TextData":
         return data
     parts = dict(data.examples)
     parts["train"] = parts["train"].join(parts.pop("validation"))
-    return data.only(parts)
+    return dataclasses.replace(data, examples=parts)
 
 
 def solved_model(config: Any, data: "TextData") -> "keras.Model":
     """The linear model with its weights."""
     from tfconv import models, training
 
-    preprocess = data.preprocess
-    chosen = choice(data)
+    preprocess, chosen = data.preprocess, choice(data)
     print(f"{MODEL}: n-grams of {chosen} ({chosen.why})", flush=True)
     model = models.NGramLinear(preprocess.size, classes=data.outputs)
     solution = training.solve_ngrams(
@@ -106,7 +105,7 @@ def solved_model(config: Any, data: "TextData") -> "keras.Model":
         data.ids("train"),
         data.examples["train"].labels,
         task=data.task,
-        word_ids=preprocess.ngrams.word_ids,
+        word_ids=None if preprocess.ngrams is None else preprocess.ngrams.word_ids,
         class_weight=balanced_weights(data) if config.balanced == "weights" else None,
         seed=config.seed,
     )

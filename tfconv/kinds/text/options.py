@@ -33,7 +33,7 @@ class TrainText(TableOptions, TrainingOptions):
     text: str | None = None  # column of the texts; without it: text, or found
     stream: bool = False  # stream files from disk, in bounded memory; always done for large and for several ones
     model: Model = "auto"
-    """auto: ngram-linear, solved in seconds; multi-width-text-cnn for streams, and where an option of networks is given"""
+    """auto: ngram-linear, solved in seconds; multi-width-text-cnn for streams, and with options of networks"""
     vocabulary_size: int = 30000  # tokens with an id of their own, special ones included; rarer ones are unknown
     length: int = 800  # longest text in tokens; longer ones are truncated
     level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise

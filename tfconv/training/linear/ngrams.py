@@ -207,9 +207,9 @@ def _cross_entropy(logits: Floats, targets: Floats, weights: Floats, task: Task)
         exponents = np.exp(logits)
         total = exponents.sum(axis=1, keepdims=True)
         value = float((share * targets * (np.log(total) - logits)).sum(dtype=np.float64))
-        return value, share * (exponents / total - targets)
+        return value, np.asarray(share * (exponents / total - targets), np.float32)
     value = float((share * (np.logaddexp(0, logits) - targets * logits)).sum(dtype=np.float64))
-    return value, share * (np.exp(-np.logaddexp(0, -logits)) - targets)
+    return value, np.asarray(share * (np.exp(-np.logaddexp(0, -logits)) - targets), np.float32)
 
 
 def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[float, float, NGramSolution]:
