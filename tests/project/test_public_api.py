@@ -39,7 +39,7 @@ PUBLIC = {
     "tfconv.interpret": """
         SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
         filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure
-        schedules_figure significant_tokens text_figure tokens_figure write_projector
+        schedules_figure significant_ngrams significant_tokens text_figure tokens_figure write_projector
     """,
     "tfconv.kinds": """KINDS Kind get of_preprocess register""",
     "tfconv.layers": """
@@ -59,12 +59,12 @@ PUBLIC = {
     "tfconv.tasks": """CLASSIFICATION MULTI_LABEL TASKS Task get""",
     "tfconv.training": """
         BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdam GradientAccumulation Interrupted
-        LazyAdam LearningRateSweep Lookahead Muon NonFiniteLossError OverfitCheck PrecisionError ProgressLines
-        Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging
+        LazyAdam LearningRateSweep Lookahead Muon NGramSolution NonFiniteLossError OverfitCheck PrecisionError
+        ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging
         WorkerLostError check_answers cross_validate decay_kernels_only discriminative evaluate fit
         freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find optimizers
-        overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective split_head
-        strategy with_input_shape with_new_head write_result
+        overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective
+        solve_ngrams split_head strategy with_input_shape with_new_head write_result
     """,
 }
 PACKAGE = Path(tfconv.__file__).parent

@@ -15,6 +15,7 @@ from .tokens import SignificantTokens as SignificantTokens
 from .tokens import TokenEffect as TokenEffect
 from .tokens import linear_weights as linear_weights
 from .tokens import occlusion as occlusion
+from .tokens import significant_ngrams as significant_ngrams
 from .tokens import significant_tokens as significant_tokens
 from .tokens import text_figure as text_figure
 from .tokens import tokens_figure as tokens_figure

@@ -106,7 +106,9 @@ def _read(history: Any) -> _Curves:
 def _read_csv(path: Path) -> _Curves:
     path = path / "history.csv" if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a run that `fit` was given run_dir for has one")
+        raise InputError(
+            f"{path}: no such file: there are no curves of a model that was solved, or of `fit` without run_dir"
+        )
     try:
         with open(path, encoding="utf-8", newline="") as file:
             names, *rows = list(csv.reader(file)) or [[]]

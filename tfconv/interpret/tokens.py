@@ -5,7 +5,7 @@ three classes or more, weights are those of the target less the mean of the othe
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "TokenEffect",
     "linear_weights",
     "occlusion",
+    "significant_ngrams",
     "significant_tokens",
     "text_figure",
     "tokens_figure",
@@ -84,24 +85,66 @@ def significant_tokens(
         InputError: no such class, no texts, or `texts=None` with a model that is not linear.
     """
     column, name = _target(model, preprocess, target)
-    tokens = preprocess.vocabulary.tokens
     effects: list[TokenEffect] = []
     if texts is None:
+        tokens = preprocess.vocabulary.tokens
         weights = linear_weights(model, preprocess)
         own = _margin(weights, column, preprocess)
         effects = [TokenEffect(tokens[i], float(own[i]), 0) for i in range(2, len(tokens))]
         method = "weight"
     else:
-        found: dict[int, list[float]] = defaultdict(list)
-        for ids, own in _left_out(model, preprocess, texts, column, batch_size):
-            for i, effect in zip(ids.tolist(), own.tolist(), strict=True):
-                found[i].append(effect)
-        effects = [TokenEffect(tokens[i], float(np.mean(x)), len(x)) for i, x in found.items() if len(x) >= minimum]
+        found: dict[str, list[float]] = defaultdict(list)
+        for names, own in _left_out(model, preprocess, texts, column, batch_size):
+            for token, effect in zip(names, own.tolist(), strict=True):
+                found[token].append(effect)
+        effects = [TokenEffect(token, float(np.mean(x)), len(x)) for token, x in found.items() if len(x) >= minimum]
         method = "leave-one-out"
+    return _strongest(effects, name, count, method)
+
+
+def significant_ngrams(
+    model: Any, preprocess: Any, texts: Sequence[str], *, target: int | str | None = None, count: int = 20
+) -> SignificantTokens:
+    """Find the n-grams of some texts that a linear n-gram model weighs most for and against a class.
+
+    Args:
+        model: ids to logits, with an `NGramDense` of the name "logits".
+        preprocess: the model's `TextPreprocess`, with n-grams.
+        texts: whose n-grams are looked at: their hashes alone do not say what they are. A few hundred are a second's
+            work.
+        target: class number or name; `None`: the second of two classes.
+        count: how many n-grams in each direction at most.
+
+    Returns:
+        N-grams by weight, in log-odds where a text is of that n-gram alone; characters are in quotes.
+
+    Raises:
+        InputError: no such class, no texts, or a model without n-grams.
+    """
+    if getattr(preprocess, "ngrams", None) is None:
+        raise InputError("the model has no n-grams: ask for significant_tokens")
+    if not len(texts):
+        raise InputError("no texts to find n-grams in")
+    column, name = _target(model, preprocess, target)
+    layer = model.get_layer("logits")
+    names = preprocess.ngrams.names(texts)
+    places = np.array(list(names), np.int64) + (preprocess.first_ngram - 1)
+    kernel = np.asarray(layer.kernel)[places].astype(np.float64)
+    if not layer.normalize:
+        kernel *= np.asarray(layer.scale)[places][:, None]
+    effects = [
+        TokenEffect(ngram, float(effect), 0)
+        for ngram, effect in zip(names.values(), _margin(kernel, column, preprocess), strict=True)
+    ]
+    return _strongest(effects, name, count, "weight")
+
+
+def _strongest(effects: list[TokenEffect], target: str, count: int, method: str) -> SignificantTokens:
+    """The effects of either sign that are furthest from zero."""
     effects.sort(key=lambda entry: (-entry.effect, entry.token))
     positive = [entry for entry in effects[:count] if entry.effect > 0]
     negative = [entry for entry in effects[::-1][:count] if entry.effect < 0]
-    return SignificantTokens(name, tuple(positive), tuple(negative), method)
+    return SignificantTokens(target, tuple(positive), tuple(negative), method)
 
 
 def occlusion(
@@ -132,7 +175,7 @@ def occlusion(
         target = int(_logits_function(model)(ids[None])[0].argmax())
     column, _ = _target(model, preprocess, target)
     tokens = preprocess.tokens(text)
-    (_, effects), *_ = _left_out(model, preprocess, [text], column, batch_size)
+    ((_, effects),) = _left_out(model, preprocess, [text], column, batch_size)
     return [TokenEffect(token, float(effect), 1) for token, effect in zip(tokens, effects, strict=False)]
 
 
@@ -180,20 +223,27 @@ def linear_weights(model: Any, preprocess: Any) -> Floats:
 
 def _left_out(
     model: Any, preprocess: Any, texts: Sequence[str], column: int, batch_size: int
-) -> Iterator[tuple[npt.NDArray[np.int32], Floats]]:
-    """Yield, for each text (in the order of length), the ids of its tokens and the effect of each."""
+) -> Iterator[tuple[list[str], Floats]]:
+    """Yield, for each text (in the order of length), its tokens as the model knows them and the effect of each."""
     if not len(texts):
         raise InputError("no texts to measure tokens on")
     least, exact = padded_width(model, preprocess)
     score = _logits_function(model)
-    encoded = []
+    with_ngrams = getattr(preprocess, "ngrams", None) is not None
+    encoded: list[tuple[Any, list[str]]] = []  # what is varied, and the tokens
     for text in texts:
+        if with_ngrams:  # which are of several tokens each: they are found anew in every variant
+            tokens = preprocess.tokens(text)
+            encoded.append((tokens, tokens))
+            continue
         ids = _ids(preprocess, text)
         first = len(ids) - len(preprocess.tokens(text))  # the start mark is no token of the text
-        encoded.append((ids[:least] if exact else ids, first))
+        ids = ids[:least] if exact else ids
+        encoded.append((ids, [preprocess.vocabulary.tokens[i] for i in ids[first:]]))
     # Like lengths together, and variants of several short texts in one batch: less padding, fewer calls.
     encoded.sort(key=lambda entry: len(entry[0]))
-    variants = ((variant, i) for i, entry in enumerate(encoded) for variant in _variants(*entry))
+    make = _text_variants(preprocess) if with_ngrams else _variants
+    variants = ((variant, i) for i, entry in enumerate(encoded) for variant in make(*entry))
     odds: list[list[float]] = [[] for _ in encoded]
     done = 0
     while True:
@@ -203,20 +253,31 @@ def _left_out(
             rows = np.stack([np.pad(variant, (0, width - len(variant))) for variant, _ in part])
             for (_, i), value in zip(part, _log_odds(score(rows), column, preprocess), strict=True):
                 odds[i].append(float(value))
-        while done < len(encoded) and len(odds[done]) == len(encoded[done][0]) - encoded[done][1] + 1:
-            ids, first = encoded[done]
-            yield ids[first:], odds[done][0] - np.array(odds[done][1:])
+        while done < len(encoded) and len(odds[done]) == len(encoded[done][1]) + 1:
+            yield encoded[done][1], odds[done][0] - np.array(odds[done][1:])
             odds[done] = []
             done += 1
         if len(part) < batch_size:
             return
 
 
-def _variants(ids: npt.NDArray[np.int32], first: int) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the ids whole, then without each one from `first` on."""
+def _variants(ids: npt.NDArray[np.int32], tokens: list[str]) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the ids whole, then without each one of the tokens, which are the last ones."""
     yield ids
-    for place in range(first, len(ids)):
+    for place in range(len(ids) - len(tokens), len(ids)):
         yield np.delete(ids, place)
+
+
+def _text_variants(preprocess: Any) -> Callable[[list[str], list[str]], Iterator[npt.NDArray[np.int32]]]:
+    """A function from a text's tokens to the ids of the text, then of the text without each of them."""
+
+    def variants(tokens: list[str], _: list[str]) -> Iterator[npt.NDArray[np.int32]]:
+        texts = [" ".join(tokens), *(" ".join(tokens[:i] + tokens[i + 1 :]) for i in range(len(tokens)))]
+        for start in range(0, len(texts), 256):
+            for row in preprocess(tf.constant(texts[start : start + 256])).numpy():
+                yield np.trim_zeros(row, "b")
+
+    return variants
 
 
 def _ids(preprocess: Any, text: str) -> npt.NDArray[np.int32]:

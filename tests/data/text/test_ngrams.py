@@ -97,6 +97,17 @@ def test_listed_ngrams_are_numbered_by_their_hash_and_others_have_no_id():
         NGrams(listed=[5, 5])
 
 
+def test_names_are_those_of_the_ids_that_the_graph_gives():
+    texts = ["What a film: WHAT!", "déjà vu 映画", ""]
+    for ngrams in (NGrams(buckets=2**31 - 1), NGrams(None, (1, 2)), NGrams((2, 3), None)):
+        for text in texts:
+            assert sorted(ngrams.names([text])) == ngrams(tf.constant([text])).to_list()[0]
+        names = set(ngrams.names(texts).values())
+        listed = ngrams.listing(ngrams.encode(texts).flat_values.numpy())
+        assert set(listed.names(texts).values()) == names and sorted(listed.names(texts)) == [*range(1, listed.size)]
+    assert {"<start> what", "a film :", "déjà vu"} <= names and "<start>" not in names
+
+
 def test_ids_are_spread_over_the_buckets():
     buckets, n = 1000, 40_000
     ids = NGrams((1, 2), None, buckets=buckets)(tf.constant([f"w{i} v{i * i}" for i in range(n // 4)])).flat_values

@@ -23,7 +23,7 @@ WEIGHTED = DATA.map(lambda x, y: (x, y, tf.ones(8)))
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ({"epochs": -1}, "epochs must be 0 or more, got -1"),
         ({"steps_per_execution": 0}, "steps_per_execution must be 'auto', or 1 or more, got 0"),
         ({"steps_per_execution": "all"}, "steps_per_execution must be 'auto', or 1 or more, got 'all'"),
         ({"verbose": 3}, "verbose must be 'auto', 0, 1 or 2, got 3"),

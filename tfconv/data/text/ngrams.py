@@ -158,6 +158,59 @@ class NGrams(tf.Module):
         counts[hashed.row_lengths().numpy() == 0] = 0
         return tf.RaggedTensor.from_row_lengths((place[known] + 1).astype(np.int32), counts, validate=False)
 
+    def names(self, texts: Iterable[str]) -> dict[int, str]:
+        """The n-grams of some texts, by their ids: words with blanks between them, characters in quotes.
+
+        Ids are found with Python's integers, not in a graph: for hundreds of texts, not for all.
+        """
+        found: dict[int, str] = {}
+        of_word: dict[bytes, dict[int, str]] = {}
+        for text in texts:
+            words = self._tokenizer(tf.constant([text]))[0].numpy().tolist()
+            hashes = tf.strings.to_hash_bucket_fast(tf.constant(words, tf.string), _STRING_BUCKETS).numpy().tolist()
+            if self.words is not None:
+                parts = [word.decode("utf-8") for word in words]
+                if self.words[1] > 1:
+                    hashes, parts = [_START, *hashes], ["<start>", *parts]
+                found |= self._named(hashes, parts, self.words, 0, self._ranges[0], " ", "{}")
+            if self.characters is None:
+                continue
+            for word in words:
+                if word not in of_word:
+                    parts = list(f" {word.decode('utf-8')} ")
+                    points = [ord(part) for part in parts]
+                    of_word[word] = self._named(
+                        points, parts, self.characters, _CHARACTERS, self._ranges[1], "", "“{}”"
+                    )
+                found |= of_word[word]
+        if self.listed is None:
+            return found
+        listed = {int(value): place + 1 for place, value in enumerate(self.listed)}
+        return {listed[value]: name for value, name in found.items() if value in listed}
+
+    @staticmethod
+    def _named(
+        hashes: list[int],
+        parts: list[str],
+        lengths: tuple[int, int],
+        salt: int,
+        hashed: tuple[int, int],
+        separator: str,
+        form: str,
+    ) -> dict[int, str]:
+        """As `_folded` and `_bucket`, with Python's integers."""
+        found = {}
+        for length in range(lengths[0], lengths[1] + 1):
+            for start in range(len(hashes) - length + 1):
+                value = length + salt
+                for part in hashes[start : start + length]:
+                    value = (value * _PRIME + part + 2**63) % 2**64 - 2**63
+                if length == 1 and hashes[start] == _START:
+                    continue
+                name = form.format(separator.join(parts[start : start + length]))
+                found[hashed[0] + (value ^ (value >> 29)) % hashed[1]] = name
+        return found
+
     def config(self) -> dict[str, Any]:
         """The arguments that make equal n-grams, without the list."""
         return {"words": self.words, "characters": self.characters, "buckets": self.buckets}

@@ -35,8 +35,9 @@ _SCORED = 256  # texts at a time where nothing is trained by steps
 _OF_NETWORKS = (
     *("vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors", "from_", "epochs", "patience"),
     *("batch_size", "learning_rate", "optimizer", "lookahead", "schedule", "warmup", "cycle_epochs", "snapshots"),
-    *("weight_decay", "clip_norm", "accumulate", "ema", "swa_epochs", "label_smoothing", "precision", "strategy"),
+    *("weight_decay", "clip_norm", "accumulate", "ema", "swa_epochs", "label_smoothing"),
 )
+_OF_DEVICES = ("precision", "strategy")  # which solving does not need, but obeys
 _LONGEST_OF = 100  # batches among which the longest texts are looked for
 
 
@@ -91,7 +92,7 @@ class TextKind(Kind):
             raise InputError(f"--from goes on with a network, and {config.from_} holds an n-gram model: leave it out")
         if config.stream or is_streamed(config.data):
             reason = "the texts are streamed"
-        elif given := _given(config, _OF_NETWORKS):
+        elif given := _given(config, _OF_NETWORKS if config.model == MODEL else (*_OF_NETWORKS, *_OF_DEVICES)):
             reason = f"{given} is given"
         if config.model == MODEL:
             if reason or steps:

@@ -241,10 +241,10 @@ def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[flo
             for settings, logits in logits_of.items():
                 scores.setdefault(settings, []).append(logits)
     place = np.concatenate(held_out)
-    targets, equal = tried.targets[place], np.full(len(place), 1 / len(place), np.float32)
+    targets, weights = tried.targets[place], tried.weights[place] / tried.weights[place].sum()
 
     def loss(logits: Floats, temperature: float) -> float:
-        return _cross_entropy(logits * np.float32(temperature), targets, equal, problem.task)[0]
+        return _cross_entropy(logits * np.float32(temperature), targets, weights, problem.task)[0]
 
     found = {
         settings: min((loss(np.concatenate(parts), t), float(t)) for t in _TEMPERATURES)

@@ -1,0 +1,119 @@
+"""What `tfconv train text` chooses when nothing is asked for: n-gram models, from files to an export."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from command_line import status
+from topic_tables import write_topics
+
+from tfconv import interpret
+from tfconv.training import load_run
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("solved")
+    path, run = write_topics(folder / "topics.csv"), folder / "run"
+    columns = ("--text", "review", "--label", "kind", "--test", "0.2")
+    assert status("train", "text", path, "--run", run, *columns) == 0
+    return run, path
+
+
+def test_a_run_without_steps_is_whole(solved, capsys, tmp_path):
+    run, path = solved
+    result = json.loads((run / "result.json").read_text())
+    assert result["config"]["model"] == "ngram-linear" and result["epochs"] == 0
+    scores = result["scores"]["test"]
+    assert scores["accuracy"] > 0.97
+    assert status("evaluate", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(scores, rel=1e-5)
+    texts = ["the soup was sweet", "a laptop app with code", "", "zzz"]
+    assert status("predict", run, *texts) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["label"] for line in lines[:2]] == ["food", "tech"]
+    assert status("export", run, tmp_path / "served") == 0
+    served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["serving_default"]
+    answer = served(text=tf.constant(texts))["probabilities"].numpy()
+    np.testing.assert_allclose(answer, [list(line["probabilities"].values()) for line in lines], atol=1e-5)
+    before = (run / "model.keras").read_bytes()
+    columns = ("--text", "review", "--label", "kind", "--test", "0.2")
+    assert status("train", "text", path, "--run", run, *columns, "--resume") == 0
+    assert len((run / "model.keras").read_bytes()) == len(before)
+    other = tmp_path / "of-two-replicas"
+    assert (
+        status("train", "text", path, "--run", other, "--model", "ngram-linear", *columns, "--strategy", "cpu:2") == 0
+    )
+    again = json.loads((other / "result.json").read_text())["scores"]["test"]
+    assert again == pytest.approx(scores, rel=1e-4)
+
+
+def test_its_weights_and_its_words_say_why(solved):
+    run = load_run(solved[0])
+    texts = ["the soup was sweet", "a laptop app with code", "team goal", "flight to the beach"]
+    found = interpret.significant_ngrams(run.model, run.preprocess, texts, target="food", count=5)
+    assert "soup" in {effect.token for effect in found.positive} and found.method == "weight"
+    effects = interpret.occlusion(run.model, run.preprocess, texts[0], target="food")
+    assert [effect.token for effect in effects] == ["the", "soup", "was", "sweet"]
+    strongest = max(effects, key=lambda effect: effect.effect).token
+    assert strongest in ("soup", "sweet")
+
+    def odds(text):
+        logits = run.model(run.preprocess(tf.constant([text]))).numpy()[0].astype(np.float64)
+        food = run.class_names.index("food")
+        return logits[food] - np.logaddexp.reduce(np.delete(logits, food))
+
+    assert effects[1].effect == pytest.approx(odds("the soup was sweet") - odds("the was sweet"), abs=1e-4)
+
+
+CODES = [(f"{'AX' if i % 2 else 'QZ'}-{(i * 7919) % 10_000:04d}", "left" if i % 2 else "right") for i in range(200)]
+KANJI = ("映画", "音楽", "料理", "旅行")
+UNBLANKED = [
+    ("".join(KANJI[(i * k) % 4] for k in range(3)) + ("最高" if i % 2 else "最悪"), "ab"[i % 2]) for i in range(160)
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(CODES, "1 to 5 characters (strings of 1.0 words"), (UNBLANKED, "written without blanks")]
+)
+def test_texts_without_words_are_classified_by_characters_and_it_says_so(rows, said, tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), "utf-8")
+    assert status("train", "text", path, "--run", tmp_path / "run", "--test", "0.25") == 0
+    assert said in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["scores"]["test"]["accuracy"] == 1.0
+
+
+def test_several_labels_and_77_unbalanced_classes_are_trained_by_default(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(f"{'cat ' if i % 2 else ''}{'dog ' if i % 3 else ''}w{rng.integers(50)}", i) for i in range(240)]
+    named = [(text, "|".join(["c"] * (i % 2) + ["d"] * (i % 3 > 0))) for text, i in rows]
+    (tmp_path / "labels.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in named))
+    assert (
+        status("train", "text", tmp_path / "labels.csv", "--run", tmp_path / "a", "--multi-label", "--test", "0.2") == 0
+    )
+    scores = json.loads((tmp_path / "a" / "result.json").read_text())["scores"]["test"]
+    assert scores["micro/f1"] > 0.98
+    places = np.concatenate([np.repeat(np.arange(77), 5), rng.choice(77, 600, p=np.arange(1, 78) / 3003)])
+    (tmp_path / "many.csv").write_text("text,label\n" + "".join(f"key{i} w{rng.integers(50)},c{i}\n" for i in places))
+    assert (
+        status(
+            "train", "text", tmp_path / "many.csv", "--run", tmp_path / "b", "--test", "0.2", "--balanced", "weights"
+        )
+        == 0
+    )
+    assert json.loads((tmp_path / "b" / "result.json").read_text())["scores"]["test"]["macro/f1"] > 0.97
+
+
+def test_what_does_not_go_together_is_one_line(solved, tmp_path, capsys):
+    run, path = solved
+    columns = ("--text", "review", "--label", "kind")
+    for more, message in (
+        (("--model", "ngram-linear", "--epochs", "2"), "--epochs is given: give another --model"),
+        (("--from", run), "holds an n-gram model: leave it out"),
+    ):
+        assert status("train", "text", path, "--run", tmp_path / "x", *columns, *more) == 2
+        assert message in capsys.readouterr().err
+    assert status("plot", run, "curves", "--out", tmp_path / "c.png") == 2
+    assert "there are no curves" in capsys.readouterr().err
