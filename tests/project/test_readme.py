@@ -70,12 +70,12 @@ def test_the_sms_spam_collection_trains_as_it_is_published(data_directory, tmp_p
     (script,) = [text for kind, text in BLOCKS if kind == "sh" and "SMSSpamCollection" in text]
     os.symlink(data_directory / "short_texts" / "SMSSpamCollection", tmp_path / "SMSSpamCollection")
     monkeypatch.chdir(tmp_path)
-    assert status(*shlex.split(script)[1:], "--epochs", 2) == 0
+    assert status(*shlex.split(script)[1:]) == 0
     out, error = capsys.readouterr()
     assert "separated by tabs, no header, quote marks are text, texts in column '2', labels in '1'" in error
     assert "SMSSpamCollection: 5,574 texts, 2 classes, 0 skipped" in out
     scores = json.loads(Path("runs/sms/result.json").read_text())["scores"]["validation"]
-    assert scores["accuracy"] > 0.97 > 0.88 > scores["accuracy_baseline"]
+    assert scores["accuracy"] > 0.985 > 0.88 > scores["accuracy_baseline"]
     assert status("evaluate", "runs/sms", "SMSSpamCollection", "--json") == 0
     assert json.loads(capsys.readouterr().out)["examples"] == 5574
 
