@@ -45,8 +45,8 @@ PUBLIC = {
     "tfconv.layers": """
         BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
         Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm KMaxPooling1D
-        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D NGramDense OneHotTokens
-        ResidualBlock1D ResidualBlock2D ResponseNormalization WhiteningConv2D
+        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D NGramDense OneHotConv1D
+        OneHotTokens ResidualBlock1D ResidualBlock2D ResponseNormalization WhiteningConv2D
     """,
     "tfconv.models": """
         AlexNet AllConvNet BagOfWordsLinear BagOfWordsMLP CharCNN ConvBatchNormNet ConvNet DilatedTextCNN
@@ -58,9 +58,9 @@ PUBLIC = {
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.tasks": """CLASSIFICATION MULTI_LABEL TASKS Task get""",
     "tfconv.training": """
-        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdam GradientAccumulation Interrupted
-        LazyAdam LearningRateSweep Lookahead Muon NGramSolution NonFiniteLossError OverfitCheck PrecisionError
-        ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging
+        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam GradientAccumulation
+        Interrupted LazyAdam LearningRateSweep Lookahead Muon NGramSolution NonFiniteLossError OverfitCheck
+        PrecisionError ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging
         WorkerLostError check_answers cross_validate decay_kernels_only discriminative evaluate fit
         freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find optimizers
         overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective

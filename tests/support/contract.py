@@ -117,6 +117,18 @@ LAYERS = {
     "MaskedGlobalAveragePooling1D": Example({}, {"mode": "sum"}),
     "MaskedGlobalMaxPooling1D": Example({}, {}),
     "MaskedMaxPooling1D": Example({"pool_size": 3}, {"strides": 2}),
+    "OneHotConv1D": Example(
+        {"input_dim": VOCABULARY, "filters": 4},
+        {
+            "kernel_size": 2,
+            "blocks": 2,
+            "first": 1,
+            "activation": "elu",
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=7),
+            "kernel_regularizer": keras.regularizers.L2(0.02),
+        },
+        (9,),
+    ),
     "OneHotTokens": Example({"vocabulary_size": VOCABULARY}, {"first": 1, "mask_zero": False}, (9,)),
     "NGramDense": Example({"buckets": VOCABULARY, "units": 3}, {"normalize": False, **kernel()}, (9,)),
     "ResidualBlock1D": Example(

@@ -9,6 +9,7 @@ from tfconv.layers.dilated import DilatedConv1DStack
 from tfconv.layers.initializers import Dirac
 from tfconv.layers.ngrams import NGramDense
 from tfconv.layers.normalization import BatchNorm, GhostBatchNorm, ResponseNormalization
+from tfconv.layers.one_hot_conv import OneHotConv1D
 from tfconv.layers.pooling import (
     ConcatPooling2D,
     KMaxPooling1D,
@@ -38,6 +39,7 @@ __all__ = [
     "MaskedGlobalMaxPooling1D",
     "MaskedMaxPooling1D",
     "NGramDense",
+    "OneHotConv1D",
     "OneHotTokens",
     "ResidualBlock1D",
     "ResidualBlock2D",

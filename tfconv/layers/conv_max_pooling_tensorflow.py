@@ -5,7 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["largest_response", "largest_word_responses"]
+__all__ = ["largest_response", "largest_sums", "largest_word_responses"]
+
+_CHUNK = 12_288  # windows whose scores are in memory at once, some 25 MB with 500 filters: the next cache level's size
 
 
 def largest_response(x: tf.Tensor, kernel: tf.Tensor, counted: tf.Tensor | None) -> tf.Tensor:
@@ -116,3 +118,72 @@ def largest_word_responses(
 
     best = responses(vectors, matrix)
     return tf.where(best == tf.constant(-float("inf"), best.dtype), tf.zeros([], best.dtype), best)
+
+
+def largest_sums(kernel: Any, rows: tf.Tensor, counted: Sequence[tf.Tensor], dtype: str) -> tf.Tensor:
+    """Return the maxima, over each block's windows, of sums of rows: (batch, blocks * filters); 0 without a window.
+
+    Args:
+        kernel: the `tf.Variable` itself, (rows, filters), since reading it would copy it; row 0 counts as zeros and
+            has no gradient.
+        rows: int32 (batch, windows, width), the rows that are summed.
+        counted: for each block bool (batch, windows).
+        dtype: of the sums.
+    """
+    if tf.distribute.in_cross_replica_context() and isinstance(kernel, tf.distribute.DistributedValues):
+        kernel = kernel.values[0]  # the copies are equal
+    filters, width = int(kernel.shape[1]), int(rows.shape[2])
+    batch = tf.shape(rows)[0]
+
+    @tf.custom_gradient
+    def largest(handle: tf.Tensor):  # noqa: ANN202
+        best, position = _maxima(handle, kernel.dtype, filters, rows, counted, dtype)
+
+        def gradient(upstream: tf.Tensor) -> tf.IndexedSlices:
+            touched = tf.gather(rows, position, batch_dims=1)  # (batch, blocks * filters, width)
+            values = tf.repeat(tf.where(best > best.dtype.min, upstream, 0)[:, :, None], width, axis=2)
+            distinct, place = tf.unique(tf.reshape(touched, [-1]))
+            column = tf.range(len(counted) * filters) % filters
+            cells = tf.reshape(place, [batch, -1, width]) * filters + column[None, :, None]
+            summed = tf.math.unsorted_segment_sum(tf.cast(values, kernel.dtype), cells, tf.size(distinct) * filters)
+            summed = tf.reshape(summed, [-1, filters])
+            summed *= tf.cast(distinct > 0, kernel.dtype)[:, None]
+            return tf.IndexedSlices(summed, distinct, tf.constant(kernel.shape.as_list()))
+
+        return best, gradient
+
+    tf.gather(kernel, tf.zeros([0], tf.int32))  # tapes watch variables that are read; a handle alone is not seen
+    best = largest(kernel.handle)
+    return tf.where(best == best.dtype.min, tf.zeros([], best.dtype), best)
+
+
+def _maxima(
+    handle: tf.Tensor, stored: tf.DType, filters: int, rows: tf.Tensor, counted: Sequence[tf.Tensor], dtype: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Maxima and their windows, (batch, blocks * filters), of a few texts at a time."""
+    lowest = tf.as_dtype(dtype).min
+    width = int(rows.shape[2])
+    batch, windows = tf.shape(rows)[0], tf.shape(rows)[1]
+    texts = tf.maximum(_CHUNK // tf.maximum(windows, 1), 1)
+    parts = [tf.TensorArray(kind, 0, dynamic_size=True, infer_shape=False) for kind in (dtype, tf.int32)]
+
+    def row_of(index: tf.Tensor) -> tf.Tensor:
+        found = tf.raw_ops.ResourceGather(resource=handle, indices=index, dtype=stored)
+        return tf.ensure_shape(found, [None, None, filters])
+
+    def some(start: tf.Tensor, index: tf.Tensor, best: tf.TensorArray, position: tf.TensorArray) -> Any:
+        end = tf.minimum(start + texts, batch)
+        scores = tf.add_n([tf.cast(row_of(rows[start:end, :, k]), dtype) for k in range(width)])
+        one_more = [[0, 0], [0, 1], [0, 0]]  # argmax refuses texts without windows
+        found = [tf.where(block[start:end, :, None], scores, tf.constant(lowest, dtype)) for block in counted]
+        found = [tf.pad(part, one_more, constant_values=lowest) for part in found]
+        best = best.write(index, tf.concat([tf.reduce_max(part, axis=1) for part in found], axis=1))
+        positions = [tf.argmax(part, axis=1, output_type=tf.int32) for part in found]
+        position = position.write(index, tf.concat(positions, axis=1))
+        return end, index + 1, best, position
+
+    _, _, best, position = tf.while_loop(
+        lambda start, index, *_: (start < batch) | (index == 0), some, (0, 0, *parts), parallel_iterations=2
+    )
+    shape = [None, len(counted) * filters]
+    return tf.ensure_shape(best.concat(), shape), tf.minimum(tf.ensure_shape(position.concat(), shape), windows - 1)

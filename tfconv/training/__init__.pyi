@@ -14,6 +14,7 @@ from .loop.objective import SoftLabelAccuracy as SoftLabelAccuracy
 from .loop.objective import soft_label_objective as soft_label_objective
 from .loop.progress import ProgressLines as ProgressLines
 from .optimizers import schedules as schedules
+from .optimizers.adagrad import FusedAdagrad as FusedAdagrad
 from .optimizers.adam import FusedAdam as FusedAdam
 from .optimizers.adam import LazyAdam as LazyAdam
 from .optimizers.averaging import EMAWeights as EMAWeights

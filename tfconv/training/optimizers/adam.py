@@ -1,5 +1,6 @@
 """Adam in one pass over memory, and its variant that updates only the rows of embeddings that a batch uses."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -67,9 +68,9 @@ class FusedAdam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         decay = self._decay(variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            var=handle(variable),
+            m=handle(self._momentums[index]),
+            v=handle(self._velocities[index]),
             beta1_power=decay.beta_1_product,
             beta2_power=decay.beta_2_product,
             lr=tf.cast(tf.convert_to_tensor(learning_rate), variable.dtype),
@@ -92,17 +93,7 @@ class FusedAdam(keras.optimizers.Adam):
         return _Decay(beta_1, product, beta_2, tf.pow(beta_2, step))
 
     def _clip_gradients(self, grads: Any) -> Any:
-        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
-            return grads
-        # By their values: Keras' arithmetic would make dense tensors of them.
-        grads = [summed_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
-        values = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
-        return [
-            tf.IndexedSlices(clipped, gradient.indices, gradient.dense_shape)
-            if isinstance(gradient, tf.IndexedSlices)
-            else clipped
-            for gradient, clipped in zip(grads, super()._clip_gradients(values), strict=True)
-        ]
+        return clipped_by_rows(self, grads, super()._clip_gradients)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, a schedule as Keras writes one."""
@@ -127,8 +118,23 @@ class _Decay(NamedTuple):
     beta_2_product: tf.Tensor
 
 
-def _handle(variable: Any) -> tf.Tensor:
+def handle(variable: Any) -> tf.Tensor:
+    """Return the resource that holds a variable's values."""
     return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle
+
+
+def clipped_by_rows(optimizer: keras.optimizers.Optimizer, grads: Any, clip: Callable[[Any], Any]) -> Any:
+    """Clip gradients by the values of their rows, where Keras' arithmetic would make dense tensors of them."""
+    if not (optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue):
+        return grads
+    grads = [summed_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
+    values = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
+    return [
+        tf.IndexedSlices(clipped, gradient.indices, gradient.dense_shape)
+        if isinstance(gradient, tf.IndexedSlices)
+        else clipped
+        for gradient, clipped in zip(grads, clip(values), strict=True)
+    ]
 
 
 def summed_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -168,7 +174,7 @@ class LazyAdam(FusedAdam):
         gradient = summed_rows(gradient)
         rows, values = gradient.indices, tf.cast(gradient.values, dtype)
         index = self._get_variable_index(variable)
-        first, second = _handle(self._momentums[index]), _handle(self._velocities[index])
+        first, second = handle(self._momentums[index]), handle(self._velocities[index])
         decay = self._decay(dtype)
         rate = tf.cast(learning_rate, dtype) * tf.sqrt(1 - decay.beta_2_product) / (1 - decay.beta_1_product)
 
@@ -179,6 +185,6 @@ class LazyAdam(FusedAdam):
         v += (tf.square(values) - v) * (1 - decay.beta_2)
         tf.raw_ops.ResourceScatterUpdate(resource=second, indices=rows, updates=v)
         # ResourceScatterSub would do this in one operation, and takes twice as long.
-        w = tf.raw_ops.ResourceGather(resource=_handle(variable), indices=rows, dtype=dtype)
+        w = tf.raw_ops.ResourceGather(resource=handle(variable), indices=rows, dtype=dtype)
         w -= rate * m / (tf.sqrt(v) + tf.cast(self.epsilon, dtype))
-        tf.raw_ops.ResourceScatterUpdate(resource=_handle(variable), indices=rows, updates=w)
+        tf.raw_ops.ResourceScatterUpdate(resource=handle(variable), indices=rows, updates=w)
