@@ -60,10 +60,10 @@ PUBLIC = {
     "tfconv.training": """
         BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam GradientAccumulation
         Interrupted LazyAdam LearningRateSweep Lookahead Muon NGramSolution NonFiniteLossError OverfitCheck
-        PrecisionError ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging
-        WorkerLostError check_answers cross_validate decay_kernels_only discriminative evaluate fit
-        freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find optimizers
-        overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective
+        PrecisionError ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy
+        StochasticWeightAveraging WorkerLostError check_answers cross_validate decay_kernels_only discriminative
+        evaluate fit freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find
+        optimizers overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective
         solve_ngrams split_head strategy with_input_shape with_new_head write_result
     """,
 }
