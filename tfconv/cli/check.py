@@ -80,8 +80,9 @@ def check(config: Any) -> None:
 
     if kind.reads_with_tensorflow(settings.data):
         runtime.configure(kind.work)
-    settings = kind.chosen(kind.settled(settings), steps=True)
+    settings = kind.settled(settings)
     data = kind.read(settings)
+    settings = kind.chosen(settings, data, steps=True)
     if "train" not in data.examples:
         raise InputError(f"{data.name} has no training split: it has {', '.join(data.examples)}")
     runtime.configure(kind.work)

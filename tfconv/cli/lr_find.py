@@ -51,8 +51,9 @@ def lr_find(config: Any, kind: Kind) -> None:
 
     if kind.reads_with_tensorflow(config.data):
         runtime.configure(kind.work, threads=config.threads)
-    config = kind.chosen(kind.settled(config), steps=True)
+    config = kind.settled(config)
     data = kind.read(config)
+    config = kind.chosen(config, data, steps=True)
     print(data)
     runtime.configure(kind.work, threads=config.threads)
     runtime.set_seed(config.seed, deterministic=config.deterministic)

@@ -56,8 +56,9 @@ def train(config: Any, kind: Kind) -> None:
     if kind.reads_with_tensorflow(config.data):
         runtime.configure(kind.work, threads=config.threads)
         strategy = _strategy(config)
-    config = kind.chosen(kind.settled(config))
+    config = kind.settled(config)
     data = kind.read(config)
+    config = kind.chosen(config, data)
     runtime.configure(kind.work, threads=config.threads)
     strategy = strategy or _strategy(config)
     import tensorflow as tf

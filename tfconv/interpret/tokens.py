@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from tfconv.errors import InputError
 from tfconv.evaluation.figures import plain_label, text_width
 from tfconv.evaluation.probability import padded_width
+from tfconv.layers.ngrams import ngram_layer
 from tfconv.tasks import CLASSIFICATION, Task
 
 __all__ = [
@@ -108,7 +109,7 @@ def significant_ngrams(
     """Find the n-grams of some texts that a linear n-gram model weighs most for and against a class.
 
     Args:
-        model: ids to logits, with an `NGramDense` of the name "logits".
+        model: ids to logits, with an `NGramDense` layer: `NGramLinear`, or `WideDeepTextCNN` for its wide part.
         preprocess: the model's `TextPreprocess`, with n-grams.
         texts: whose n-grams are looked at: their hashes alone do not say what they are. A few hundred are a second's
             work.
@@ -126,7 +127,7 @@ def significant_ngrams(
     if not len(texts):
         raise InputError("no texts to find n-grams in")
     column, name = _target(model, preprocess, target)
-    layer = model.get_layer("logits")
+    layer = ngram_layer(model)
     names = preprocess.ngrams.names(texts)
     places = np.array(list(names), np.int64) + (preprocess.first_ngram - 1)
     kernel = np.asarray(layer.kernel)[places].astype(np.float64)

@@ -85,11 +85,12 @@ class Kind:
         """The settings with what a look at the files finds."""
         return config
 
-    def chosen(self, config: Any, *, steps: bool = False) -> Any:
+    def chosen(self, config: Any, data: Any, *, steps: bool = False) -> Any:
         """The settings with a model in place of "auto", where there is such a choice.
 
         Args:
             config: settings of a training, from `settled`.
+            data: from `read`.
             steps: the model must be one that is trained by steps.
         """
         return config

@@ -83,7 +83,8 @@ class TrainingOptions:
     """stop after that many epochs without a better validation loss, not before 200 updates; keep the best weights"""
     batch_size: int | None = None  # examples a step, on all devices together; without it: 64, less where there are few
     learning_rate: float = 0.001  # the highest of the schedule
-    optimizer: Literal["adam", "lazy-adam", "sgd", "muon"] = "adam"  # lazy-adam: only the tokens of a batch are updated
+    optimizer: Literal["adam", "lazy-adam", "adagrad", "sgd", "muon"] = "adam"
+    """lazy-adam and adagrad: only the tokens of a batch are updated"""
     lookahead: bool = False  # Lookahead around the optimizer, k=6, alpha=0.5
     schedule: Schedule = "constant"  # learning-rate schedule; see it with: tfconv plot schedule NAME
     warmup: float = 0.2  # fraction of the updates in which the learning rate of cosine and one-cycle rises
@@ -162,8 +163,10 @@ def check_options(config: Any) -> None:
         raise InputError("--ema must be above 0, got 0: with it the average is the last weights")
     if config.swa_epochs is not None and config.ema is not None:
         raise InputError("--ema and --swa-epochs are two averages of the weights: give one")
-    if config.optimizer == "lazy-adam" and (config.accumulate > 1 or config.ema is not None):
-        raise InputError("--accumulate and --ema work on whole tables, which lazy-adam does not: use --optimizer adam")
+    if config.optimizer in ("lazy-adam", "adagrad") and (config.accumulate > 1 or config.ema is not None):
+        raise InputError(
+            f"--accumulate and --ema work on whole tables, which {config.optimizer} does not: use --optimizer adam"
+        )
     if config.swa_epochs is not None and config.patience not in (None, _default(config, "patience")):
         raise InputError("--patience stops early, --swa-epochs trains to the end: give one of the two")
     for name, schedules in USED_BY.items():
@@ -281,7 +284,7 @@ def make_optimizer(config: Any, data: Any) -> "keras.optimizers.Optimizer":
         cycle_multiplier=config.cycle_multiplier,
     )
     momentum = None
-    if config.schedule == "one-cycle" and config.optimizer != "muon":  # whose momentum is a number
+    if config.schedule == "one-cycle" and config.optimizer not in ("muon", "adagrad"):  # with a number, and none
         momentum = schedules.momentum(config.schedule, updates, warmup=config.warmup)
     return optimizers.make(
         config.optimizer,

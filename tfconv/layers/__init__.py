@@ -7,7 +7,7 @@ from tfconv.layers.conv import ConvNormAct1D, ConvNormAct2D
 from tfconv.layers.conv_max_pooling import ConvMaxPooling1D, EmbeddingConvMaxPooling1D
 from tfconv.layers.dilated import DilatedConv1DStack
 from tfconv.layers.initializers import Dirac
-from tfconv.layers.ngrams import NGramDense
+from tfconv.layers.ngrams import LogitBlend, NGramDense
 from tfconv.layers.normalization import BatchNorm, GhostBatchNorm, ResponseNormalization
 from tfconv.layers.one_hot_conv import OneHotConv1D
 from tfconv.layers.pooling import (
@@ -18,7 +18,7 @@ from tfconv.layers.pooling import (
     MaskedMaxPooling1D,
 )
 from tfconv.layers.residual import ResidualBlock1D, ResidualBlock2D
-from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens
+from tfconv.layers.tokens import BagOfWordsDense, DistinctTokens, FixedLength, IdRange, OneHotTokens
 from tfconv.layers.whitening import WhiteningConv2D
 
 __all__ = [
@@ -34,7 +34,9 @@ __all__ = [
     "EmbeddingConvMaxPooling1D",
     "FixedLength",
     "GhostBatchNorm",
+    "IdRange",
     "KMaxPooling1D",
+    "LogitBlend",
     "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
     "MaskedMaxPooling1D",

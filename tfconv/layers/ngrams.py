@@ -1,4 +1,4 @@
-"""A dense layer on n-grams, from their ids."""
+"""A dense layer on n-grams, from their ids, and the sum of its logits and those of a network."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops
 
 from tfconv.layers.configured import configured
 
-__all__ = ["NGramDense"]
+__all__ = ["LogitBlend", "NGramDense"]
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
@@ -87,3 +87,52 @@ class NGramDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, units)."""
         return (input_shape[0], self.units)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+@configured
+class LogitBlend(keras.layers.Layer):
+    """Weighted sum of the logits of several classifiers, of which the last is trained alone.
+
+    y = sum over i of factors[i] x_i in inference; y = x_n, the last one, in training
+
+    So the last classifier learns by a loss of its own, as if it were alone, while the others are solved or were trained
+    before. `factors` is not trained: it is chosen on held-out examples (`tfconv.training.choose_blend`) and is 1 until
+    it is assigned.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: a list of (batch, classes) tensors.
+    Output shape: (batch, classes).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+        """Create the factors."""
+        self.factors = self.add_weight(name="factors", shape=(len(input_shape),), initializer="ones", trainable=False)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return (batch, classes)."""
+        if training:
+            return inputs[-1]
+        factors = ops.convert_to_tensor(self.factors)
+        return sum(factors[place] * logits for place, logits in enumerate(inputs))
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        """Return (batch, classes)."""
+        return tuple(input_shape[-1])
+
+
+def ngram_layer(model: Any) -> NGramDense:
+    """The `NGramDense` of a model, or that layer itself.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for layer in [model, *getattr(model, "layers", ())]:
+        if isinstance(layer, NGramDense):
+            return layer
+    raise ValueError(f"{model.name} has no NGramDense layer")

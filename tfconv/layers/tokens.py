@@ -1,4 +1,4 @@
-"""Layers on token ids: fixed length, distinct tokens, one-hot vectors and bag of words."""
+"""Layers on token ids: fixed length, ranges of ids, distinct tokens, one-hot vectors and bag of words."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops
 
 from tfconv.layers.configured import configured
 
-__all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "OneHotTokens"]
+__all__ = ["BagOfWordsDense", "DistinctTokens", "FixedLength", "IdRange", "OneHotTokens"]
 
 # Ids 0, 1 and 2 of every vocabulary: padding, the start of a text, an unknown token.
 SPECIAL_TOKENS = 3
@@ -53,6 +53,53 @@ class FixedLength(keras.layers.Layer):
     def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
         """Return the output's shape and the input's dtype: ids stay integers under every dtype policy."""
         return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
+
+
+@keras.saving.register_keras_serializable(package="tfconv")
+@configured
+class IdRange(keras.layers.Layer):
+    """Keep the ids of a range, numbered from 1 on, and replace others by padding (id 0).
+
+    y[b, t] = ids[b, t] - first + 1 where first <= ids[b, t] < end, else 0
+
+    So one input of words and n-grams, as `tfconv.data.TextPreprocess` gives them, becomes two. On TensorFlow the
+    columns after the last id that is kept in any row are cut off.
+
+    Args:
+        first: The smallest id that is kept.
+        end: The id after the largest that is kept; None: no end.
+        **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
+
+    Input shape: (batch, steps), integers; 0 is padding.
+    Output shape: (batch, steps), or fewer steps on TensorFlow, 1 at least.
+
+    Raises:
+        ValueError: `first` below 1, or `end` not above it.
+    """
+
+    def __init__(self, first: int, end: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if first < 1 or (end is not None and end <= first):
+            raise ValueError(f"first must be at least 1, and end above first. Received: first={first}, end={end}")
+        self.first = first
+        self.end = end
+
+    def call(self, ids: Any) -> Any:
+        """Return the ids, renumbered."""
+        kept = ids >= self.first
+        if self.end is not None:
+            kept = ops.logical_and(kept, ids < self.end)
+        ids = ops.where(kept, ids - (self.first - 1), ops.zeros_like(ids))
+        if keras.backend.backend() == "tensorflow":
+            from tfconv.layers.tokens_tensorflow import without_empty_columns
+
+            return without_empty_columns(ids)
+        return ids
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        """Return the shape, with an unknown number of steps on TensorFlow, and the input's dtype."""
+        steps = None if keras.backend.backend() == "tensorflow" else ids.shape[1]
+        return keras.KerasTensor((ids.shape[0], steps), dtype=ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")

@@ -1,8 +1,8 @@
-"""The TensorFlow kernel of `BagOfWordsDense`: a sum of rows, with a dense gradient."""
+"""The TensorFlow kernels of `BagOfWordsDense` (a sum of rows, with a dense gradient) and of `IdRange`."""
 
 import tensorflow as tf
 
-__all__ = ["summed_rows"]
+__all__ = ["summed_rows", "without_empty_columns"]
 
 
 def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
@@ -34,3 +34,10 @@ def summed_rows(kernel: tf.Variable, ids: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(rows, axis=1), gradient
 
     return total(tf.convert_to_tensor(kernel))
+
+
+def without_empty_columns(ids: tf.Tensor) -> tf.Tensor:
+    """Return ids (batch, steps) without the last columns that hold nothing but zeros, but with one at least."""
+    place = tf.range(1, tf.shape(ids)[1] + 1)
+    last = tf.reduce_max(tf.where(tf.reduce_any(tf.not_equal(ids, 0), axis=0), place, 0))
+    return ids[:, : tf.maximum(last, 1)]

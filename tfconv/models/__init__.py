@@ -18,6 +18,7 @@ from tfconv.models.text.deep_text_cnn import DilatedTextCNN, ResidualTextCNN
 from tfconv.models.text.embedding import load_word_vectors
 from tfconv.models.text.ngram_linear import NGramLinear
 from tfconv.models.text.text_cnn import MultiWidthTextCNN, TextCNN, kim_cnn, text_cnn_imdb
+from tfconv.models.text.wide_deep import WideDeepTextCNN
 
 __all__ = [
     "AlexNet",
@@ -40,6 +41,7 @@ __all__ = [
     "ThreeConvNet",
     "VGG16",
     "WhitenedResNet",
+    "WideDeepTextCNN",
     "airbench94",
     "from_application",
     "kim_cnn",

@@ -14,7 +14,7 @@ from tfconv.kinds.fine_tuning import earlier_preprocess, starting_model
 from tfconv.kinds.kind import Kind
 from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
 from tfconv.kinds.source import check_known, columns_of, files_below, options_of, with_found_columns
-from tfconv.kinds.text.ngrams import MODEL, choice, solved_model, with_all_labels
+from tfconv.kinds.text.ngrams import LINEAR, WIDE_DEEP, choice, settings_of, solved_model, with_all_labels
 from tfconv.kinds.text.options import CheckText, SweepText, TrainText
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["TextKind"]
 
 _NETWORK = "multi-width-text-cnn"
-_SCORED = 256  # texts at a time where nothing is trained by steps
-# Options that only a network has, or a training by steps.
+# Options that only a network has, or a training by steps; the wide and deep one brings its own of the first two lines.
 _OF_NETWORKS = (
-    *("vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors", "from_", "epochs", "patience"),
-    *("batch_size", "learning_rate", "optimizer", "lookahead", "schedule", "warmup", "cycle_epochs", "snapshots"),
-    *("weight_decay", "clip_norm", "accumulate", "ema", "swa_epochs", "label_smoothing"),
+    *("length", "level", "words_only", "vectors", "freeze_vectors", "from_", "patience", "learning_rate", "optimizer"),
+    *("lookahead", "schedule", "warmup", "cycle_epochs", "snapshots", "weight_decay", "clip_norm", "accumulate", "ema"),
+    *("swa_epochs", "label_smoothing"),
 )
+_OF_STEPS = ("vocabulary_size", "epochs", "batch_size")
 _OF_DEVICES = ("precision", "strategy")  # which solving does not need, but obeys
 _LONGEST_OF = 100  # batches among which the longest texts are looked for
 
@@ -62,6 +62,10 @@ class TextKind(Kind):
             )
         if config.vectors is not None and config.level == "char":
             raise InputError("--vectors are for words: leave out --level char")
+        if config.model in (LINEAR, WIDE_DEEP):
+            of_steps = _OF_STEPS if config.model == LINEAR else ()
+            if reason := _given(config, (*_OF_NETWORKS, *of_steps)):
+                raise InputError(f"--model {config.model} has settings of its own, and {reason}: give another --model")
 
     def check_source(self, source: str) -> None:
         """Refuse what is no data set by its name alone."""
@@ -81,28 +85,22 @@ class TextKind(Kind):
         """The settings with what a look at a CSV file finds."""
         return with_found_columns(config, "text")
 
-    def chosen(self, config: Any, *, steps: bool = False) -> Any:
-        """An n-gram model for `auto`, unless texts are streamed or an option of networks is given."""
+    def chosen(self, config: Any, data: Any, *, steps: bool = False) -> Any:
+        """For `auto` a model with n-grams, unless texts are streamed or an option of networks is given."""
         from tfconv.data.source import is_streamed
 
-        if config.model not in ("auto", MODEL):
+        if config.model not in ("auto", LINEAR, WIDE_DEEP):
             return config
-        reason = None
-        if config.model == MODEL and config.from_ is not None:
-            raise InputError(f"--from goes on with a network, and {config.from_} holds an n-gram model: leave it out")
-        if config.stream or is_streamed(config.data):
-            reason = "the texts are streamed"
-        elif given := _given(config, _OF_NETWORKS if config.model == MODEL else (*_OF_NETWORKS, *_OF_DEVICES)):
-            reason = f"{given} is given"
-        if config.model == MODEL:
-            if reason or steps:
-                reason = reason or "a network is needed, which is trained by steps"
-                raise InputError(f"--model {MODEL} is solved, not trained by steps, and {reason}: give another --model")
-        elif reason or steps:
+        reason = _given(config, (*_OF_NETWORKS, *_OF_STEPS, *_OF_DEVICES)) if config.model == "auto" else None
+        reason = "the texts are streamed" if config.stream or is_streamed(config.data) else reason
+        if config.model != "auto" and (reason or steps):
+            reason = reason or "a network is needed, which is trained by steps alone"
+            raise InputError(f"--model {config.model} is solved, and {reason}: give another --model")
+        if reason or steps:
             if reason and not steps:
                 print(f"auto: {_NETWORK}, as {reason}")
             return dataclasses.replace(config, model=_NETWORK)
-        return dataclasses.replace(config, model=MODEL, epochs=0, batch_size=_SCORED, patience=None)
+        return settings_of(config, data)
 
     def read(self, config: Any) -> "TextData":
         """The data set; TensorFlow is not imported yet."""
@@ -112,7 +110,7 @@ class TextKind(Kind):
 
     def prepare(self, config: Any, data: Any) -> "TextData":
         """The data set with its tokenizer's settings; --from brings its own vocabulary."""
-        if config.model == MODEL:
+        if config.model in (LINEAR, WIDE_DEEP):
             data = with_all_labels(config, data)
             return data.prepare(**choice(data).preparation(data, config))
         level = config.level if config.level != "auto" else ("char" if config.model == "char-cnn" else "word")
@@ -135,7 +133,7 @@ class TextKind(Kind):
         precision = chosen_precision(config)
         if config.from_ is not None:
             return starting_model(config.from_, data, dtype=precision)
-        if config.model == MODEL:
+        if config.model in (LINEAR, WIDE_DEEP):
             return solved_model(config, data)
         builders: dict[str, Any] = {
             # As in recipes/imdb_text_cnn.py, which measured it.
@@ -176,8 +174,9 @@ class TextKind(Kind):
 
     def describe(self, config: Any, data: Any, model: "keras.Model") -> str:
         """The model's size and the vocabulary's."""
-        if config.model == MODEL:
-            return f"{data.preprocess.ngrams.size - 1:,} n-grams, {model.count_params():,} parameters"
+        if config.model in (LINEAR, WIDE_DEEP):
+            words = f"{len(data.preprocess.vocabulary):,} tokens known, " if config.model == WIDE_DEEP else ""
+            return f"{data.preprocess.ngrams.size - 1:,} n-grams, {words}{model.count_params():,} parameters"
         known = len(data.preprocess.vocabulary)
         return f"{config.model}: {model.count_params():,} parameters, {known:,} tokens known"
 
@@ -200,7 +199,12 @@ class TextKind(Kind):
         if not isinstance(read, dict):
             raise unreadable(folder, self.unit, "settings are missing, or of another type")
         names = ("model", "vocabulary_size", "level", "words_only")
-        return options_of(before, names, self.options) | {"length": read.get("length")}
+        found = options_of(before, names, self.options) | {"length": read.get("length")}
+        if found.get("model") in (LINEAR, WIDE_DEEP):
+            raise InputError(
+                f"--from goes on with a network, and {before.directory} holds an n-gram model: leave it out"
+            )
+        return found
 
     def labelled(self, run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
         """Batches (ids, labels by the run's class numbers)."""
@@ -264,5 +268,5 @@ def _given(config: Any, names: Sequence[str]) -> str | None:
     usual = {field.name: field.default for field in dataclasses.fields(TrainText)}
     for name in names:
         if getattr(config, name) != usual[name]:
-            return f"--{name.rstrip('_').replace('_', '-')}"
-    return "--balanced sampling" if config.balanced == "sampling" else None
+            return f"--{name.rstrip('_').replace('_', '-')} is given"
+    return "--balanced sampling is given" if config.balanced == "sampling" else None

@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from tfconv.errors import InputError
 from tfconv.kinds.options import balanced_weights
+from tfconv.kinds.text.wide_deep import blend, new_wide_deep, parts
 
 if TYPE_CHECKING:
     import keras
 
     from tfconv.data import TextData
 
-__all__ = ["MODEL", "Choice", "choice", "solved_model", "with_all_labels"]
+__all__ = ["LINEAR", "WIDE_DEEP", "Choice", "choice", "settings_of", "solved_model", "with_all_labels"]
 
-MODEL = "ngram-linear"
+LINEAR, WIDE_DEEP = "ngram-linear", "wide-deep"
 _LOOKED_AT = 2000  # texts
 _FEW_WORDS = 2.0  # words a text up to which texts are strings: names, codes
 _LONG_WORD = 15.0  # mean characters of a word from which blanks do not part words
 _MOST_CHARACTERS = 12e6  # of all texts; above, n-grams of characters cost minutes and add nothing
 _FEWEST = 100  # texts from which an n-gram must be in two
+_FEWEST_DEEP = 2000  # texts from which a convolution is worth its time
+_SECONDS_A_TEXT, _SECONDS_A_TOKEN, _MOST_SECONDS = 2e-4, 2.5e-6, 3.5  # of an epoch of the convolution on two cores
 _MOST_WEIGHTS = 2**25
+_SCORED = 256  # texts at a time where nothing is trained by steps
+_EPOCHS, _BATCH_SIZE, _LEARNING_RATE = 6, 50, 0.05  # of the deep part
 _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _VALIDATION_FOLDERS = ("validation", "valid", "val", "dev")
 
@@ -46,11 +51,13 @@ class Choice:
             "ngrams": NGrams(self.words, self.characters, buckets=2**31 - 1),
             "ngram_min_count": 1 if len(data.examples["train"]) < _FEWEST else 2,
             "most_ngrams": _MOST_WEIGHTS // data.outputs,
-            "tokens": False,
+            "tokens": config.model == WIDE_DEEP,
+            "vocabulary_size": config.vocabulary_size,
             "punctuation": True,
             "length": None,
             "start": False,
             "batch_size": config.batch_size,
+            "bucket": True,
             "seed": config.seed,
         }
 
@@ -78,10 +85,33 @@ def choice(data: "TextData") -> Choice:
     return Choice((1, 3), (2, 5), size)
 
 
+def settings_of(config: Any, data: "TextData") -> Any:
+    """The settings with one of the two models: the deep part is added where it is worth its time."""
+    model = config.model
+    if model == "auto":
+        texts, chosen = data.examples["train"].texts, choice(data)
+        sample = texts[:: -(-len(texts) // _LOOKED_AT)]
+        tokens = len(texts) * sum(len(text.split()) for text in sample) / len(sample)
+        worth = chosen.words is not None and len(texts) >= _FEWEST_DEEP
+        worth &= _SECONDS_A_TEXT * len(texts) + _SECONDS_A_TOKEN * tokens <= _MOST_SECONDS
+        model = WIDE_DEEP if worth else LINEAR
+    if model == LINEAR:
+        return dataclasses.replace(config, model=LINEAR, epochs=0, batch_size=_SCORED, patience=None)
+    return dataclasses.replace(
+        config,
+        model=WIDE_DEEP,
+        epochs=config.epochs or _EPOCHS,
+        batch_size=config.batch_size or _BATCH_SIZE,
+        optimizer="adagrad",
+        learning_rate=_LEARNING_RATE,
+        patience=None,
+    )
+
+
 def with_all_labels(config: Any, data: "TextData") -> "TextData":
     """Train also on validation texts that were drawn by us, where there are test texts to score on.
 
-    The settings of the linear model are chosen by folds of the training texts, so nothing else needs them.
+    The settings of the linear model, and the blend, are chosen by folds of the training texts: nothing else needs them.
     """
     source = Path(config.data)
     own = config.validation is not None or config.split is not None or config.repeats > 1
@@ -94,15 +124,20 @@ def with_all_labels(config: Any, data: "TextData") -> "TextData":
 
 
 def solved_model(config: Any, data: "TextData") -> "keras.Model":
-    """The linear model with its weights."""
+    """The linear model with its weights, or the wide part of the wide and deep one with the blend of both."""
     from tfconv import models, training
 
     preprocess, chosen = data.preprocess, choice(data)
-    print(f"{MODEL}: n-grams of {chosen} ({chosen.why})", flush=True)
-    model = models.NGramLinear(preprocess.size, classes=data.outputs)
+    deep = ", convolution over words" if config.model == WIDE_DEEP else ""
+    print(f"{config.model}: n-grams of {chosen}{deep} ({chosen.why})", flush=True)
+    if config.model == WIDE_DEEP:
+        model = new_wide_deep(config, data)
+    else:
+        model = models.NGramLinear(preprocess.size, classes=data.outputs)
+    words, ngrams = parts(data)
     solution = training.solve_ngrams(
         model,
-        data.ids("train"),
+        ngrams,
         data.examples["train"].labels,
         task=data.task,
         word_ids=None if preprocess.ngrams is None else preprocess.ngrams.word_ids,
@@ -110,4 +145,6 @@ def solved_model(config: Any, data: "TextData") -> "keras.Model":
         seed=config.seed,
     )
     print(solution, flush=True)
+    if config.model == WIDE_DEEP:
+        blend(config, data, model, solution, words)
     return model

@@ -13,6 +13,7 @@ __all__ = ["CheckText", "SweepText", "TrainText"]
 Model = Literal[
     "auto",
     "ngram-linear",
+    "wide-deep",
     "multi-width-text-cnn",
     "text-cnn",
     "char-cnn",
@@ -33,7 +34,8 @@ class TrainText(TableOptions, TrainingOptions):
     text: str | None = None  # column of the texts; without it: text, or found
     stream: bool = False  # stream files from disk, in bounded memory; always done for large and for several ones
     model: Model = "auto"
-    """auto: ngram-linear, solved in seconds; multi-width-text-cnn for streams, and with options of networks"""
+    """auto: wide-deep (n-grams and a convolution) or ngram-linear (where texts are few, many words or no words);
+    multi-width-text-cnn for streams, and with options of networks"""
     vocabulary_size: int = 30000  # tokens with an id of their own, special ones included; rarer ones are unknown
     length: int = 800  # longest text in tokens; longer ones are truncated
     level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from tfconv.data.splits import stratified_folds
 from tfconv.errors import InputError
+from tfconv.layers.ngrams import ngram_layer
 from tfconv.tasks import CLASSIFICATION, Task
 from tfconv.training.linear.lbfgs import minimize
+from tfconv.training.linear.loss import cross_entropy, targets_of
 from tfconv.training.linear.presence import PresenceMatrix
 
 __all__ = ["NGramSolution", "solve_ngrams"]
@@ -32,7 +34,7 @@ _ITERATIONS, _TOLERANCE = 100, 3e-3
 _TEMPERATURES = 2.0 ** np.arange(-2, 3.01, 0.25)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NGramSolution:
     """What `solve_ngrams` found.
 
@@ -42,6 +44,10 @@ class NGramSolution:
         temperature: what logits were multiplied by, so that held-out log-likelihood is highest.
         held_out: share of the held-out texts, or with several labels of their labels, that are right.
         examples: how many texts were held out.
+        tried: numbers of the texts that settings were chosen on, integers (m,).
+        folds: numbers of the texts that were held out, one array for each part; the weights that answer a part were
+            found on the others of `tried`.
+        logits: what was said of the texts of `folds`, in that order, (examples, outputs).
     """
 
     strength: float
@@ -49,6 +55,9 @@ class NGramSolution:
     temperature: float
     held_out: float
     examples: int
+    tried: npt.NDArray[np.int64]
+    folds: tuple[npt.NDArray[np.int64], ...]
+    logits: Floats
 
     def __str__(self) -> str:
         prior = "log-ratios as prior" if self.power else "no prior"
@@ -80,7 +89,7 @@ def solve_ngrams(
     five folds below 2,000 texts, else on a fifth of 10,000 at most. Equal inputs give equal weights.
 
     Args:
-        layer: a built `NGramDense`, or a model whose layer "logits" is one.
+        layer: a built `NGramDense`, or a model that has one.
         ids: ragged ids (n, None), distinct in each row, as `NGrams` gives them.
         labels: class numbers (n,), or zeros and ones (n, classes).
         task: one class a text, or any number of labels.
@@ -97,14 +106,14 @@ def solve_ngrams(
     Reference: Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification", 2012, for the
         ratios; here they scale a prior and not the inputs.
     """
-    layer = layer if hasattr(layer, "scale") else layer.get_layer("logits")
+    layer = ngram_layer(layer)
     matrix = PresenceMatrix(ids.row_lengths().numpy(), ids.flat_values.numpy(), layer.buckets)
     if not len(matrix):
         raise InputError("there is no text to learn n-grams from")
     weights = np.ones(len(matrix), np.float32)
     if class_weight is not None:
         weights = np.array([class_weight[int(label)] for label in labels], np.float32)
-    targets = _targets(labels, layer.units, task)
+    targets = targets_of(labels, layer.units)
     problem = _Problem(matrix, targets, weights, task, word_ids or layer.buckets, layer.normalize)
     strength, power, found = _chosen(problem, labels, seed)
     solved = problem.solved(strength, power)
@@ -112,15 +121,6 @@ def solve_ngrams(
     layer.kernel.assign(solved.kernel * found.temperature)
     layer.bias.assign(solved.bias * found.temperature)
     return found
-
-
-def _targets(labels: npt.NDArray[Any], units: int, task: Task) -> Floats:
-    """Labels as zeros and ones (n, units)."""
-    if labels.ndim == 2:
-        return labels.astype(np.float32)  # of several labels
-    if units == 1:
-        return labels.astype(np.float32)[:, None]
-    return np.eye(units, dtype=np.float32)[labels]
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class _Problem:
         def loss(point: Floats) -> tuple[float, Floats]:
             weights, bias = point[:-outputs].reshape(-1, outputs), point[-outputs:]
             logits = factors * matrix.times(inputs * weights) + bias
-            value, slope = _cross_entropy(logits, self.targets, self.weights, self.task)
+            value, slope = cross_entropy(logits, self.targets, self.weights, self.task)
             gradient = inputs * matrix.transposed_times(factors * slope)
             gradient += weights / (strength * n)
             value += float(np.vdot(weights, weights)) / (2 * strength * n)
@@ -199,29 +199,17 @@ class _Problem:
         return factors * self.matrix.times(weights.scale[:, None] * weights.kernel) + weights.bias
 
 
-def _cross_entropy(logits: Floats, targets: Floats, weights: Floats, task: Task) -> tuple[float, Floats]:
-    """Cross-entropy summed over the texts with their weights, and its gradient by the logits."""
-    share = weights[:, None]
-    if task.exclusive and logits.shape[1] > 1:
-        logits = logits - logits.max(axis=1, keepdims=True)
-        exponents = np.exp(logits)
-        total = exponents.sum(axis=1, keepdims=True)
-        value = float((share * targets * (np.log(total) - logits)).sum(dtype=np.float64))
-        return value, np.asarray(share * (exponents / total - targets), np.float32)
-    value = float((share * (np.logaddexp(0, logits) - targets * logits)).sum(dtype=np.float64))
-    return value, np.asarray(share * (np.exp(-np.logaddexp(0, -logits)) - targets), np.float32)
-
-
 def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[float, float, NGramSolution]:
     """Strength and power of the highest held-out likelihood, once logits are brought to their best temperature."""
     n, outputs = len(problem.matrix), problem.targets.shape[1]
-    tried = problem
+    tried, rows_tried = problem, np.arange(n)
     if n > _TRIED:
-        parts = stratified_folds(labels, -(-n // _TRIED), seed)
-        tried, labels = problem.take(parts[0]), labels[parts[0]]
+        rows_tried = stratified_folds(labels, -(-n // _TRIED), seed)[0]
+        tried, labels = problem.take(rows_tried), labels[rows_tried]
     usual = (_USUAL[0], _USUAL[1] if outputs == 1 else 0.0)
     if len(tried.matrix) < 2 * _FOLDS:
-        return *usual, NGramSolution(*usual, 1.0, float("nan"), 0)
+        nothing = np.zeros((0, outputs), np.float32)
+        return *usual, NGramSolution(*usual, 1.0, float("nan"), 0, rows_tried, (), nothing)
     folds = stratified_folds(labels, _FOLDS, seed)
     held_out = folds if n < _FOLDED else folds[:1]
     wide = len(tried.matrix.columns) * outputs > _MOST_WORK
@@ -244,7 +232,7 @@ def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[flo
     targets, weights = tried.targets[place], tried.weights[place] / tried.weights[place].sum()
 
     def loss(logits: Floats, temperature: float) -> float:
-        return _cross_entropy(logits * np.float32(temperature), targets, weights, problem.task)[0]
+        return cross_entropy(logits * np.float32(temperature), targets, weights, problem.task)[0]
 
     found = {
         settings: min((loss(np.concatenate(parts), t), float(t)) for t in _TEMPERATURES)
@@ -256,4 +244,8 @@ def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[flo
         right = logits.argmax(axis=1) == targets.argmax(axis=1)
     else:
         right = (logits > 0) == (targets > 0.5)
-    return *best, NGramSolution(*best, found[best][1], float(right.mean()), len(place))
+    temperature = found[best][1]
+    parts = tuple(rows_tried[rows] for rows in held_out)
+    return *best, NGramSolution(
+        *best, temperature, float(right.mean()), len(place), rows_tried, parts, logits * np.float32(temperature)
+    )

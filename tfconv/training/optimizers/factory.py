@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import keras
 
+from tfconv.training.optimizers.adagrad import FusedAdagrad
 from tfconv.training.optimizers.adam import FusedAdam, LazyAdam
 from tfconv.training.optimizers.muon import Muon
 from tfconv.training.optimizers.sgd import ScheduledSGD
@@ -18,7 +19,7 @@ _NORMS = tuple(
 
 
 def make(
-    name: Literal["adam", "lazy-adam", "sgd", "muon"],
+    name: Literal["adam", "lazy-adam", "adagrad", "sgd", "muon"],
     learning_rate: Any,
     *,
     weight_decay: float = 0.0,
@@ -34,22 +35,23 @@ def make(
     callback `EMAWeights` to score the averaged weights after each epoch.
 
     Args:
-        name: "adam" (`FusedAdam`; with `weight_decay` it is AdamW), "lazy-adam", "sgd" with Nesterov's momentum, or
-            "muon", with Adam for the layer called "logits", the head of `tfconv.models`.
+        name: "adam" (`FusedAdam`; with `weight_decay` it is AdamW), "lazy-adam", "adagrad" (`FusedAdagrad`, whose sums
+            of squares start at 1e-8), "sgd" with Nesterov's momentum, or "muon", with Adam for the layer called
+            "logits", the head of `tfconv.models`.
         learning_rate: a number or a schedule, which counts updates: batches divided by `accumulate`.
         weight_decay: decoupled weight decay, multiplied by the learning rate; variables called "bias", "beta" or
             "gamma" are excluded, see `decay_kernels_only` for more.
         clip_norm: global norm to which gradients are clipped.
         momentum: of SGD or Muon, or `beta_1` of Adam; a number or, except for Muon, a schedule. Default: 0.9, Muon's
-            0.95.
+            0.95. Adagrad has none.
         ema: momentum m in (0, 1) of an exponential moving average of the weights, average = m average + (1 - m)
             weights; training ends with the average.
         lookahead: wrap the optimizer in `Lookahead`, with k=6 and alpha=0.5.
         accumulate: number of batches whose gradients make one update.
 
     Raises:
-        ValueError: no optimizer has this name, or a number is out of range; `lazy-adam` with `accumulate` or `ema`,
-            which work on whole embedding tables.
+        ValueError: no optimizer has this name, or a number is out of range; `lazy-adam` or `adagrad` with `accumulate`
+            or `ema`, which work on whole embedding tables.
     """
     for label, value, low, high in (("weight_decay", weight_decay, 0, 1), ("ema", ema, 0, 1)):
         if value is not None and not low <= value < high:
@@ -58,9 +60,9 @@ def make(
         raise ValueError(f"clip_norm must be above 0, got {clip_norm}")
     if not isinstance(accumulate, int) or accumulate < 1:
         raise ValueError(f"accumulate must be a whole number of 1 or more, got {accumulate}")
-    if name == "lazy-adam" and (accumulate > 1 or ema is not None):
+    if name in ("lazy-adam", "adagrad") and (accumulate > 1 or ema is not None):
         raise ValueError(
-            "accumulate and ema must be left out with lazy-adam, because they update whole embedding tables: use adam"
+            f"accumulate and ema must be left out with {name}, because they update whole embedding tables: use adam"
         )
     common: dict[str, Any] = {"weight_decay": weight_decay or None, "global_clipnorm": clip_norm}
     if ema is not None:
@@ -70,6 +72,8 @@ def make(
         case "adam" | "lazy-adam":
             kind = FusedAdam if name == "adam" else LazyAdam
             optimizer = kind(learning_rate, 0.9 if momentum is None else momentum, **common)
+        case "adagrad":  # from nothing, as in the paper: Keras' 0.1 hides the gradients of rare words
+            optimizer = FusedAdagrad(learning_rate, initial_accumulator_value=1e-8, **common)
         case "sgd" if isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
             optimizer = ScheduledSGD(learning_rate, momentum, nesterov=True, **common)
         case "sgd":
@@ -80,7 +84,7 @@ def make(
             common |= {"adam_weight_decay": common["weight_decay"], "exclude_layers": ["logits"]}
             optimizer = Muon(learning_rate, momentum=0.95 if momentum is None else momentum, **common)
         case _:
-            raise ValueError(f"name must be adam, lazy-adam, sgd or muon, got {name!r}")
+            raise ValueError(f"name must be adam, lazy-adam, adagrad, sgd or muon, got {name!r}")
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     if lookahead:
         optimizer = Lookahead(optimizer)
