@@ -112,10 +112,10 @@ def freed_memory():
 
 @pytest.fixture(scope="session")
 def two_replicas():
-    """One `tf.distribute.Strategy` for all tests: two in a process mix up their collective operations."""
-    import tensorflow as tf
+    """The `tf.distribute.Strategy` of the command's cpu:2: two in a process mix up their collective operations."""
+    from tfconv.training import strategy
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return strategy.choose("cpu:2")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What `tfconv train text` chooses when nothing is asked for: n-gram models, from files to an export."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,62 @@ def test_its_weights_and_its_words_say_why(solved):
     assert effects[1].effect == pytest.approx(odds("the soup was sweet") - odds("the was sweet"), abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def blended(tmp_path_factory):
+    """A wide and deep run of two epochs, with all else as a user gets it."""
+    folder = tmp_path_factory.mktemp("blended")
+    path, run = write_topics(folder / "topics.csv"), folder / "run"
+    options = ("--text", "review", "--label", "kind", "--test", "0.2", "--model", "wide-deep", "--epochs", 2)
+    assert status("train", "text", path, "--run", run, *options, "--deterministic") == 0
+    return run, path, options
+
+
+def test_wide_and_deep_is_trained_exported_and_explained(blended, capsys, tmp_path):
+    run, path, _ = blended
+    result = json.loads((run / "result.json").read_text())
+    assert result["config"]["optimizer"] == "adagrad" and result["scores"]["test"]["accuracy"] > 0.97
+    texts = ["the soup was sweet", "a laptop app with code", "", "zzz"]
+    capsys.readouterr()
+    assert status("predict", run, *texts) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["label"] for line in lines[:2]] == ["food", "tech"]
+    assert status("export", run, tmp_path / "served") == 0
+    served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["serving_default"]
+    answer = served(text=tf.constant(texts))["probabilities"].numpy()
+    np.testing.assert_allclose(answer, [list(line["probabilities"].values()) for line in lines], atol=1e-5)
+    loaded = load_run(run)
+    found = interpret.significant_ngrams(loaded.model, loaded.preprocess, texts[:2], target="food", count=5)
+    assert "soup" in {effect.token for effect in found.positive}
+    effects = interpret.occlusion(loaded.model, loaded.preprocess, texts[0], target="food")
+    assert max(effects, key=lambda effect: effect.effect).token in ("soup", "sweet")
+    # Its logits are those of its parts, each from the ids of its own kind, by the factors.
+    model, first = loaded.model, loaded.preprocess.first_ngram
+    ids = loaded.preprocess(tf.constant(texts)).numpy()
+    words, ngrams = np.where(ids < first, ids, 0), np.where(ids < first, 0, ids - first + 1)
+    wide = model.get_layer("ngrams")(ngrams).numpy()
+    pooled = [model.get_layer(f"normalized_{size}")(model.get_layer(f"regions_of_{size}")(words)) for size in (1, 2, 3)]
+    deep = model.get_layer("logits")(np.concatenate(pooled, axis=1)).numpy()
+    factors = model.get_layer("blend").factors.numpy()
+    np.testing.assert_allclose(model(ids), factors[0] * wide + factors[1] * deep, atol=1e-4)
+
+
+def test_wide_and_deep_resumes_to_the_same_bits_and_runs_on_replicas(blended, tmp_path):
+    run, path, options = blended
+    begun = tmp_path / "run"
+    shutil.copytree(run, begun)
+    last = sorted((begun / "checkpoints").iterdir())[-1]
+    last.unlink()
+    for name in ("model.keras", "result.json"):
+        (begun / name).unlink()
+    assert status("train", "text", path, "--run", begun, *options, "--deterministic", "--resume") == 0
+    for one, other in zip(load_run(run).model.weights, load_run(begun).model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (begun / "history.csv").read_text() == (run / "history.csv").read_text()
+    assert status("train", "text", path, "--run", tmp_path / "two", *options, "--strategy", "cpu:2") == 0
+    scores = json.loads((tmp_path / "two" / "result.json").read_text())["scores"]["test"]
+    assert scores["accuracy"] > 0.97
+
+
 CODES = [(f"{'AX' if i % 2 else 'QZ'}-{(i * 7919) % 10_000:04d}", "left" if i % 2 else "right") for i in range(200)]
 KANJI = ("映画", "音楽", "料理", "旅行")
 UNBLANKED = [
@@ -111,6 +168,7 @@ def test_what_does_not_go_together_is_one_line(solved, tmp_path, capsys):
     columns = ("--text", "review", "--label", "kind")
     for more, message in (
         (("--model", "ngram-linear", "--epochs", "2"), "--epochs is given: give another --model"),
+        (("--model", "wide-deep", "--learning-rate", "0.1"), "--learning-rate is given: give another --model"),
         (("--from", run), "holds an n-gram model: leave it out"),
     ):
         assert status("train", "text", path, "--run", tmp_path / "x", *columns, *more) == 2

@@ -1,11 +1,11 @@
-"""The dense layer on n-grams against NumPy."""
+"""The dense layer on n-grams, and the blend of logits, against NumPy."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfconv.layers import NGramDense
+from tfconv.layers import LogitBlend, NGramDense
 from tfconv.training import LazyAdam
 
 IDS = np.array([[1, 4, 5, 0], [2, 4, 6, 7], [0, 0, 0, 0]], "int32")
@@ -65,3 +65,13 @@ def test_the_sum_is_float32_under_mixed_precision():
 def test_sizes_below_one_are_refused(sizes):
     with pytest.raises(ValueError, match="must be at least 1"):
         NGramDense(*sizes)
+
+
+def test_a_blend_is_a_weighted_sum_and_in_training_the_last_classifier():
+    logits = np.random.default_rng(0).normal(size=(4, 3, 2)).astype("float32")
+    blend = LogitBlend()
+    np.testing.assert_allclose(blend(logits), logits.sum(axis=1), rtol=1e-5)
+    blend.factors.assign([0.5, 0.0, 2.0])
+    np.testing.assert_allclose(blend(logits), 0.5 * logits[:, 0] + 2 * logits[:, 2], rtol=1e-5)
+    np.testing.assert_array_equal(blend(logits, training=True), logits[:, 2])
+    assert not blend.trainable_variables

@@ -1,5 +1,7 @@
 """Layers on token ids against NumPy."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfconv.layers import BagOfWordsDense, DistinctTokens, FixedLength, OneHotTokens
+from tfconv.layers import BagOfWordsDense, DistinctTokens, FixedLength, IdRange, OneHotTokens
 
 rows = st.integers(1, 9).flatmap(
     lambda steps: st.lists(st.lists(st.integers(0, 7), min_size=steps, max_size=steps), min_size=1, max_size=4)
@@ -29,6 +31,17 @@ def test_distinct_tokens_keeps_one_of_each(ids):
     got = np.asarray(DistinctTokens()(np.array(ids, "int32")))
     for row, out in zip(ids, got, strict=True):
         assert sorted(out[out != 0].tolist()) == sorted(set(row) - {0})
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows)
+def test_a_range_of_ids_is_numbered_from_one(ids):
+    ids = np.asarray(ids)
+    expected = np.zeros_like(ids)
+    for place in np.argwhere((ids >= 3) & (ids < 5)):
+        expected[tuple(place)] = ids[tuple(place)] - 2
+    np.testing.assert_array_equal(IdRange(3, 5)(ids), expected)
+    np.testing.assert_array_equal(IdRange(1)(ids), ids)
 
 
 @settings(max_examples=40, deadline=None)
@@ -82,7 +95,8 @@ def test_one_hot_tokens():
 
 def test_ids_stay_integers_under_mixed_precision():
     ids = keras.Input((None,), dtype="int32")
-    for layer in (FixedLength(4, dtype="mixed_float16"), DistinctTokens(dtype="mixed_float16")):
+    for make in (functools.partial(FixedLength, 4), DistinctTokens, functools.partial(IdRange, 1)):
+        layer = make(dtype="mixed_float16")
         assert layer(ids).dtype == "int32"
         big = np.array([[30001, 30002, 30003]], "int32")  # float16 holds neither
         np.testing.assert_array_equal(np.asarray(layer(big))[:, :3], big)
@@ -90,7 +104,14 @@ def test_ids_stay_integers_under_mixed_precision():
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: FixedLength(0), lambda: OneHotTokens(3), lambda: OneHotTokens(5, first=0), lambda: BagOfWordsDense(0, 1)],
+    [
+        lambda: FixedLength(0),
+        lambda: IdRange(0),
+        lambda: IdRange(3, 3),
+        lambda: OneHotTokens(3),
+        lambda: OneHotTokens(5, first=0),
+        lambda: BagOfWordsDense(0, 1),
+    ],
 )
 def test_impossible_arguments_are_refused(make):
     with pytest.raises(ValueError, match="Received"):

@@ -43,28 +43,29 @@ PUBLIC = {
     """,
     "tfconv.kinds": """KINDS Kind get of_preprocess register""",
     "tfconv.layers": """
-        BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D DilatedConv1DStack
-        Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm KMaxPooling1D
-        MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D NGramDense OneHotConv1D
-        OneHotTokens ResidualBlock1D ResidualBlock2D ResponseNormalization WhiteningConv2D
+        BagOfWordsDense BatchNorm ConcatPooling2D ConvMaxPooling1D ConvNormAct1D ConvNormAct2D
+        DilatedConv1DStack Dirac DistinctTokens EmbeddingConvMaxPooling1D FixedLength GhostBatchNorm IdRange
+        KMaxPooling1D LogitBlend MaskedGlobalAveragePooling1D MaskedGlobalMaxPooling1D MaskedMaxPooling1D
+        NGramDense OneHotConv1D OneHotTokens ResidualBlock1D ResidualBlock2D ResponseNormalization
+        WhiteningConv2D
     """,
     "tfconv.models": """
         AlexNet AllConvNet BagOfWordsLinear BagOfWordsMLP CharCNN ConvBatchNormNet ConvNet DilatedTextCNN
-        LessonResNet MiniAlexNet MultiWidthTextCNN NGramLinear ResNet ResNetCIFAR ResidualTextCNN SimpleNet TextCNN
-        ThreeConvNet
-        VGG16 WhitenedResNet airbench94 from_application kim_cnn load_word_vectors resnet18 resnet20 resnet32
-        resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
+        LessonResNet MiniAlexNet MultiWidthTextCNN NGramLinear ResNet ResNetCIFAR ResidualTextCNN SimpleNet
+        TextCNN ThreeConvNet VGG16 WhitenedResNet WideDeepTextCNN airbench94 from_application kim_cnn
+        load_word_vectors resnet18 resnet20 resnet32 resnet34 resnet50 resnet56 text_cnn_imdb zhang_char_cnn
     """,
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.tasks": """CLASSIFICATION MULTI_LABEL TASKS Task get""",
     "tfconv.training": """
-        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam GradientAccumulation
-        Interrupted LazyAdam LearningRateSweep Lookahead Muon NGramSolution NonFiniteLossError OverfitCheck
-        PrecisionError ProgressLines Run RunSettings ScheduledSGD SmoothedCrossentropy SoftLabelAccuracy
-        StochasticWeightAveraging WorkerLostError check_answers cross_validate decay_kernels_only discriminative
-        evaluate fit freeze_batch_norm freeze_to gradual_unfreeze in_float32 layer_groups load_run lr_find
-        optimizers overfit_one_batch precompute probe_batch_sizes resized_batches schedules soft_label_objective
-        solve_ngrams split_head strategy with_input_shape with_new_head write_result
+        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam
+        GradientAccumulation Interrupted LazyAdam LearningRateSweep Lookahead Muon NGramSolution
+        NonFiniteLossError OverfitCheck PrecisionError ProgressLines Run RunSettings ScheduledSGD
+        SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging WorkerLostError check_answers
+        choose_blend cross_validate decay_kernels_only discriminative evaluate fit freeze_batch_norm freeze_to
+        gradual_unfreeze in_float32 layer_groups load_run lr_find optimizers overfit_one_batch precompute
+        probe_batch_sizes resized_batches schedules soft_label_objective solve_ngrams split_head strategy
+        with_input_shape with_new_head write_result
     """,
 }
 PACKAGE = Path(tfconv.__file__).parent

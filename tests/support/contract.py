@@ -130,6 +130,8 @@ LAYERS = {
         (9,),
     ),
     "OneHotTokens": Example({"vocabulary_size": VOCABULARY}, {"first": 1, "mask_zero": False}, (9,)),
+    "IdRange": Example({"first": 3}, {"end": 9}, (9,)),
+    "LogitBlend": Example({}, {}),
     "NGramDense": Example({"buckets": VOCABULARY, "units": 3}, {"normalize": False, **kernel()}, (9,)),
     "ResidualBlock1D": Example(
         {"filters": 6},
@@ -297,6 +299,12 @@ EXAMPLES: dict[str, Example] = {
     **LAYERS,
     **{name: Example({}, others, (32, 32, 3), small) for name, (others, small) in IMAGE_MODELS.items()},
     **{name: Example({"vocabulary_size": VOCABULARY}, others, (9,)) for name, others in TEXT_MODELS.items()},
+    "WideDeepTextCNN": Example(
+        {"vocabulary_size": 7, "buckets": VOCABULARY - 6},
+        {**RENAMED, "filters": 4, "kernel_sizes": [2], "dropout": 0.3},
+        (9,),
+        {"filters": 5},
+    ),
     "NGramLinear": Example({"buckets": VOCABULARY}, {**RENAMED, "normalize": False}, (9,)),
 }
 CLASSES: dict[str, type[keras.layers.Layer]] = {

@@ -106,7 +106,7 @@ def labels_and_logits(model: Any, dataset: tf.data.Dataset) -> tuple[npt.NDArray
     if not isinstance(spec, tuple) or len(spec) < 2:
         raise InputError("a data set to score must give (inputs, labels) batches: this one has no labels")
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[spec[0]])  # one trace, whatever the widths of the batches
     def logits_of(inputs: tf.Tensor) -> tf.Tensor:
         return tf.cast(model(inputs, training=False), tf.float32)
 

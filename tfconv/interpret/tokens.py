@@ -129,7 +129,8 @@ def significant_ngrams(
     column, name = _target(model, preprocess, target)
     layer = ngram_layer(model)
     names = preprocess.ngrams.names(texts)
-    places = np.array(list(names), np.int64) + (preprocess.first_ngram - 1)
+    apart = layer.buckets == preprocess.ngrams.size  # n-grams alone, or words' ids before them
+    places = np.array(list(names), np.int64) + (0 if apart else preprocess.first_ngram - 1)
     kernel = np.asarray(layer.kernel)[places].astype(np.float64)
     if not layer.normalize:
         kernel *= np.asarray(layer.scale)[places][:, None]

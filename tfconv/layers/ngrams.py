@@ -94,7 +94,7 @@ class NGramDense(keras.layers.Layer):
 class LogitBlend(keras.layers.Layer):
     """Weighted sum of the logits of several classifiers, of which the last is trained alone.
 
-    y = sum over i of factors[i] x_i in inference; y = x_n, the last one, in training
+    y[b] = sum over i of factors[i] x[b, i] in inference; y[b] = x[b, -1] in training
 
     So the last classifier learns by a loss of its own, as if it were alone, while the others are solved or were trained
     before. `factors` is not trained: it is chosen on held-out examples (`tfconv.training.choose_blend`) and is 1 until
@@ -103,27 +103,31 @@ class LogitBlend(keras.layers.Layer):
     Args:
         **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
-    Input shape: a list of (batch, classes) tensors.
+    Input shape: (batch, classifiers, classes).
     Output shape: (batch, classes).
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
 
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Return None: logits are not steps."""
+        return None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the factors."""
-        self.factors = self.add_weight(name="factors", shape=(len(input_shape),), initializer="ones", trainable=False)
+        self.factors = self.add_weight(name="factors", shape=(input_shape[1],), initializer="ones", trainable=False)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, logits: Any, training: bool | None = None) -> Any:
         """Return (batch, classes)."""
         if training:
-            return inputs[-1]
-        factors = ops.convert_to_tensor(self.factors)
-        return sum(factors[place] * logits for place, logits in enumerate(inputs))
+            return logits[:, -1]
+        return ops.squeeze(ops.matmul(ops.convert_to_tensor(self.factors)[None, None], logits), 1)
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, classes)."""
-        return tuple(input_shape[-1])
+        return (input_shape[0], input_shape[2])
 
 
 def ngram_layer(model: Any) -> NGramDense:

@@ -111,6 +111,10 @@ class OneHotConv1D(keras.layers.Layer):
     def call(self, ids: Any) -> Any:
         """Return (batch, blocks * filters)."""
         ids = ops.cast(ids, "int32")
+        if keras.backend.backend() == "tensorflow":
+            from tfconv.layers.tokens_tensorflow import without_empty_columns
+
+            ids = without_empty_columns(ids)
         rows, counted = self._windows(ids)
         if keras.backend.backend() == "tensorflow":
             from tfconv.layers.conv_max_pooling_tensorflow import largest_sums

@@ -62,8 +62,7 @@ class IdRange(keras.layers.Layer):
 
     y[b, t] = ids[b, t] - first + 1 where first <= ids[b, t] < end, else 0
 
-    So one input of words and n-grams, as `tfconv.data.TextPreprocess` gives them, becomes two. On TensorFlow the
-    columns after the last id that is kept in any row are cut off.
+    So one input of words and n-grams, as `tfconv.data.TextPreprocess` gives them, becomes two.
 
     Args:
         first: The smallest id that is kept.
@@ -71,7 +70,7 @@ class IdRange(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
     Input shape: (batch, steps), integers; 0 is padding.
-    Output shape: (batch, steps), or fewer steps on TensorFlow, 1 at least.
+    Output shape: the same.
 
     Raises:
         ValueError: `first` below 1, or `end` not above it.
@@ -89,17 +88,15 @@ class IdRange(keras.layers.Layer):
         kept = ids >= self.first
         if self.end is not None:
             kept = ops.logical_and(kept, ids < self.end)
-        ids = ops.where(kept, ids - (self.first - 1), ops.zeros_like(ids))
-        if keras.backend.backend() == "tensorflow":
-            from tfconv.layers.tokens_tensorflow import without_empty_columns
+        return ops.where(kept, ids - (self.first - 1), ops.zeros_like(ids))
 
-            return without_empty_columns(ids)
-        return ids
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
 
     def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
-        """Return the shape, with an unknown number of steps on TensorFlow, and the input's dtype."""
-        steps = None if keras.backend.backend() == "tensorflow" else ids.shape[1]
-        return keras.KerasTensor((ids.shape[0], steps), dtype=ids.dtype)
+        """Return the input's shape and dtype."""
+        return keras.KerasTensor(ids.shape, dtype=ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")

@@ -1,4 +1,4 @@
-"""The TensorFlow kernels of `BagOfWordsDense` (a sum of rows, with a dense gradient) and of `IdRange`."""
+"""TensorFlow kernels: the sum of rows of `BagOfWordsDense`, and ids without columns of padding for `OneHotConv1D`."""
 
 import tensorflow as tf
 

@@ -10,6 +10,7 @@ MODELS = {
     "linear": lambda **more: models.BagOfWordsLinear(50, **more),
     "linear, presence": lambda **more: models.BagOfWordsLinear(50, mode="binary", **more),
     "n-grams": lambda **more: models.NGramLinear(50, **more),
+    "wide and deep": lambda **more: models.WideDeepTextCNN(20, 31, **more),
     "mlp": lambda **more: models.BagOfWordsMLP(50, **more),
     "text cnn": lambda **more: models.TextCNN(50, **more),
     "text cnn, valid": lambda **more: models.TextCNN(50, kernel_size=5, padding="valid", **more),
@@ -60,7 +61,9 @@ def test_logits_do_not_depend_on_padding(make, classes):
     np.testing.assert_allclose(alone, short, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"char cnn, flat", "n-grams"}))  # no first tokens
+@pytest.mark.parametrize(
+    "name", sorted(MODELS.keys() - {"char cnn, flat", "n-grams", "wide and deep"})
+)  # no first tokens
 def test_only_the_first_tokens_count_with_length(name):
     make = MODELS[name]
     model, cut = with_random_weights(make(length=None)), make(length=8)

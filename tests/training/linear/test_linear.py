@@ -8,7 +8,7 @@ from tfconv.data import NGrams
 from tfconv.errors import InputError
 from tfconv.models import NGramLinear
 from tfconv.tasks import CLASSIFICATION, MULTI_LABEL
-from tfconv.training import solve_ngrams
+from tfconv.training import choose_blend, solve_ngrams
 from tfconv.training.linear.lbfgs import minimize
 from tfconv.training.linear.presence import PresenceMatrix
 
@@ -128,3 +128,18 @@ def test_equal_texts_give_equal_weights_and_class_weights_move_the_bias():
     assert weights[2][1][0] > weights[0][1][0] + 1  # of a bias near log(1/9) to one near 0
     with pytest.raises(InputError, match="no text to learn"):
         solve_ngrams(NGramLinear(2**20), hashed[:0], labels[:0])
+
+
+@pytest.mark.parametrize(("outputs", "task"), [(1, CLASSIFICATION), (3, CLASSIFICATION), (3, MULTI_LABEL)])
+def test_a_blend_has_the_factors_that_labels_were_drawn_by(outputs, task):
+    rng = np.random.default_rng(5)
+    wide, deep, noise = (3 * rng.normal(size=(20_000, outputs)).astype(np.float32) for _ in range(3))
+    logits = 2**-0.5 * wide + 2**-1.5 * deep
+    if task.exclusive and outputs > 1:
+        labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    else:
+        labels = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+        labels = labels if outputs > 1 else labels[:, 0].astype(np.int32)
+    found = choose_blend(wide, deep, labels, task=task)
+    assert np.abs(np.log2(found) - [-0.5, -1.5]).max() <= 0.25  # one step of the grid
+    assert choose_blend(wide, noise, labels, task=task)[1] <= 1 / 32

@@ -77,7 +77,7 @@ def test_lookahead_is_inside_accumulation():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "adamw"}, "name must be adam, lazy-adam, sgd or muon, got 'adamw'"),
+        ({"name": "adamw"}, "name must be adam, lazy-adam, adagrad, sgd or muon, got 'adamw'"),
         ({"weight_decay": -1.0}, "weight_decay must be from 0 to below 1, got -1.0"),
         ({"ema": 1.0}, "ema must be from 0 to below 1, got 1.0"),
         ({"clip_norm": 0.0}, "clip_norm must be above 0, got 0.0"),

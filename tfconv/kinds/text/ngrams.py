@@ -26,7 +26,7 @@ _FEWEST_DEEP = 2000  # texts from which a convolution is worth its time
 _SECONDS_A_TEXT, _SECONDS_A_TOKEN, _MOST_SECONDS = 2e-4, 2.5e-6, 3.5  # of an epoch of the convolution on two cores
 _MOST_WEIGHTS = 2**25
 _SCORED = 256  # texts at a time where nothing is trained by steps
-_EPOCHS, _BATCH_SIZE, _LEARNING_RATE = 6, 50, 0.05  # of the deep part
+_EPOCHS, _BATCH_SIZE, _LEARNING_RATE = 5, 100, 0.05  # of the deep part
 _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _VALIDATION_FOLDERS = ("validation", "valid", "val", "dev")
 
@@ -47,9 +47,11 @@ class Choice:
         """What `TextData.prepare` is told."""
         from tfconv.data import NGrams
 
+        seldom = 1 if len(data.examples["train"]) < _FEWEST else 2
         return {
             "ngrams": NGrams(self.words, self.characters, buckets=2**31 - 1),
-            "ngram_min_count": 1 if len(data.examples["train"]) < _FEWEST else 2,
+            "ngram_min_count": seldom,
+            "min_count": seldom,
             "most_ngrams": _MOST_WEIGHTS // data.outputs,
             "tokens": config.model == WIDE_DEEP,
             "vocabulary_size": config.vocabulary_size,

@@ -50,7 +50,7 @@ class WideDeepTextCNN(keras.Model):
         buckets: int,
         *,
         classes: int = 1,
-        filters: int = 200,
+        filters: int = 100,
         kernel_sizes: Sequence[int] = (1, 2, 3),
         dropout: float = 0.5,
         dtype: str | keras.DTypePolicy | None = None,
@@ -68,5 +68,5 @@ class WideDeepTextCNN(keras.Model):
         x = keras.layers.Concatenate(dtype=dtype, name="pooled")(pooled) if len(pooled) > 1 else pooled[0]
         x = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")(x)
         deep = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
-        logits = LogitBlend(dtype="float32", name="blend")([wide, deep])
+        logits = LogitBlend(dtype="float32", name="blend")(keras.ops.stack([wide, deep], axis=1))
         super().__init__(ids, logits, name=name)

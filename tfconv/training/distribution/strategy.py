@@ -1,5 +1,6 @@
 """Which `tf.distribute` strategy trains: one device, several in this process, or several processes."""
 
+import functools
 import sys
 
 import tensorflow as tf
@@ -66,6 +67,7 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
     return resolver.task_type == "worker" and resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
 
 
+@functools.cache  # two strategies of the same devices mix up their collective operations
 def _on_processor(count: int) -> tf.distribute.Strategy:
     if count == 1:
         return tf.distribute.MirroredStrategy(["CPU:0"])

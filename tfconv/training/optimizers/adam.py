@@ -138,10 +138,17 @@ def clipped_by_rows(optimizer: keras.optimizers.Optimizer, grads: Any, clip: Cal
 
 
 def summed_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
-    """Return the same gradient with the parts of each row summed, rows in order."""
-    order = tf.argsort(gradient.indices, stable=True)  # a sorted sum takes half as long as an unsorted one
-    rows, place = tf.unique(tf.gather(gradient.indices, order))
-    return tf.IndexedSlices(tf.sparse.segment_sum(gradient.values, order, place), rows, gradient.dense_shape)
+    """Return the same gradient with the parts of each row summed; as it is where each row has one part."""
+    values, indices = gradient.values, gradient.indices
+
+    def summed() -> tuple[tf.Tensor, tf.Tensor]:
+        order = tf.argsort(indices, stable=True)  # a sorted sum takes half as long as an unsorted one
+        rows, place = tf.unique(tf.gather(indices, order))
+        return tf.sparse.segment_sum(values, order, place), rows
+
+    alone = tf.equal(tf.size(tf.unique(indices).y), tf.size(indices))  # as `OneHotConv1D` gives them
+    values, indices = tf.cond(alone, lambda: (values, indices), summed)
+    return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
 @keras.saving.register_keras_serializable(package="tfconv")
