@@ -1,7 +1,8 @@
 """`tfconv train text` with all defaults beside what one would take instead: scikit-learn and fastText.
 
-Every system gets the same texts and the same split. It is scored once, on the test part, and its time is that from the
-raw file to a model on disk, in a process of its own.
+Every system gets the same texts and the same split. It is scored once, on the test part. Its seconds are those from the
+raw file to a model on disk, in a process of its own, its milliseconds those of one text asked alone (tfconv: of the
+exported SavedModel).
 
     python recipes/benchmarks/text_accuracy.py --data DIRECTORY --sets mr trec
 
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ IMDB = {"imdb-200": 200, "imdb-1000": 1000, "imdb-5000": 5000, "imdb": 25_000}
 SETS = (*IMDB, "mr", "cr", "subj", "sst2", "trec", "sms")
 SYSTEMS = ("words", "words and characters", "fastText", "tfconv")
 TESTED = 5_000  # reviews where few are trained on
+ASKED = 200  # texts that are asked about one by one
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,9 @@ def of_scikit_learn(train: Path, test: Path, folder: Path, *, characters: bool) 
     model.fit(texts, labels)
     (folder / "model.pickle").write_bytes(pickle.dumps(model))
     (folder / "trained").touch()
-    return list(model.predict(columns(test)[0]))
+    asked = columns(test)[0]
+    time_alone(lambda text: model.predict([text]), asked, folder)
+    return list(model.predict(asked))
 
 
 def of_fasttext(train: Path, test: Path, folder: Path) -> list[str]:
@@ -96,9 +101,14 @@ def of_fasttext(train: Path, test: Path, folder: Path) -> list[str]:
     model = fasttext.train_supervised(str(folder / "train.txt"), wordNgrams=2, epoch=10, thread=2, verbose=0)
     model.save_model(str(folder / "model.bin"))
     (folder / "trained").touch()
-    # `predict` of the wheel does not go with NumPy 2; what it calls does.
-    found = [model.f.predict(one_line(text) + "\n", 1, 0.0, "strict")[0][1] for text in columns(test)[0]]
-    return [names[int(label.removeprefix("__label__"))] for label in found]
+
+    def ask(text: str) -> str:  # `predict` of the wheel does not go with NumPy 2; what it calls does
+        label = model.f.predict(one_line(text) + "\n", 1, 0.0, "strict")[0][1]
+        return names[int(label.removeprefix("__label__"))]
+
+    asked = columns(test)[0]
+    time_alone(ask, asked, folder)
+    return [ask(text) for text in asked]
 
 
 def of_tfconv(train: Path, test: Path, folder: Path) -> list[str]:
@@ -106,12 +116,28 @@ def of_tfconv(train: Path, test: Path, folder: Path) -> list[str]:
     command = [sys.executable, "-m", "tfconv", "train", "text", str(train), "--test", str(test), "--run"]
     subprocess.run([*command, str(folder / "run")], check=True, stdout=subprocess.DEVNULL)
     (folder / "trained").touch()
-    from tfconv import runtime, training
+    from tfconv import export, runtime, training
     from tfconv.evaluation import predict
 
     runtime.configure("text")
+    import tensorflow as tf
+
     run = training.load_run(folder / "run")
-    return [answer["label"] for answer in predict(columns(test)[0], run)]
+    asked = columns(test)[0]
+    version = export.export_serving(run.model, run.preprocess, folder / "served")
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    time_alone(lambda text: signature(text=tf.constant([text]))["label"].numpy(), asked, folder)
+    return [answer["label"] for answer in predict(asked, run)]
+
+
+def time_alone(ask: Callable[[str], object], texts: list[str], folder: Path) -> None:
+    """Note the median time of an answer to one text, after the first ones."""
+    seconds = []
+    for text in texts[:ASKED]:
+        begin = time.perf_counter()
+        ask(text)
+        seconds.append(time.perf_counter() - begin)
+    (folder / "milliseconds").write_text(str(1000 * float(np.median(seconds))))
 
 
 def one_line(text: str) -> str:
@@ -148,7 +174,7 @@ def macro_f1(labels: list[str], found: list[str]) -> float:
 def compare(config: Config) -> list[dict[str, object]]:
     """Train every system on every set, one after the other; print each row as it is measured."""
     rows: list[dict[str, object]] = []
-    print(f"{'set':<10} {'system':<21} {'accuracy':>8} {'macro F1':>8} {'seconds':>8}")
+    print(f"{'set':<10} {'system':<21} {'accuracy':>8} {'macro F1':>8} {'seconds':>8} {'ms':>6}")
     for name in config.sets:
         parts = dict(zip(("train", "test"), read(name, config), strict=True))
         for system in config.systems:
@@ -162,11 +188,14 @@ def compare(config: Config) -> list[dict[str, object]]:
                 subprocess.run(command, check=True)
                 seconds = (folder / "trained").stat().st_mtime - begin
                 found = json.loads((folder / "found.json").read_text())
+                alone = float((folder / "milliseconds").read_text())
             labels = [label for _, label in parts["test"]]
             accuracy = sum(a == b for a, b in zip(labels, found, strict=True)) / len(labels)
             f1 = macro_f1(labels, found)
-            rows.append({"set": name, "system": system, "accuracy": accuracy, "f1": f1, "seconds": seconds})
-            print(f"{name:<10} {system:<21} {100 * accuracy:>8.2f} {100 * f1:>8.2f} {seconds:>8.1f}")
+            rows.append(
+                {"set": name, "system": system, "accuracy": accuracy, "f1": f1, "seconds": seconds, "ms": alone}
+            )
+            print(f"{name:<10} {system:<21} {100 * accuracy:>8.2f} {100 * f1:>8.2f} {seconds:>8.1f} {alone:>6.2f}")
             sys.stdout.flush()
     return rows
 

@@ -12,7 +12,7 @@ def score(
     """Score on the test split (or what stands in for it), write report and result, print both; return the scores."""
     from tfconv import evaluation, training
 
-    split = next(name for name in ("test", "validation", "train") if name in data.examples)
+    split = scored_split(data)
     report = config.run / "report"
     scores = evaluation.report(
         model,
@@ -28,6 +28,26 @@ def score(
     print_scores(scores)
     print(f"\nreport: {report / 'report.md'}")
     return scores["metrics"]
+
+
+def scored_split(data: Any) -> str:
+    """The split that a training is scored on."""
+    return next(name for name in ("test", "validation", "train") if name in data.examples)
+
+
+def baseline_sentence(name: str, model: Any, data: Any) -> str:
+    """What a simple model reaches on the split that the trained one is scored on."""
+    from tfconv import evaluation
+
+    split = scored_split(data)
+    labels, logits = evaluation.labels_and_logits(model, data.batches(split))
+    if data.task.exclusive:
+        right = evaluation.probabilities(logits).argmax(axis=1) == labels
+        metric, value = "accuracy", float(right.mean())
+    else:
+        metric = "micro/f1"
+        value = evaluation.multi_label_metrics(labels, logits)[metric]
+    return f"For comparison: {name} alone has {metric} {value:.4f} on the {split} split."
 
 
 def about_scores(run: Path, settings: dict[str, Any], data: str, split: str) -> dict[str, str]:

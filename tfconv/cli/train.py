@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from tfconv.cli.scores import score
+from tfconv.cli.scores import baseline_sentence, score
 from tfconv.errors import InputError
 from tfconv.files import check_writable
 from tfconv.kinds.fine_tuning import fine_tuning, inherited, taken_over
@@ -190,11 +190,11 @@ def _train_one(config: Any, kind: Kind, data: Any, strategy: Any) -> dict[str, A
     )
     seconds = time.monotonic() - begin
     with workers.together(config.run):  # none ends before the chief, which would wait for it if started again
-        return workers.only_chief(lambda: _finished(config, settings, data, model, history, seconds))
+        return workers.only_chief(lambda: _finished(config, kind, settings, data, model, history, seconds))
 
 
 def _finished(
-    config: Any, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float
+    config: Any, kind: Kind, settings: dict[str, Any], data: Any, model: Any, history: Any, seconds: float
 ) -> dict[str, Any]:
     """What the curves say, printed, and the scores."""
     from tfconv import evaluation, training
@@ -208,6 +208,8 @@ def _finished(
             classes=len(data.class_names),
             task=data.task,
         )
+    if (baseline := kind.baseline(config, data, model)) is not None:
+        reading.append(baseline_sentence(*baseline))
     for sentence in reading:
         print("\n".join(textwrap.wrap(sentence, 100, subsequent_indent="  ")))
     return score(config, settings, data, training.in_float32(model), history, seconds, reading)

@@ -115,6 +115,16 @@ class Kind:
         """What is trained on."""
         return data.train
 
+    def baseline(self, config: Any, data: Any, model: "keras.Model") -> "tuple[str, keras.Model, Any] | None":
+        """A simple model that the trained one should beat, for the report: its name, itself, and its data set.
+
+        Args:
+            config: settings of the training.
+            data: from `prepare`.
+            model: trained.
+        """
+        return None
+
     def longest_batch(self, batches: "tf.data.Dataset") -> Any:
         """The batch that takes the most memory, of a few."""
         return next(iter(batches))

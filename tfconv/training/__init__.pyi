@@ -3,6 +3,7 @@
 from . import optimizers as optimizers
 from .distribution import strategy as strategy
 from .distribution.workers import WorkerLostError as WorkerLostError
+from .linear.blend import Blend as Blend
 from .linear.blend import choose_blend as choose_blend
 from .linear.ngrams import NGramSolution as NGramSolution
 from .linear.ngrams import solve_ngrams as solve_ngrams

@@ -141,5 +141,5 @@ def test_a_blend_has_the_factors_that_labels_were_drawn_by(outputs, task):
         labels = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.float32)
         labels = labels if outputs > 1 else labels[:, 0].astype(np.int32)
     found = choose_blend(wide, deep, labels, task=task)
-    assert np.abs(np.log2(found) - [-0.5, -1.5]).max() <= 0.25  # one step of the grid
-    assert choose_blend(wide, noise, labels, task=task)[1] <= 1 / 32
+    assert np.abs(np.log2(found.factors) - [-0.5, -1.5]).max() <= 0.25  # one step of the grid
+    assert choose_blend(wide, noise, labels, task=task).factors[1] <= 1 / 32

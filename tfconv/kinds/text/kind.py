@@ -14,7 +14,15 @@ from tfconv.kinds.fine_tuning import earlier_preprocess, starting_model
 from tfconv.kinds.kind import Kind
 from tfconv.kinds.options import check_numbers, check_table_options, chosen_precision
 from tfconv.kinds.source import check_known, columns_of, files_below, options_of, with_found_columns
-from tfconv.kinds.text.ngrams import LINEAR, WIDE_DEEP, choice, settings_of, solved_model, with_all_labels
+from tfconv.kinds.text.ngrams import (
+    LINEAR,
+    WIDE_DEEP,
+    choice,
+    linear_baseline,
+    settings_of,
+    solved_model,
+    with_all_labels,
+)
 from tfconv.kinds.text.options import CheckText, SweepText, TrainText
 
 if TYPE_CHECKING:
@@ -62,6 +70,11 @@ class TextKind(Kind):
             )
         if config.vectors is not None and config.level == "char":
             raise InputError("--vectors are for words: leave out --level char")
+        check_numbers(config, {}, ("time_limit",))
+        if config.time_limit is not None and config.model not in ("auto", WIDE_DEEP):
+            raise InputError(
+                f"--time-limit is for --model auto and {WIDE_DEEP}, got --model {config.model}: leave it out"
+            )
         if config.model in (LINEAR, WIDE_DEEP):
             of_steps = _OF_STEPS if config.model == LINEAR else ()
             if reason := _given(config, (*_OF_NETWORKS, *of_steps)):
@@ -158,6 +171,10 @@ class TextKind(Kind):
         model = builder(embedding_dim=vectors.matrix.shape[1], embedding_trainable=not config.freeze_vectors)
         models.load_word_vectors(model, vectors.matrix)
         return model
+
+    def baseline(self, config: Any, data: Any, model: "keras.Model") -> "tuple[str, keras.Model, TextData] | None":
+        """The linear n-gram model; none for that model itself and for streamed texts."""
+        return linear_baseline(config, data, model)
 
     def objective(self, config: Any, data: Any) -> tuple[Any, Any]:
         """Those of soft labels where there is label smoothing."""

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from tfconv.errors import InputError
 from tfconv.kinds.options import balanced_weights
-from tfconv.kinds.text.wide_deep import blend, new_wide_deep, parts
+from tfconv.kinds.text.wide_deep import EPOCHS, affordable_sizes, blended, ngram_ids
 
 if TYPE_CHECKING:
     import keras
 
     from tfconv.data import TextData
+    from tfconv.training import NGramSolution
 
-__all__ = ["LINEAR", "WIDE_DEEP", "Choice", "choice", "settings_of", "solved_model", "with_all_labels"]
+__all__ = [
+    "LINEAR",
+    "WIDE_DEEP",
+    "Choice",
+    "choice",
+    "linear_baseline",
+    "settings_of",
+    "solved_model",
+    "with_all_labels",
+]
 
 LINEAR, WIDE_DEEP = "ngram-linear", "wide-deep"
 _LOOKED_AT = 2000  # texts
@@ -23,10 +33,9 @@ _LONG_WORD = 15.0  # mean characters of a word from which blanks do not part wor
 _MOST_CHARACTERS = 12e6  # of all texts; above, n-grams of characters cost minutes and add nothing
 _FEWEST = 100  # texts from which an n-gram must be in two
 _FEWEST_DEEP = 2000  # texts from which a convolution is worth its time
-_SECONDS_A_TEXT, _SECONDS_A_TOKEN, _MOST_SECONDS = 2e-4, 2.5e-6, 3.5  # of an epoch of the convolution on two cores
 _MOST_WEIGHTS = 2**25
 _SCORED = 256  # texts at a time where nothing is trained by steps
-_EPOCHS, _BATCH_SIZE, _LEARNING_RATE = 5, 100, 0.05  # of the deep part
+_BATCH_SIZE, _LEARNING_RATE = 100, 0.05  # of the deep part
 _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _VALIDATION_FOLDERS = ("validation", "valid", "val", "dev")
 
@@ -89,20 +98,17 @@ def choice(data: "TextData") -> Choice:
 
 def settings_of(config: Any, data: "TextData") -> Any:
     """The settings with one of the two models: the deep part is added where it is worth its time."""
-    model = config.model
+    model, chosen = config.model, choice(data)
     if model == "auto":
-        texts, chosen = data.examples["train"].texts, choice(data)
-        sample = texts[:: -(-len(texts) // _LOOKED_AT)]
-        tokens = len(texts) * sum(len(text.split()) for text in sample) / len(sample)
-        worth = chosen.words is not None and len(texts) >= _FEWEST_DEEP
-        worth &= _SECONDS_A_TEXT * len(texts) + _SECONDS_A_TOKEN * tokens <= _MOST_SECONDS
+        texts = len(data.examples["train"])
+        worth = chosen.words is not None and texts >= _FEWEST_DEEP and affordable_sizes(config, data)
         model = WIDE_DEEP if worth else LINEAR
     if model == LINEAR:
         return dataclasses.replace(config, model=LINEAR, epochs=0, batch_size=_SCORED, patience=None)
     return dataclasses.replace(
         config,
         model=WIDE_DEEP,
-        epochs=config.epochs or _EPOCHS,
+        epochs=config.epochs or EPOCHS,
         batch_size=config.batch_size or _BATCH_SIZE,
         optimizer="adagrad",
         learning_rate=_LEARNING_RATE,
@@ -127,26 +133,41 @@ def with_all_labels(config: Any, data: "TextData") -> "TextData":
 
 def solved_model(config: Any, data: "TextData") -> "keras.Model":
     """The linear model with its weights, or the wide part of the wide and deep one with the blend of both."""
-    from tfconv import models, training
-
-    preprocess, chosen = data.preprocess, choice(data)
+    chosen = choice(data)
     deep = ", convolution over words" if config.model == WIDE_DEEP else ""
     print(f"{config.model}: n-grams of {chosen}{deep} ({chosen.why})", flush=True)
-    if config.model == WIDE_DEEP:
-        model = new_wide_deep(config, data)
-    else:
-        model = models.NGramLinear(preprocess.size, classes=data.outputs)
-    words, ngrams = parts(data)
+    model, solution = _solved(config, data)
+    print(solution, flush=True)
+    return model if config.model == LINEAR else blended(config, data, model, solution)
+
+
+def _solved(config: Any, data: "TextData") -> "tuple[keras.Model, NGramSolution]":
+    """The linear model, its weights found."""
+    from tfconv import models, training
+
+    preprocess = data.preprocess
+    model = models.NGramLinear(preprocess.size - preprocess.first_ngram + 1, classes=data.outputs)
     solution = training.solve_ngrams(
         model,
-        ngrams,
+        ngram_ids(data),
         data.examples["train"].labels,
         task=data.task,
         word_ids=None if preprocess.ngrams is None else preprocess.ngrams.word_ids,
         class_weight=balanced_weights(data) if config.balanced == "weights" else None,
         seed=config.seed,
     )
-    print(solution, flush=True)
+    return model, solution
+
+
+def linear_baseline(config: Any, data: "TextData", model: "keras.Model") -> "tuple[str, keras.Model, TextData] | None":
+    """What `Kind.baseline` says."""
+    import keras
+
     if config.model == WIDE_DEEP:
-        blend(config, data, model, solution, words)
-    return model
+        return LINEAR, keras.Model(model.input, model.get_layer("ngrams").output), data
+    if config.model == LINEAR or not hasattr(data.examples["train"], "texts"):  # which are streamed
+        return None
+    config = dataclasses.replace(config, model=LINEAR, batch_size=_SCORED)
+    settings = choice(data).preparation(data, config)
+    data = data.prepare(**settings, level="word", balanced=False, preprocess=None)
+    return LINEAR, _solved(config, data)[0], data

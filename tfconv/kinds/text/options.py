@@ -36,6 +36,8 @@ class TrainText(TableOptions, TrainingOptions):
     model: Model = "auto"
     """auto: wide-deep (n-grams and a convolution) or ngram-linear (where texts are few, many words or no words);
     multi-width-text-cnn for streams, and with options of networks"""
+    time_limit: float | None = None
+    """minutes for --model auto on two cores: a wider convolution, chosen among several; without it: some 20 s"""
     vocabulary_size: int = 30000  # tokens with an id of their own, special ones included; rarer ones are unknown
     length: int = 800  # longest text in tokens; longer ones are truncated
     level: Literal["auto", "word", "char"] = "auto"  # auto: characters for char-cnn, words otherwise

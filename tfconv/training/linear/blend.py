@@ -1,5 +1,7 @@
 """Choose how much of each of two classifiers goes into their sum."""
 
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,22 @@ import numpy.typing as npt
 from tfconv.tasks import CLASSIFICATION, Task
 from tfconv.training.linear.loss import cross_entropy, targets_of
 
-__all__ = ["choose_blend"]
+__all__ = ["Blend", "choose_blend"]
 
 _WIDE, _DEEP = 2.0 ** np.arange(-1.5, 1.01, 0.25), np.append(0.0, 2.0 ** np.arange(-6, 1.01, 0.25))
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What `choose_blend` found.
+
+    Args:
+        factors: of the first and of the second classifier's logits.
+        loss: mean cross-entropy of their sum.
+    """
+
+    factors: tuple[float, float]
+    loss: float
 
 
 def choose_blend(
@@ -19,7 +34,7 @@ def choose_blend(
     labels: npt.NDArray[Any],
     *,
     task: Task = CLASSIFICATION,
-) -> tuple[float, float]:
+) -> Blend:
     """Choose the factors of two classifiers' logits by which their sum gives held-out labels the highest likelihood.
 
     The factors are the blend and its temperature at once. They are powers of 2^(1/4), that of the second from 1/64 to
@@ -30,9 +45,6 @@ def choose_blend(
         deep: those of the second one, of the same examples.
         labels: class numbers (n,), or zeros and ones (n, classes).
         task: one class an example, or any number of labels.
-
-    Returns:
-        The factors of both.
     """
     targets = targets_of(labels, wide.shape[1])
     weights = np.full(len(wide), 1 / max(len(wide), 1), np.float32)
@@ -41,5 +53,5 @@ def choose_blend(
         blended = np.float32(factors[0]) * wide + np.float32(factors[1]) * deep
         return cross_entropy(blended, targets, weights, task)[0]
 
-    first, second = min(((float(a), float(b)) for a in _WIDE for b in _DEEP), key=loss)
-    return first, second
+    found = [Blend(factors, loss(factors)) for factors in product(_WIDE.tolist(), _DEEP.tolist())]
+    return min(found, key=lambda blend: blend.loss)
