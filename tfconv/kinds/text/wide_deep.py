@@ -24,7 +24,7 @@ _USUAL = (2**-0.25, 2**-2.25)  # factors where too few held-out texts are wrong 
 _FEWEST_WRONG = 20
 _SECONDS = 20.0  # for the deep part, on two cores; of a time limit, seven tenths of its minutes
 _SECONDS_A_TEXT, _SECONDS_A_TOKEN = 5e-5, 2e-6  # of an epoch of the first size, measured on MR and IMDB
-_TRIED = 10_000  # texts at most that sizes and blend are chosen on, four fifths of which are trained on
+_TRIED = 5000  # texts at most that a deep part is trained on to choose sizes and blend
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ def affordable_sizes(config: Any, data: "TextData") -> list[Size]:
     left = _SECONDS if config.time_limit is None else 0.7 * 60 * config.time_limit
     found = list[Size]()
     for size in _SIZES if config.time_limit is not None else _SIZES[:1]:
-        left -= a_text * size.work * 0.8 * min(len(texts), _TRIED)
+        left -= a_text * size.work * min(0.8 * len(texts), _TRIED)
         if left < a_text * max(one.work for one in (*found, size)) * len(texts):
             break
         found.append(size)
@@ -101,8 +101,8 @@ def blended(config: Any, data: "TextData", linear: "keras.Model", solution: "NGr
         lowest = np.inf
         for size in sizes:
             deep = [
-                _deep_logits(config, data, size, words, np.setdiff1d(solution.tried, rows), rows)
-                for rows in solution.folds
+                _deep_logits(config, data, size, words, others, rows)
+                for others, rows in zip(_others(solution, config.seed), solution.folds, strict=True)
             ]
             found = training.choose_blend(solution.logits, np.concatenate(deep), labels, task=data.task)
             if len(sizes) > 1:
@@ -115,6 +115,15 @@ def blended(config: Any, data: "TextData", linear: "keras.Model", solution: "NGr
         weight.assign(known)
     model.get_layer("blend").factors.assign(np.array(factors, np.float32))
     return model
+
+
+def _others(solution: "NGramSolution", seed: int) -> "list[npt.NDArray[np.int64]]":
+    """For each part that was held out, the texts to train on: the others, or some of them."""
+    rng, found = np.random.default_rng(seed), []
+    for rows in solution.folds:
+        others = rng.permutation(np.setdiff1d(solution.tried, rows))
+        found.append(np.sort(others[:_TRIED]))
+    return found
 
 
 def _new(config: Any, data: "TextData", size: Size) -> "keras.Model":
