@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import status
-from topic_tables import write_topics
+from drawn_texts import check
+from topic_tables import TOPICS, write_topics
 
 from tfconv import interpret
+from tfconv.cli import plot
+from tfconv.data import TextData, TextExamples
+from tfconv.kinds.text import wide_deep
 from tfconv.training import load_run
 
 
@@ -38,16 +43,6 @@ def test_a_run_without_steps_is_whole(solved, capsys, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["serving_default"]
     answer = served(text=tf.constant(texts))["probabilities"].numpy()
     np.testing.assert_allclose(answer, [list(line["probabilities"].values()) for line in lines], atol=1e-5)
-    before = (run / "model.keras").read_bytes()
-    columns = ("--text", "review", "--label", "kind", "--test", "0.2")
-    assert status("train", "text", path, "--run", run, *columns, "--resume") == 0
-    assert len((run / "model.keras").read_bytes()) == len(before)
-    other = tmp_path / "of-two-replicas"
-    assert (
-        status("train", "text", path, "--run", other, "--model", "ngram-linear", *columns, "--strategy", "cpu:2") == 0
-    )
-    again = json.loads((other / "result.json").read_text())["scores"]["test"]
-    assert again == pytest.approx(scores, rel=1e-4)
 
 
 def test_its_weights_and_its_words_say_why(solved):
@@ -120,8 +115,46 @@ def test_wide_and_deep_resumes_to_the_same_bits_and_runs_on_replicas(blended, tm
         np.testing.assert_array_equal(one, other)
     assert (begun / "history.csv").read_text() == (run / "history.csv").read_text()
     assert status("train", "text", path, "--run", tmp_path / "two", *options, "--strategy", "cpu:2") == 0
-    scores = json.loads((tmp_path / "two" / "result.json").read_text())["scores"]["test"]
-    assert scores["accuracy"] > 0.97
+    result = json.loads((tmp_path / "two" / "result.json").read_text())
+    assert result["scores"]["test"]["accuracy"] > 0.97
+
+
+def test_reports_say_what_the_ngrams_alone_reach(solved, blended, tmp_path):
+    accuracy = json.loads((solved[0] / "result.json").read_text())["scores"]["test"]["accuracy"]
+    sentence = f"For comparison: ngram-linear alone has accuracy {accuracy:.4f} on the test split."
+    columns = ("--text", "review", "--label", "kind", "--test", "0.2")
+    assert status("train", "text", solved[1], "--run", tmp_path / "run", *columns, "--epochs", 1) == 0
+    for run in (blended[0], tmp_path / "run"):
+        assert sentence in (run / "report" / "report.md").read_text()
+        assert sentence in json.loads((run / "result.json").read_text())["reading"]
+    assert not json.loads((solved[0] / "result.json").read_text())["reading"]  # which is the comparison itself
+
+
+def test_the_strongest_ngrams_of_each_class_are_drawn(blended, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plot, "save", lambda figure, path: drawn.append(figure))
+    assert status("plot", blended[0], "tokens", "--count", 5, "--out", tmp_path / "tokens.png") == 0
+    assert "food" in check(drawn[0])
+    for axes in drawn[0].axes:
+        if axes.get_visible():
+            named = {label.get_text() for label in axes.get_yticklabels()}
+            own = {word for word in named if word in TOPICS[axes.get_title(loc="left")].split()}
+            others = {
+                word for topic, words in TOPICS.items() if topic != axes.get_title(loc="left") for word in words.split()
+            }
+            assert own and not named & others
+
+
+def test_more_time_tries_more_sizes_and_never_fewer():
+    texts = TextExamples([" ".join("abcdefghijklmnopqrst")] * 20_000, np.zeros(20_000, np.int32))
+    data = TextData("d", ("a", "b"), {"train": texts})
+    found = [
+        wide_deep.affordable_sizes(SimpleNamespace(time_limit=limit, epochs=None), data)
+        for limit in (0.01, None, 1, 2, 5, 60)
+    ]
+    assert [len(sizes) for sizes in found] == sorted(len(sizes) for sizes in found)
+    assert not found[0] and len(found[1]) == 1 < len(found[2]) < len(found[-1])
+    assert all(sizes == found[-1][: len(sizes)] for sizes in found)
 
 
 CODES = [(f"{'AX' if i % 2 else 'QZ'}-{(i * 7919) % 10_000:04d}", "left" if i % 2 else "right") for i in range(200)]
@@ -169,6 +202,8 @@ def test_what_does_not_go_together_is_one_line(solved, tmp_path, capsys):
     for more, message in (
         (("--model", "ngram-linear", "--epochs", "2"), "--epochs is given: give another --model"),
         (("--model", "wide-deep", "--learning-rate", "0.1"), "--learning-rate is given: give another --model"),
+        (("--model", "text-cnn", "--time-limit", "2"), "--time-limit is for --model auto and wide-deep"),
+        (("--time-limit", "0"), "--time-limit must be a number above 0"),
         (("--from", run), "holds an n-gram model: leave it out"),
     ):
         assert status("train", "text", path, "--run", tmp_path / "x", *columns, *more) == 2

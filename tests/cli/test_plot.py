@@ -136,8 +136,8 @@ def test_diagrams_of_images_and_of_texts(run, text_run, tmp_path):
     ("arguments", "message"),
     [
         (("sample",), r"plot draws no 'sample': did you mean samples\?"),
-        (("zzz",), r"plot draws no 'zzz': it draws samples, predictions"),
-        (("curves", "model"), r"plot draws one kind of figure at a time, got 2: give samples"),
+        (("zzz",), r"plot draws no 'zzz': it draws tokens, samples, predictions"),
+        (("curves", "model"), r"plot draws one kind of figure at a time, got 2: give tokens, samples"),
         (("curves", "--warmup", "0.3"), r"--warmup does not go with curves"),
         (("curves", "--count", "3"), r"--count does not go with curves"),
         (("samples", "--layer", "first"), r"--layer does not go with samples"),
@@ -219,7 +219,7 @@ def test_mistakes_with_schedules(arguments, message, tmp_path, monkeypatch, caps
 def test_texts_have_no_images(text_run, kind, capsys):
     assert status("plot", text_run, kind) == 2
     error = capsys.readouterr().err
-    assert error.endswith(f"classifies texts, which have no {kind}: plot curves or model\n")
+    assert error.endswith(f"classifies texts, which have no {kind}: plot tokens or curves or model\n")
     assert error.count("\n") == 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import tensorflow as tf
 
 import tfconv
 from tfconv import data
@@ -34,14 +35,17 @@ SHORT = {
         "batch_size": 32,
     },
     "imdb_char_cnn": {"epochs": 1, "length": 120},
+    "imdb_onehot_cnn": {"epochs": 2, "filters": 8},
     "imdb_text_cnn": {"epochs": 3, "length": 60},
     "imdb_workflow": {"epochs": 3, "linear_epochs": 1, "explained": 20},
+    "sentence_classification": {"folds": 2, "sets": ("mr", "trec")},
 }
 
 # Fewer examples than synthetic data have by default; no score of the first two is looked at.
 FEWER = {
     "cifar10_architectures": {"synthetic_shapes": 300},
     "imdb_char_cnn": {"synthetic_reviews": 600},
+    "imdb_onehot_cnn": {"synthetic_reviews": 600},
 }
 LEAST = {"cifar10_mini_alexnet": 0.5, "cifar10_resnet": 0.7, "cifar10_transfer": 0.45}  # where guessing has 0.1 or 0.2
 
@@ -60,7 +64,7 @@ def test_every_recipe_is_tried():
 @pytest.mark.parametrize("recipe", RECIPES, indirect=True)
 def test_recipe_runs_on_synthetic_data(recipe, tmp_path, capsys, monkeypatch):
     name, more = recipe.__name__, {}
-    if name in ("imdb_text_cnn", "cifar10_mini_alexnet"):
+    if name in ("imdb_text_cnn", "imdb_onehot_cnn", "sentence_classification", "cifar10_mini_alexnet"):
         more["export_to"] = tmp_path / "exported"
     if name == "imdb_workflow":
         words = ["truly", "very", "not", "funny", "bad"]
@@ -85,6 +89,14 @@ def test_recipe_runs_on_synthetic_data(recipe, tmp_path, capsys, monkeypatch):
         assert result["scores"]["test"]["accuracy"] > 0.97
         assert json.loads((tmp_path / "runs" / name / "result.json").read_text())["scores"] == result["scores"]
         assert "the reloaded SavedModel says" in out and (tmp_path / "exported" / "1" / "saved_model.pb").exists()
+    if name == "imdb_onehot_cnn":
+        assert result["scores"]["test"]["accuracy"] > 0.95
+        served = tf.saved_model.load(str(tmp_path / "exported" / "1")).signatures["serving_default"]
+        assert served(text=tf.constant(["not very bad at all"]))["label"].numpy() == [b"pos"]
+    if name == "sentence_classification":
+        assert {key: made["trainings"] for key, made in result.items()} == {"mr": 2, "trec": 1}
+        assert all(made["accuracy"] > 0.75 for made in result.values())
+        assert (tmp_path / "exported" / "trec" / "1" / "saved_model.pb").exists()
     if name == "imdb_workflow":
         accuracy = {model: made["scores"]["test"]["accuracy"] for model, made in result.items()}
         assert len(accuracy) == 4

@@ -46,14 +46,15 @@ def plot(
 
     Args:
         run: the run folder; or the word schedule, to draw the schedules that are named next.
-        figures: curves: of the training. model: its diagram. Of a run of images also samples: images and labels;
-            predictions: with the model's answers; confidence: right or wrong, sure or unsure; filters: of the first
-            convolution; features: what a layer makes of an image. After schedule, one or more of constant, cosine,
+        figures: curves: of the training. model: its diagram. Of a run of texts also tokens: those that speak most for
+            and against a class. Of a run of images samples: images and labels; predictions: with the model's answers;
+            confidence: right or wrong, sure or unsure; filters: of the first convolution; features: what a layer makes
+            of an image. After schedule, one or more of constant, cosine,
             one-cycle, sgdr, triangle, flat-cosine and step.
         out: the file, .png, .svg, .pdf or another that matplotlib writes. Default: RUN/report/FIGURE.png.
-        count: images, filters or maps at most.
+        count: images, filters, maps or tokens at most.
         layer: name of the layer, for filters and features. Default: the first convolution.
-        seed: chooses the images; another number, other images.
+        seed: chooses the images or texts; another number, others.
         split: whose images. Default: test, or what stands in for it.
         epochs: of a schedule. Default: 12.
         steps_per_epoch: of a schedule. Default: 100.

@@ -13,6 +13,7 @@ from .image_figures import predictions_figure as predictions_figure
 from .image_figures import samples_figure as samples_figure
 from .tokens import SignificantTokens as SignificantTokens
 from .tokens import TokenEffect as TokenEffect
+from .tokens import class_tokens_figure as class_tokens_figure
 from .tokens import linear_weights as linear_weights
 from .tokens import occlusion as occlusion
 from .tokens import significant_ngrams as significant_ngrams

@@ -26,6 +26,7 @@ from tfconv.tasks import CLASSIFICATION, Task
 __all__ = [
     "SignificantTokens",
     "TokenEffect",
+    "class_tokens_figure",
     "linear_weights",
     "occlusion",
     "significant_ngrams",
@@ -357,6 +358,39 @@ def tokens_figure(tokens: SignificantTokens) -> Figure:
     kind = "weight" if tokens.method == "weight" else "mean, by leaving it out"
     axes.set_xlabel(f"what a token adds to the log-odds of “{target}” ({kind})")
     axes.set_title(f"Tokens for and against “{target}”")
+    return figure
+
+
+def class_tokens_figure(tokens: Sequence[SignificantTokens]) -> Figure:
+    """Draw the tokens that speak most for each of several classes, one panel a class.
+
+    Args:
+        tokens: from `significant_tokens` or `significant_ngrams`, one for each class.
+
+    Returns:
+        A figure, 9 inches wide, of three panels a row.
+    """
+    columns = min(3, len(tokens))
+    rows = -(-len(tokens) // columns)
+    longest = max(max((len(one.positive) for one in tokens), default=0), 1)
+    figure = Figure(figsize=(9, 0.7 + rows * (0.5 + 0.2 * longest)), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(tokens) :]:
+        axes.set_visible(False)
+    largest = max((one.positive[0].effect for one in tokens if one.positive), default=1.0)
+    for axes, one in zip(panels, tokens, strict=False):
+        effects = [token.effect for token in one.positive]
+        axes.barh(range(len(effects)), effects, color=_FOR, height=0.75)
+        axes.set_yticks(range(len(effects)), [plain_label(token.token, 20) for token in one.positive], fontsize=8)
+        axes.set_ylim(longest - 0.4, -0.6)
+        axes.set_xlim(0, 1.03 * largest)
+        axes.grid(axis="x", color="0.92")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="both", length=0, labelsize=8)
+        axes.set_title(plain_label(one.target, 28), fontsize=10, loc="left")
+    kind = "weight" if tokens[0].method == "weight" else "mean, by leaving it out"
+    figure.supxlabel(f"what a token adds to the log-odds of the class ({kind})", fontsize=9)
     return figure
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tfconv.data import Columns
 
-__all__ = ["labelled_texts"]
+__all__ = ["labelled_texts", "own_texts"]
 
 
 def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
@@ -28,7 +28,7 @@ def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
     """
     from tfconv.data import batches
 
-    what, texts, names = _own_texts(run) if data is None else _other_texts(run, data)
+    what, texts, names = own_texts(run) if data is None else _other_texts(run, data)
     if unknown := sorted({name for some in names for name in some} - set(run.class_names)):
         known = ", ".join(run.class_names)
         raise InputError(f"{what} has the class {unknown[0]!r}, which the run does not know: {known}")
@@ -39,8 +39,8 @@ def labelled_texts(run: Any, data: str | None) -> "tuple[tf.data.Dataset, str]":
 Texts = tuple[str, list[str], list[tuple[str, ...]]]  # what they are, the texts, the class names of each
 
 
-def _own_texts(run: Any) -> Texts:
-    """The test split that the run was scored on, or what stood in for it."""
+def own_texts(run: Any) -> Texts:
+    """The test split that the run was scored on, or what stood in for it: what it is, texts, class names of each."""
     from tfconv.data import text_source
 
     source = unchanged_source(run)

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
     import tensorflow as tf
+    from matplotlib.figure import Figure
 
     from tfconv.data import TextData
     from tfconv.export.graph import Serving
@@ -57,6 +58,7 @@ class TextKind(Kind):
     title = "a text classifier"
     options, sweep_options, check_options = TrainText, SweepText, CheckText
     inputs = "tokenizer and vocabulary"
+    figures = {"tokens": ("count", "seed")}
     inherited = ("model", "vocabulary_size", "length", "level", "words_only", "vectors", "freeze_vectors")
 
     def check(self, config: Any) -> None:
@@ -228,6 +230,12 @@ class TextKind(Kind):
         from tfconv.kinds.text.examples import labelled_texts
 
         return labelled_texts(run, data)
+
+    def draw(self, run: Any, figure: str, options: Mapping[str, Any]) -> "Figure":
+        """Tokens."""
+        from tfconv.kinds.text.figures import draw
+
+        return draw(run, options)
 
     def given(self, arguments: Sequence[str]) -> list[tuple[str, str | None]]:
         """Texts as they are, and those of the .txt files that a path, a folder or a pattern names."""

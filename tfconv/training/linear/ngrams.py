@@ -31,6 +31,7 @@ _TRIED = 10_000  # texts that settings are chosen on, at most
 _FOLDS = 5
 _MOST_WORK = 2e7  # n-grams times outputs of one evaluation up to which several settings are tried
 _ITERATIONS, _TOLERANCE = 100, 3e-3
+_ROUGHLY = 1e-2  # tolerance where settings are compared: half the work, and the same choices on six sets
 _TEMPERATURES = 2.0 ** np.arange(-2, 3.01, 0.25)
 
 
@@ -172,7 +173,9 @@ class _Problem:
         squares = self.matrix.times(scale[:, None] ** 2)
         return np.where(squares > 0, 1 / np.sqrt(np.maximum(squares, 1e-30)), 0).astype(np.float32)
 
-    def solved(self, strength: float, power: float, start: _Weights | None = None) -> _Weights:
+    def solved(
+        self, strength: float, power: float, start: _Weights | None = None, tolerance: float = _TOLERANCE
+    ) -> _Weights:
         """The weights of least loss, searched from `start` on."""
         matrix, outputs, n = self.matrix, self.targets.shape[1], len(self.matrix)
         prior, factors = self.prior(power) if power else np.ones((1, outputs), np.float32), self.factors(self.scale)
@@ -190,7 +193,7 @@ class _Problem:
             value += float(np.vdot(weights, weights)) / (2 * strength * n)
             return value, np.concatenate([gradient.ravel(), slope.sum(axis=0)])
 
-        found = minimize(loss, point, most=_ITERATIONS, tolerance=_TOLERANCE)
+        found = minimize(loss, point, most=_ITERATIONS, tolerance=tolerance)
         return _Weights(self.scale, prior * found[:-outputs].reshape(-1, outputs), found[-outputs:])
 
     def logits(self, weights: _Weights) -> Floats:
@@ -218,7 +221,7 @@ def _chosen(problem: _Problem, labels: npt.NDArray[Any], seed: int) -> tuple[flo
         rest = np.setdiff1d(np.arange(len(tried.matrix)), rows)
         train, test, weights, found = tried.take(rest), tried.take(rows), None, {}
         for strength in (usual[0],) if wide else _STRENGTHS:
-            weights = train.solved(strength, power, weights)
+            weights = train.solved(strength, power, weights, _ROUGHLY)
             found[strength, power] = test.logits(weights)
         return found
 
