@@ -47,7 +47,7 @@ class Size:
 
 # In the order in which they are tried; only the first without a time limit.
 _SIZES = (
-    Size(200, (1, 2, 3), 0.5),
+    Size(100, (1, 2, 3), 0.5),
     Size(300, (1, 2, 3), 0.5),
     Size(300, (1, 2, 3), 0.7),
     Size(300, (2, 3, 4), 0.5),
