@@ -1,8 +1,8 @@
 """IMDB reviews by a convolution over one-hot words and a linear model of n-grams, with their logits added.
 
 Claim: test accuracy 92.49 ± 0.07 % after 5 epochs in 297 s of training (mean ± sd of seeds 0, 1, 2; 2 cores, Intel(R)
-Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1). The target was 92.8: the n-grams alone have 92.3, and the
-convolution, 91.3 alone, adds 0.15.
+Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1). The n-grams alone have 92.43, the convolution alone 91.39: their
+mistakes are much the same ones. The target was 92.8.
 
 One-hot words and no word embedding: a region of 1 to 3 words has filters of its own (Johnson & Zhang, 2015, "seq-CNN",
 trained by Adagrad on the rows that a batch touches). The linear model has the presence of every run of 1 to 4 words and

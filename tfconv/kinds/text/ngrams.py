@@ -91,7 +91,7 @@ def choice(data: "TextData") -> Choice:
         return Choice(None, (1, 4), f"{characters / words:.0f} characters from blank to blank on average")
     size = f"{len(texts):,} texts of {words / len(sample):.0f} words on average"
     if characters / len(sample) * len(texts) > _MOST_CHARACTERS:
-        return Choice((1, 3), None, f"{size}, enough without characters")
+        return Choice((1, 4), None, f"{size}, enough without characters")
     return Choice((1, 3), (2, 5), size)
 
 
