@@ -1,6 +1,9 @@
 """Short sentences by the published protocol: MR, CR and Subj by ten folds, SST-2 and TREC on their given split.
 
-Claim: to be measured.
+Claim: test accuracy MR 80.55 ± 1.17 % in 32 s a training; CR 83.03 ± 1.50 % in 18 s a training; Subj 93.76 ± 0.46 % in
+30 s a training; SST-2 83.58 % in 31 s a training; TREC 91.20 % in 23 s a training (mean ± sd of ten folds of MR, CR and
+Subj; seed 0; 2 cores, Intel(R) Xeon(R) Processor; TensorFlow 2.21.0, Keras 3.15.1). The targets of 94 for Subj and 92.5
+for TREC were missed.
 
 Each set is classified as `tfconv train text` does it with nothing chosen: n-grams of words and characters, solved, and
 a convolution over one-hot words, blended on held-out training sentences. Beside it stand Kim's CNN with random vectors

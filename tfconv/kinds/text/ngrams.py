@@ -32,7 +32,7 @@ _FEW_WORDS = 2.0  # words a text up to which texts are strings: names, codes
 _LONG_WORD = 15.0  # mean characters of a word from which blanks do not part words
 _MOST_CHARACTERS = 12e6  # of all texts; above, n-grams of characters cost minutes and add nothing
 _FEWEST = 100  # texts from which an n-gram must be in two
-_FEWEST_DEEP = 2000  # texts from which a convolution is worth its time
+_FEWEST_DEEP = 2000  # texts from which a convolution is worth its time, where none is given
 _MOST_WEIGHTS = 2**25
 _SCORED = 256  # texts at a time where nothing is trained by steps
 _BATCH_SIZE, _LEARNING_RATE = 100, 0.05  # of the deep part
@@ -99,8 +99,8 @@ def settings_of(config: Any, data: "TextData") -> Any:
     """The settings with one of the two models: the deep part is added where it is worth its time."""
     model, chosen = config.model, choice(data)
     if model == "auto":
-        texts = len(data.examples["train"])
-        worth = chosen.words is not None and texts >= _FEWEST_DEEP and affordable_sizes(config, data)
+        enough = len(data.examples["train"]) >= (_FEWEST_DEEP if config.time_limit is None else _FEWEST)
+        worth = chosen.words is not None and enough and affordable_sizes(config, data)
         model = WIDE_DEEP if worth else LINEAR
     if model == LINEAR:
         return dataclasses.replace(config, model=LINEAR, epochs=0, batch_size=_SCORED, patience=None)
