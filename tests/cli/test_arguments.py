@@ -37,7 +37,7 @@ WRONG = [
     (f"{TRAIN} --no-resume", "unknown option --no-resume for `train text`: did you mean --resume?"),
     (
         f"{TRAIN} --optimizer adm",
-        "--optimizer must be one of adam, lazy-adam, sgd, muon; got 'adm': did you mean 'adam'?",
+        "--optimizer must be one of adam, lazy-adam, adagrad, sgd, muon; got 'adm': did you mean 'adam'?",
     ),
     (f"{TRAIN} --balanced=0", "--balanced must be one of no, weights, sampling; got '0'"),
     (f"{TRAIN} --epochs x", "--epochs must be a whole number, got 'x'"),

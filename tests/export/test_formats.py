@@ -22,6 +22,7 @@ FEWER = {
     "ResNet": {"blocks": (1, 1, 1, 1)},
     "ResNetCIFAR": {"depth": 8},
     "ResidualTextCNN": {"blocks": 2},
+    "WideDeepTextCNN": {"buckets": 9, "kernel_sizes": (1, 2)},
 }
 MODELS = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
 

@@ -37,9 +37,10 @@ PUBLIC = {
     "tfconv.export": """ExportError check_saved_model export_serving""",
     "tfconv.geometry": """Window explain layers_needed output_size parameter_count receptive_field""",
     "tfconv.interpret": """
-        SignificantTokens TokenEffect confidence_figure curves_figure embedding_matrix feature_maps_figure
-        filters_figure linear_weights lr_find_figure model_diagram occlusion predictions_figure samples_figure
-        schedules_figure significant_ngrams significant_tokens text_figure tokens_figure write_projector
+        SignificantTokens TokenEffect class_tokens_figure confidence_figure curves_figure embedding_matrix
+        feature_maps_figure filters_figure linear_weights lr_find_figure model_diagram occlusion
+        predictions_figure samples_figure schedules_figure significant_ngrams significant_tokens text_figure
+        tokens_figure write_projector
     """,
     "tfconv.kinds": """KINDS Kind get of_preprocess register""",
     "tfconv.layers": """
@@ -58,7 +59,7 @@ PUBLIC = {
     "tfconv.runtime": """configure precision set_seed""",
     "tfconv.tasks": """CLASSIFICATION MULTI_LABEL TASKS Task get""",
     "tfconv.training": """
-        BatchSizeTrial CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam
+        BatchSizeTrial Blend CrossValidation DiscriminativeRates EMAWeights FusedAdagrad FusedAdam
         GradientAccumulation Interrupted LazyAdam LearningRateSweep Lookahead Muon NGramSolution
         NonFiniteLossError OverfitCheck PrecisionError ProgressLines Run RunSettings ScheduledSGD
         SmoothedCrossentropy SoftLabelAccuracy StochasticWeightAveraging WorkerLostError check_answers

@@ -47,7 +47,7 @@ class OneHotConv1D(keras.layers.Layer):
         first: The smallest id with a one-hot vector.
         activation: A non-decreasing activation of Keras, by name or function; None: linear.
         kernel_initializer: Initializer of the kernel; None: N(0, 0.01^2), as in the paper. The kernel's first row, of
-            zero vectors, is zeros; row 1 + (i - first) kernel_size + k is W_k of id i.
+            zero vectors, is zeros and is not trained; row 1 + (i - first) kernel_size + k is W_k of id i.
         kernel_regularizer: Keras regularizer, or None. It visits the whole kernel in every step.
         **kwargs: Arguments of `keras.layers.Layer`: name, dtype, trainable.
 
@@ -122,7 +122,7 @@ class OneHotConv1D(keras.layers.Layer):
             best = largest_sums(self.kernel.value, rows, counted, self.compute_dtype)
         else:
             kernel = ops.convert_to_tensor(self.kernel)
-            kernel = kernel * ops.cast(ops.arange(kernel.shape[0]) > 0, kernel.dtype)[:, None]  # row 0 stays zero
+            kernel = ops.concatenate([ops.stop_gradient(kernel[:1]), kernel[1:]], axis=0)  # row 0 stays as it is
             scores = sum(ops.take(kernel, rows[:, :, k], axis=0) for k in range(self.kernel_size))
             lowest = ops.cast(-float("inf"), scores.dtype)
             found = [ops.max(ops.where(part[:, :, None], scores, lowest), axis=1) for part in counted]

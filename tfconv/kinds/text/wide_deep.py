@@ -3,12 +3,11 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tfconv.kinds.options import balanced_weights, chosen_precision, make_optimizer
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import numpy.typing as npt
     import tensorflow as tf
 
@@ -87,6 +86,7 @@ def blended(config: Any, data: "TextData", linear: "keras.Model", solution: "NGr
     For each part of the texts that the solver held out, a deep part is trained on the others, as the final one will be
     on all. So no labels are lost to the choice. Where the solver was wrong on few of them nothing could be chosen.
     """
+    import numpy as np
     import tensorflow as tf
 
     from tfconv import training
@@ -121,6 +121,8 @@ def blended(config: Any, data: "TextData", linear: "keras.Model", solution: "NGr
 
 def _others(solution: "NGramSolution", seed: int) -> "list[npt.NDArray[np.int64]]":
     """For each part that was held out, the texts to train on: the others, or some of them."""
+    import numpy as np
+
     rng, found = np.random.default_rng(seed), []
     for rows in solution.folds:
         others = rng.permutation(np.setdiff1d(solution.tried, rows))
@@ -154,6 +156,7 @@ def _deep_logits(
 ) -> "npt.NDArray[np.float32]":
     """What a deep part that is trained on some texts says of others: (len(asked), outputs)."""
     import keras
+    import numpy as np
     import tensorflow as tf
 
     from tfconv import training
