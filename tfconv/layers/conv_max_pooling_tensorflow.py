@@ -1,6 +1,6 @@
 """The TensorFlow kernels of convolution with global max pooling, whose gradients visit the maxima only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -120,15 +120,18 @@ def largest_word_responses(
     return tf.where(best == tf.constant(-float("inf"), best.dtype), tf.zeros([], best.dtype), best)
 
 
-def largest_sums(kernel: Any, rows: tf.Tensor, counted: Sequence[tf.Tensor], dtype: str) -> tf.Tensor:
+def largest_sums(
+    kernel: Any, rows: tf.Tensor, counted: Sequence[tf.Tensor], dtype: str, *, training: bool
+) -> tf.Tensor:
     """Return the maxima, over each block's windows, of sums of rows: (batch, blocks * filters); 0 without a window.
 
     Args:
-        kernel: the `tf.Variable` itself, (rows, filters), since reading it would copy it; row 0 counts as zeros and
-            has no gradient.
+        kernel: the `tf.Variable` itself, (rows, filters); row 0 has no gradient.
         rows: int32 (batch, windows, width), the rows that are summed.
         counted: for each block bool (batch, windows).
         dtype: of the sums.
+        training: gather rows from the variable and not from what is read of it: an optimizer that updates it while
+            that is held copies it whole. An exported graph has no variable to gather from.
     """
     if tf.distribute.in_cross_replica_context() and isinstance(kernel, tf.distribute.DistributedValues):
         kernel = kernel.values[0]  # the copies are equal
@@ -136,8 +139,14 @@ def largest_sums(kernel: Any, rows: tf.Tensor, counted: Sequence[tf.Tensor], dty
     batch = tf.shape(rows)[0]
 
     @tf.custom_gradient
-    def largest(handle: tf.Tensor):  # noqa: ANN202
-        best, position = _maxima(handle, kernel.dtype, filters, rows, counted, dtype)
+    def largest(table: tf.Tensor):  # noqa: ANN202
+        def gather(index: tf.Tensor) -> tf.Tensor:
+            if table.dtype != tf.resource:
+                return tf.gather(table, index)
+            found = tf.raw_ops.ResourceGather(resource=table, indices=index, dtype=kernel.dtype)
+            return tf.ensure_shape(found, [None, None, filters])
+
+        best, position = _maxima(gather, filters, rows, counted, dtype)
 
         def gradient(upstream: tf.Tensor) -> tf.IndexedSlices:
             touched = tf.gather(rows, position, batch_dims=1)  # (batch, blocks * filters, width)
@@ -152,13 +161,18 @@ def largest_sums(kernel: Any, rows: tf.Tensor, counted: Sequence[tf.Tensor], dty
 
         return best, gradient
 
-    tf.gather(kernel, tf.zeros([0], tf.int32))  # tapes watch variables that are read; a handle alone is not seen
-    best = largest(kernel.handle)
+    if training:
+        tf.gather(kernel, tf.zeros([0], tf.int32))  # tapes watch variables that are read; a handle alone is not seen
+    best = largest(kernel.handle if training else tf.convert_to_tensor(kernel))
     return tf.where(best == best.dtype.min, tf.zeros([], best.dtype), best)
 
 
 def _maxima(
-    handle: tf.Tensor, stored: tf.DType, filters: int, rows: tf.Tensor, counted: Sequence[tf.Tensor], dtype: str
+    gather: Callable[[tf.Tensor], tf.Tensor],
+    filters: int,
+    rows: tf.Tensor,
+    counted: Sequence[tf.Tensor],
+    dtype: str,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Maxima and their windows, (batch, blocks * filters), of a few texts at a time."""
     lowest = tf.as_dtype(dtype).min
@@ -167,13 +181,9 @@ def _maxima(
     texts = tf.maximum(_CHUNK // tf.maximum(windows, 1), 1)
     parts = [tf.TensorArray(kind, 0, dynamic_size=True, infer_shape=False) for kind in (dtype, tf.int32)]
 
-    def row_of(index: tf.Tensor) -> tf.Tensor:
-        found = tf.raw_ops.ResourceGather(resource=handle, indices=index, dtype=stored)
-        return tf.ensure_shape(found, [None, None, filters])
-
     def some(start: tf.Tensor, index: tf.Tensor, best: tf.TensorArray, position: tf.TensorArray) -> Any:
         end = tf.minimum(start + texts, batch)
-        scores = tf.add_n([tf.cast(row_of(rows[start:end, :, k]), dtype) for k in range(width)])
+        scores = tf.add_n([tf.cast(gather(rows[start:end, :, k]), dtype) for k in range(width)])
         one_more = [[0, 0], [0, 1], [0, 0]]  # argmax refuses texts without windows
         found = [tf.where(block[start:end, :, None], scores, tf.constant(lowest, dtype)) for block in counted]
         found = [tf.pad(part, one_more, constant_values=lowest) for part in found]

@@ -108,7 +108,7 @@ class OneHotConv1D(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
-    def call(self, ids: Any) -> Any:
+    def call(self, ids: Any, training: bool | None = None) -> Any:
         """Return (batch, blocks * filters)."""
         ids = ops.cast(ids, "int32")
         if keras.backend.backend() == "tensorflow":
@@ -119,7 +119,7 @@ class OneHotConv1D(keras.layers.Layer):
         if keras.backend.backend() == "tensorflow":
             from tfconv.layers.conv_max_pooling_tensorflow import largest_sums
 
-            best = largest_sums(self.kernel.value, rows, counted, self.compute_dtype)
+            best = largest_sums(self.kernel.value, rows, counted, self.compute_dtype, training=bool(training))
         else:
             kernel = ops.convert_to_tensor(self.kernel)
             kernel = ops.concatenate([ops.stop_gradient(kernel[:1]), kernel[1:]], axis=0)  # row 0 stays as it is
