@@ -58,7 +58,7 @@ WRONG = [
     ("export r", "export needs TO"),
     ("export r to --keep three", "--keep must be a whole number, got 'three'"),
     ("plot r curves --split tset", "--split must be one of test, validation, train; got 'tset': did you mean 'test'?"),
-    ("plot r", "plot needs the kind of figure after RUN: samples, "),
+    ("plot r", "plot needs the kind of figure after RUN: tokens, samples, "),
     ("check x --kind image", "--kind must be one of text, images; got 'image': did you mean 'images'?"),
     ("launch --wrokers 3", "unknown option --wrokers for `launch`: did you mean --workers?"),
     ("data imdb folder", "data imdb takes options only, got also 'folder'"),

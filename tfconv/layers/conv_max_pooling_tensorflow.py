@@ -146,7 +146,7 @@ def largest_sums(
             found = tf.raw_ops.ResourceGather(resource=table, indices=index, dtype=kernel.dtype)
             return tf.ensure_shape(found, [None, None, filters])
 
-        best, position = _maxima(gather, filters, rows, counted, dtype)
+        best, position = _maxima(gather, filters, rows, counted, dtype, training=training)
 
         def gradient(upstream: tf.Tensor) -> tf.IndexedSlices:
             touched = tf.gather(rows, position, batch_dims=1)  # (batch, blocks * filters, width)
@@ -173,24 +173,32 @@ def _maxima(
     rows: tf.Tensor,
     counted: Sequence[tf.Tensor],
     dtype: str,
+    *,
+    training: bool,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Maxima and their windows, (batch, blocks * filters), of a few texts at a time."""
+    """Maxima and their windows, (batch, blocks * filters), in training of a few texts at a time."""
     lowest = tf.as_dtype(dtype).min
     width = int(rows.shape[2])
     batch, windows = tf.shape(rows)[0], tf.shape(rows)[1]
+
+    def of_texts(rows: tf.Tensor, counted: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        scores = tf.add_n([tf.cast(gather(rows[:, :, k]), dtype) for k in range(width)])
+        one_more = [[0, 0], [0, 1], [0, 0]]  # argmax refuses texts without windows
+        found = [tf.where(block[:, :, None], scores, tf.constant(lowest, dtype)) for block in counted]
+        found = [tf.pad(part, one_more, constant_values=lowest) for part in found]
+        positions = [tf.argmax(part, axis=1, output_type=tf.int32) for part in found]
+        return tf.concat([tf.reduce_max(part, axis=1) for part in found], axis=1), tf.concat(positions, axis=1)
+
+    if not training:  # other formats know no loop of this kind
+        best, position = of_texts(rows, counted)
+        return best, tf.minimum(position, windows - 1)
     texts = tf.maximum(_CHUNK // tf.maximum(windows, 1), 1)
     parts = [tf.TensorArray(kind, 0, dynamic_size=True, infer_shape=False) for kind in (dtype, tf.int32)]
 
     def some(start: tf.Tensor, index: tf.Tensor, best: tf.TensorArray, position: tf.TensorArray) -> Any:
         end = tf.minimum(start + texts, batch)
-        scores = tf.add_n([tf.cast(gather(rows[start:end, :, k]), dtype) for k in range(width)])
-        one_more = [[0, 0], [0, 1], [0, 0]]  # argmax refuses texts without windows
-        found = [tf.where(block[start:end, :, None], scores, tf.constant(lowest, dtype)) for block in counted]
-        found = [tf.pad(part, one_more, constant_values=lowest) for part in found]
-        best = best.write(index, tf.concat([tf.reduce_max(part, axis=1) for part in found], axis=1))
-        positions = [tf.argmax(part, axis=1, output_type=tf.int32) for part in found]
-        position = position.write(index, tf.concat(positions, axis=1))
-        return end, index + 1, best, position
+        largest, places = of_texts(rows[start:end], [block[start:end] for block in counted])
+        return end, index + 1, best.write(index, largest), position.write(index, places)
 
     _, _, best, position = tf.while_loop(
         lambda start, index, *_: (start < batch) | (index == 0), some, (0, 0, *parts), parallel_iterations=2
