@@ -184,7 +184,7 @@ def _maxima(
     def of_texts(rows: tf.Tensor, counted: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         scores = tf.add_n([tf.cast(gather(rows[:, :, k]), dtype) for k in range(width)])
         one_more = [[0, 0], [0, 1], [0, 0]]  # argmax refuses texts without windows
-        found = [tf.where(block[:, :, None], scores, tf.constant(lowest, dtype)) for block in counted]
+        found = [tf.where(tf.expand_dims(block, 2), scores, tf.constant(lowest, dtype)) for block in counted]
         found = [tf.pad(part, one_more, constant_values=lowest) for part in found]
         positions = [tf.argmax(part, axis=1, output_type=tf.int32) for part in found]
         return tf.concat([tf.reduce_max(part, axis=1) for part in found], axis=1), tf.concat(positions, axis=1)

@@ -123,7 +123,7 @@ class LogitBlend(keras.layers.Layer):
         """Return (batch, classes)."""
         if training:
             return logits[:, -1]
-        return ops.squeeze(ops.matmul(ops.convert_to_tensor(self.factors)[None, None], logits), 1)
+        return ops.squeeze(ops.matmul(ops.reshape(self.factors, (1, 1, -1)), logits), 1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, classes)."""
