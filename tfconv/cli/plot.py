@@ -49,8 +49,8 @@ def plot(
         figures: curves: of the training. model: its diagram. Of a run of texts also tokens: those that speak most for
             and against a class. Of a run of images samples: images and labels; predictions: with the model's answers;
             confidence: right or wrong, sure or unsure; filters: of the first convolution; features: what a layer makes
-            of an image. After schedule, one or more of constant, cosine,
-            one-cycle, sgdr, triangle, flat-cosine and step.
+            of an image. After schedule, one or more of constant, cosine, one-cycle, sgdr, triangle, flat-cosine and
+            step.
         out: the file, .png, .svg, .pdf or another that matplotlib writes. Default: RUN/report/FIGURE.png.
         count: images, filters, maps or tokens at most.
         layer: name of the layer, for filters and features. Default: the first convolution.

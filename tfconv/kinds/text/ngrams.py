@@ -59,7 +59,6 @@ class Choice:
         return {
             "ngrams": NGrams(self.words, self.characters, buckets=2**31 - 1),
             "ngram_min_count": 1 if len(data.examples["train"]) < _FEWEST else 2,
-            "min_count": 1,
             "most_ngrams": _MOST_WEIGHTS // data.outputs,
             "tokens": config.model == WIDE_DEEP,
             "vocabulary_size": config.vocabulary_size,

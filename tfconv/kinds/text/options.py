@@ -34,7 +34,7 @@ class TrainText(TableOptions, TrainingOptions):
     text: str | None = None  # column of the texts; without it: text, or found
     stream: bool = False  # stream files from disk, in bounded memory; always done for large and for several ones
     model: Model = "auto"
-    """auto: wide-deep (n-grams and a convolution) or ngram-linear (where texts are few, many words or no words);
+    """auto: wide-deep (n-grams and a convolution); ngram-linear where texts are few, long and many, or without words;
     multi-width-text-cnn for streams, and with options of networks"""
     time_limit: float | None = None
     """minutes for --model auto on two cores: a wider convolution, chosen among several; without it: some 20 s"""

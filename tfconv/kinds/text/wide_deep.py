@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["EPOCHS", "Size", "affordable_sizes", "blended", "ngram_ids"]
 
 EPOCHS = 5
-_ASKED = 256  # texts at a time
 _LOOKED_AT = 2000  # texts
 _USUAL = (2**-0.25, 2**-2.25)  # factors where too few held-out texts are wrong to choose by: about those of MR and SMS
 _FEWEST_WRONG = 20
@@ -156,10 +155,9 @@ def _deep_logits(
 ) -> "npt.NDArray[np.float32]":
     """What a deep part that is trained on some texts says of others: (len(asked), outputs)."""
     import keras
-    import numpy as np
     import tensorflow as tf
 
-    from tfconv import training
+    from tfconv import evaluation, training
 
     labels = data.examples["train"].labels
     model = _new(config, data, size)
@@ -172,10 +170,5 @@ def _deep_logits(
         verbose=0,
     )
     deep = keras.Model(model.input, model.get_layer("logits").output)
-    ids_of_any_width = [tf.TensorSpec([None, None], tf.int32)]
-    answer = tf.function(lambda ids: deep(ids, training=False), input_signature=ids_of_any_width)
-    found = []
-    for start in range(0, len(asked), _ASKED):
-        rows = tf.gather(words, asked[start : start + _ASKED]).to_tensor(0)
-        found.append(answer(tf.pad(rows, [[0, 0], [0, tf.maximum(1 - tf.shape(rows)[1], 0)]])).numpy())
-    return np.concatenate(found)
+    batches = data.preparation.batches(tf.gather(words, asked), labels[asked], training=False)
+    return evaluation.labels_and_logits(deep, batches)[1]
