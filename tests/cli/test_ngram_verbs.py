@@ -127,6 +127,8 @@ def test_reports_say_what_the_ngrams_alone_reach(solved, blended, tmp_path):
     for run in (blended[0], tmp_path / "run"):
         assert sentence in (run / "report" / "report.md").read_text()
         assert sentence in json.loads((run / "result.json").read_text())["reading"]
+    # Its curves are of different answers in training and in validation, so nothing is said of them.
+    assert json.loads((blended[0] / "result.json").read_text())["reading"] == [sentence]
     assert not json.loads((solved[0] / "result.json").read_text())["reading"]  # which is the comparison itself
 
 

@@ -201,9 +201,9 @@ def _finished(
 
     held_out = data.examples.get("validation")
     reading = []
-    if history.history.get("loss"):  # there are no curves where a model was solved
+    if (curves := kind.curves(config, history.history)).get("loss"):  # there are none where a model was solved
         reading = evaluation.read_curves(
-            history.history,
+            curves,
             validation_examples=None if held_out is None else len(held_out),
             classes=len(data.class_names),
             task=data.task,

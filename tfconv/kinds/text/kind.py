@@ -178,6 +178,10 @@ class TextKind(Kind):
         """The linear n-gram model; none for that model itself and for streamed texts."""
         return linear_baseline(config, data, model)
 
+    def curves(self, config: Any, history: Mapping[str, Any]) -> Mapping[str, Any]:
+        """None of wide and deep: its training scores are those of the deep part, its validation scores the blend's."""
+        return {} if config.model == WIDE_DEEP else history
+
     def objective(self, config: Any, data: Any) -> tuple[Any, Any]:
         """Those of soft labels where there is label smoothing."""
         from tfconv import training
