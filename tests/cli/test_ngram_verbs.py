@@ -207,5 +207,7 @@ def test_what_does_not_go_together_is_one_line(solved, tmp_path, capsys):
     ):
         assert status("train", "text", path, "--run", tmp_path / "x", *columns, *more) == 2
         assert message in capsys.readouterr().err
+    assert status("lr-find", "text", path, *columns, "--model", "wide-deep", "--out", tmp_path / "r.png") == 2
+    assert "a network is needed, which is trained by steps alone" in capsys.readouterr().err
     assert status("plot", run, "curves", "--out", tmp_path / "c.png") == 2
     assert "there are no curves" in capsys.readouterr().err

@@ -294,7 +294,7 @@ class TextKind(Kind):
 
 def _given(config: Any, names: Sequence[str]) -> str | None:
     """The first of these options that is not at its default, or samples classes, as it is typed."""
-    usual = {field.name: field.default for field in dataclasses.fields(TrainText)}
+    usual = {field.name: field.default for field in dataclasses.fields(config)}
     for name in names:
         if getattr(config, name) != usual[name]:
             return f"--{name.rstrip('_').replace('_', '-')} is given"
